@@ -1,0 +1,70 @@
+"""napari-segtrain: train, use and judge segmentation networks on microscopy images.
+
+Importing this package loads no torch, MONAI, napari or Qt; each public name is loaded
+when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_segtrain.config import ExperimentConfig
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.image import ClassTable, Image, LabelImage
+    from napari_segtrain.io import read_image, read_labels, write_labels
+    from napari_segtrain.models import Model
+    from napari_segtrain.workflows import evaluate, load_model, predict, resume, train
+
+try:
+    __version__ = version("napari-segtrain")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"
+
+_HOME = {
+    "ClassTable": "image",
+    "ExperimentConfig": "config",
+    "Image": "image",
+    "LabelImage": "image",
+    "Model": "models",
+    "RunControl": "control",
+    "evaluate": "workflows",
+    "load_model": "workflows",
+    "predict": "workflows",
+    "read_image": "io",
+    "read_labels": "io",
+    "resume": "workflows",
+    "train": "workflows",
+    "write_labels": "io",
+}
+
+__all__ = [
+    "ClassTable",
+    "ExperimentConfig",
+    "Image",
+    "LabelImage",
+    "Model",
+    "RunControl",
+    "evaluate",
+    "load_model",
+    "predict",
+    "read_image",
+    "read_labels",
+    "resume",
+    "train",
+    "write_labels",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Public names, whether loaded or not."""
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,6 @@
+"""``python -m napari_segtrain`` is the command line."""
+
+from napari_segtrain.cli.app import main
+
+if __name__ == "__main__":
+    main()

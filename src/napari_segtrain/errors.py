@@ -1,0 +1,50 @@
+"""Errors that a user can mend.
+
+Every message is one sentence (or two) that says what is wrong, the value met and
+what to change. None derives from ``RuntimeError``: a generator-based napari worker
+swallows that class without a word.
+"""
+
+from __future__ import annotations
+
+
+class SegtrainError(Exception):
+    """Base of everything that the user can put right."""
+
+    exit_code = 1
+
+
+class ConfigError(SegtrainError):
+    """A setting, or a combination of settings, that cannot work."""
+
+    exit_code = 2
+
+
+class DataError(SegtrainError):
+    """Images or labels that cannot be used as they are."""
+
+    exit_code = 3
+
+
+class ModelError(SegtrainError):
+    """A model file that cannot be read, or does not fit the image."""
+
+    exit_code = 4
+
+
+class TrainingError(SegtrainError):
+    """A training run that cannot start or go on."""
+
+    exit_code = 5
+
+
+class PredictionError(SegtrainError):
+    """A prediction that cannot start or go on."""
+
+    exit_code = 6
+
+
+class OutputError(SegtrainError):
+    """An output that exists already or cannot be written."""
+
+    exit_code = 7
