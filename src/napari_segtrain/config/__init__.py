@@ -1,0 +1,64 @@
+"""What the user decides: frozen pydantic models, the one home of defaults and help."""
+
+from napari_segtrain.config.base import Config
+from napari_segtrain.config.data import (
+    AutoValidation,
+    DataConfig,
+    FractionValidation,
+    HandValidation,
+    NormalizationConfig,
+    NoValidation,
+    ValidationConfig,
+)
+from napari_segtrain.config.experiment import (
+    FORMAT_VERSION,
+    ExperimentConfig,
+    dump_yaml,
+    load_yaml,
+    parse_experiment,
+    set_value,
+)
+from napari_segtrain.config.inference import InferenceConfig
+from napari_segtrain.config.network import NetworkConfig, Norm, UNetConfig
+from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
+from napari_segtrain.config.template import annotated_yaml
+from napari_segtrain.config.training import (
+    EpochsLength,
+    IterationsLength,
+    LengthConfig,
+    LossConfig,
+    PlateauLength,
+    TimeBudgetLength,
+    TrainingConfig,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "AugmentationConfig",
+    "AutoValidation",
+    "Config",
+    "DataConfig",
+    "EpochsLength",
+    "ExperimentConfig",
+    "FractionValidation",
+    "HandValidation",
+    "InferenceConfig",
+    "IterationsLength",
+    "LengthConfig",
+    "LossConfig",
+    "NetworkConfig",
+    "NoValidation",
+    "Norm",
+    "NormalizationConfig",
+    "PlateauLength",
+    "SamplingConfig",
+    "TimeBudgetLength",
+    "TrainingConfig",
+    "UNetConfig",
+    "ValidationConfig",
+    "annotated_yaml",
+    "dump_yaml",
+    "load_yaml",
+    "parse_experiment",
+    "set_value",
+]

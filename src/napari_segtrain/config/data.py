@@ -1,0 +1,92 @@
+"""What the images and labels are, and which of them judge the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from napari_segtrain.config.base import Auto, Config
+
+
+class DataConfig(Config):
+    """Where the training data are and what the files do not say."""
+
+    images: Path | None = None
+    """A file, a folder (one sample per file) or a store with the images."""
+
+    labels: Path | None = None
+    """A file, a folder or a store with the labels, paired with the images by stem."""
+
+    stack: bool = False
+    """Read a folder as one volume, its files as slices in natural order."""
+
+    axes: str | None = None
+    """Axis letters of the images, such as ZCYX, when the files do not say."""
+
+    voxel_size: tuple[float, ...] | None = None
+    """Micrometers per voxel along Z, Y, X; overrides the files."""
+
+    zero: Auto | Literal["dense", "painted-slices", "unlabelled"] = "auto"
+    """What 0 means: background everywhere (dense), background only in slices that hold
+    any label (painted-slices), or not labelled (unlabelled)."""
+
+    ignore: tuple[int, ...] | Auto = "auto"
+    """Label values that count nowhere; empty for none."""
+
+    classes: dict[int, str] = Field(default_factory=dict)
+    """Names of label values, such as {1: myelin}."""
+
+    target: Auto | Literal["semantic", "instances"] = "auto"
+    """Whether a label value is a class (semantic) or the id of an object (instances)."""
+
+
+class AutoValidation(Config):
+    """Hold out a share of the samples (or one block of a single one) when enough."""
+
+    kind: Literal["auto"] = "auto"
+
+
+class FractionValidation(Config):
+    """Hold out this share of the samples, or of the voxels of a single one."""
+
+    kind: Literal["fraction"] = "fraction"
+    fraction: float = Field(0.2, ge=0.1, le=0.25)
+    """Share of the labelled data that is held out."""
+
+
+class HandValidation(Config):
+    """Hold out the samples with these names."""
+
+    kind: Literal["by-hand"] = "by-hand"
+    names: tuple[str, ...] = Field(min_length=1)
+    """File names or stems of the held-out samples."""
+
+
+class NoValidation(Config):
+    """Train on everything; no score is claimed."""
+
+    kind: Literal["none"] = "none"
+
+
+ValidationConfig = Annotated[
+    AutoValidation | FractionValidation | HandValidation | NoValidation,
+    Field(discriminator="kind"),
+]
+
+
+class NormalizationConfig(Config):
+    """How intensities are brought to a common range."""
+
+    method: Auto | Literal["percentile", "zscore", "zero-center", "rescale", "none"] = (
+        "auto"
+    )
+    """percentile: the low and high percentile go to 0 and 1; zscore: mean 0, standard
+    deviation 1; zero-center: mean 0; rescale: least and greatest value go to 0 and 1."""
+
+    scope: Auto | Literal["image", "training-set"] = "auto"
+    """Whether each image is measured by itself, or the training set once for all."""
+
+    percentiles: tuple[float, float] = (1.0, 99.0)
+    """Low and high percentile."""

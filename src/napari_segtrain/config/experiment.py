@@ -1,0 +1,140 @@
+"""Everything a training run needs to know, as one versioned object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from napari_segtrain.config.base import Config
+from napari_segtrain.config.data import (
+    AutoValidation,
+    DataConfig,
+    NormalizationConfig,
+    ValidationConfig,
+)
+from napari_segtrain.config.inference import InferenceConfig
+from napari_segtrain.config.network import NetworkConfig, UNetConfig
+from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
+from napari_segtrain.config.training import LossConfig, TrainingConfig
+from napari_segtrain.errors import ConfigError
+
+FORMAT_VERSION = 1
+
+
+class ExperimentConfig(Config):
+    """Settings of one experiment; every one has a default."""
+
+    format_version: int = Field(FORMAT_VERSION, ge=1)
+    """Version of this file's layout."""
+
+    data: DataConfig = DataConfig()
+    """Images and labels."""
+
+    validation: ValidationConfig = AutoValidation()
+    """Held-out data: auto, fraction, by-hand or none."""
+
+    normalization: NormalizationConfig = NormalizationConfig()
+    """Intensities."""
+
+    sampling: SamplingConfig = SamplingConfig()
+    """Patches."""
+
+    augmentation: AugmentationConfig = AugmentationConfig()
+    """Random changes."""
+
+    network: NetworkConfig = UNetConfig()
+    """Architecture."""
+
+    loss: LossConfig = LossConfig()
+    """What is minimized."""
+
+    training: TrainingConfig = TrainingConfig()
+    """Optimizer, length, device."""
+
+
+def parse_experiment(values: dict[str, Any], *, source: str) -> ExperimentConfig:
+    """Check plain values and return them as a config.
+
+    Parameters
+    ----------
+    values : dict
+        Nested settings; what is missing takes its default.
+    source : str
+        Where they came from, for the message.
+
+    Raises
+    ------
+    ConfigError
+        With one line per wrong value: where, what was met, what is allowed.
+    """
+    version = values.get("format_version", FORMAT_VERSION)
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ConfigError(
+            f"{source} has format version {version}, but this release reads up to "
+            f"{FORMAT_VERSION}; update napari-segtrain."
+        )
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(error)}") from error
+
+
+def load_yaml(text: str, *, source: str) -> dict[str, Any]:
+    """Parse a YAML mapping.
+
+    Raises
+    ------
+    ConfigError
+        When the text is not YAML, or not a mapping of settings.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not valid YAML: {error}") from error
+    if not isinstance(values, dict | None):
+        raise ConfigError(f"{source} holds no settings (a mapping such as 'data: ...').")
+    return values or {}
+
+
+def set_value(values: dict[str, Any], assignment: str) -> None:
+    """Apply one ``a.b=c`` override in place; ``c`` is read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        When the text has no ``=`` or the path leads through a plain value.
+    """
+    path, sign, text = assignment.partition("=")
+    keys = path.strip().split(".")
+    if not sign or not all(keys):
+        raise ConfigError(
+            f"'{assignment}' is no setting; write it as section.name=value, for "
+            "instance training.seed=3."
+        )
+    node = values
+    for key in keys[:-1]:
+        child = node.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"'{path}' is no setting: '{key}' has no parts.")
+        node = child
+    try:
+        node[keys[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The value of '{assignment}' is not valid YAML.") from error
+
+
+def dump_yaml(config: Config) -> str:
+    """Write a config as YAML with every value."""
+    values = config.model_dump(mode="json")
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"]) or "settings"
+        met = problem.get("input")
+        parts.append(f"{place}: {problem['msg']} (met {met!r})")
+    return "; ".join(parts)

@@ -1,0 +1,97 @@
+"""The loss, the optimizer and how long a training lasts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from napari_segtrain.config.base import Auto, Config
+
+
+class LossConfig(Config):
+    """Weighted sum of the Dice loss and cross-entropy; unlabelled voxels count not."""
+
+    dice_weight: float = Field(1.0, ge=0)
+    """Weight of the Dice loss."""
+
+    cross_entropy_weight: float = Field(1.0, ge=0)
+    """Weight of the cross-entropy."""
+
+
+class IterationsLength(Config):
+    """A number of iterations."""
+
+    kind: Literal["iterations"] = "iterations"
+    iterations: int = Field(1000, ge=1)
+    """Optimizer steps."""
+
+
+class EpochsLength(Config):
+    """A number of epochs."""
+
+    kind: Literal["epochs"] = "epochs"
+    epochs: int = Field(20, ge=1)
+    """Epochs of `iterations_per_epoch` iterations."""
+
+
+class TimeBudgetLength(Config):
+    """A time, from the call to the model on disk."""
+
+    kind: Literal["time-budget"] = "time-budget"
+    seconds: float = Field(60.0, ge=1)
+    """Seconds; validation and saving included."""
+
+
+class PlateauLength(Config):
+    """Until the score stops rising."""
+
+    kind: Literal["plateau"] = "plateau"
+    patience: int = Field(6, ge=1)
+    """Epochs without a better score, after which the rate is annealed."""
+
+    max_minutes: float | Auto = "auto"
+    """Longest time; auto is 10 minutes on a CPU and 30 on a GPU."""
+
+
+LengthConfig = Annotated[
+    IterationsLength | EpochsLength | TimeBudgetLength | PlateauLength,
+    Field(discriminator="kind"),
+]
+
+
+class TrainingConfig(Config):
+    """How the network is fitted."""
+
+    length: LengthConfig = PlateauLength()
+    """When to end: iterations, epochs, time-budget or plateau."""
+
+    iterations_per_epoch: int | Auto = "auto"
+    """Iterations between two validations."""
+
+    learning_rate: float | Auto = "auto"
+    """Peak of the one-cycle schedule."""
+
+    weight_decay: float = Field(1e-4, ge=0)
+    """AdamW's decoupled weight decay."""
+
+    gradient_clip: float = Field(1.0, gt=0)
+    """Greatest norm of the gradient."""
+
+    ema_decay: float = Field(0.99, ge=0, lt=1)
+    """Decay per iteration of the running mean of the weights; it is ramped up from 0."""
+
+    seed: int = Field(0, ge=0)
+    """Seed of the split, the patches, the augmentation and the first weights."""
+
+    device: Auto | Literal["cpu", "cuda", "mps"] = "auto"
+    """Where the network computes."""
+
+    n_threads: int | Auto = "auto"
+    """CPU threads of torch; auto is torch's own choice."""
+
+    amp: bool = True
+    """Mixed precision, on CUDA only."""
+
+    checkpoint_every: int = Field(0, ge=0)
+    """Keep the checkpoint of every so many epochs, besides best and latest; 0: none."""
