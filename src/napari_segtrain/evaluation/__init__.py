@@ -1,0 +1,1 @@
+"""Prediction and ground truth -> numbers, tables and pictures."""

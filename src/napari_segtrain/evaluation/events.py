@@ -1,0 +1,36 @@
+"""What a running evaluation reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_segtrain.control import Event
+
+if TYPE_CHECKING:
+    from napari_segtrain.evaluation.report import ImageScores
+
+
+@dataclass(frozen=True)
+class EvaluationEvent(Event):
+    """Something that happened while scoring."""
+
+
+@dataclass(frozen=True)
+class ImageScored(EvaluationEvent):
+    """The scores of one image are known.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image.
+    n_done, n_total : int
+        Images scored so far, this one included, and in all.
+    scores : ImageScores
+        Of this image.
+    """
+
+    name: str
+    n_done: int
+    n_total: int
+    scores: ImageScores

@@ -1,0 +1,164 @@
+"""Scores of objects, from how well they match at an IoU threshold.
+
+The definitions are those of the Data Science Bowl 2018 and of StarDist's
+``matching``: at a threshold a ground-truth and a predicted object match when their
+IoU reaches it, each object at most once; TP are the pairs, FP and FN the objects
+without a partner, and AP = TP / (TP + FP + FN).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from napari_segtrain.evaluation.matching import match_objects, object_iou
+from napari_segtrain.evaluation.ratios import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_segtrain.evaluation.contingency import Contingency
+
+DEFAULT_THRESHOLDS = (0.5, 0.75)
+MAX_UNLABELLED_SHARE = 0.5
+"""A predicted object without a partner counts nowhere above this share of it."""
+
+
+@dataclass(frozen=True)
+class ObjectScores:
+    """Scores of the objects of one class at one IoU threshold.
+
+    Parameters
+    ----------
+    class_name : str
+        The class whose objects they are.
+    threshold : float
+        Smallest IoU of a match.
+    n_truth, n_predicted, n_matched : int
+        Objects in the ground truth, in the prediction, and pairs of them (TP).
+    sum_matched_iou : float
+        Over the pairs.
+    """
+
+    class_name: str
+    threshold: float
+    n_truth: int
+    n_predicted: int
+    n_matched: int
+    sum_matched_iou: float
+
+    @property
+    def n_false_positive(self) -> int:
+        """Predicted objects without a partner."""
+        return self.n_predicted - self.n_matched
+
+    @property
+    def n_false_negative(self) -> int:
+        """Ground-truth objects without a partner."""
+        return self.n_truth - self.n_matched
+
+    @property
+    def precision(self) -> float | None:
+        """TP / (TP + FP)."""
+        return ratio(self.n_matched, self.n_predicted)
+
+    @property
+    def recall(self) -> float | None:
+        """TP / (TP + FN)."""
+        return ratio(self.n_matched, self.n_truth)
+
+    @property
+    def f1(self) -> float | None:
+        """2 TP / (2 TP + FP + FN)."""
+        return ratio(2 * self.n_matched, self.n_truth + self.n_predicted)
+
+    @property
+    def ap(self) -> float | None:
+        """TP / (TP + FP + FN), called average precision at the threshold."""
+        return ratio(self.n_matched, self.n_truth + self.n_predicted - self.n_matched)
+
+    @property
+    def mean_matched_iou(self) -> float | None:
+        """Mean IoU of the pairs."""
+        return ratio(self.sum_matched_iou, self.n_matched)
+
+    def __add__(self, other: ObjectScores) -> ObjectScores:
+        if (self.class_name, self.threshold) != (other.class_name, other.threshold):
+            raise ValueError(
+                f"cannot add scores of {self.class_name} at {self.threshold} and "
+                f"{other.class_name} at {other.threshold}"
+            )
+        return ObjectScores(
+            self.class_name,
+            self.threshold,
+            self.n_truth + other.n_truth,
+            self.n_predicted + other.n_predicted,
+            self.n_matched + other.n_matched,
+            self.sum_matched_iou + other.sum_matched_iou,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "class": self.class_name,
+            "threshold": self.threshold,
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "ap": self.ap,
+            "mean_matched_iou": self.mean_matched_iou,
+            "n_truth": self.n_truth,
+            "n_predicted": self.n_predicted,
+            "n_true_positive": self.n_matched,
+            "n_false_positive": self.n_false_positive,
+            "n_false_negative": self.n_false_negative,
+        }
+
+
+def score_objects(
+    contingency: Contingency,
+    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    *,
+    class_name: str = "object",
+) -> tuple[ObjectScores, ...]:
+    """Scores at every threshold.
+
+    A predicted object without a partner that lies by more than half in unlabelled
+    voxels counts nowhere (the rule for void segments of Kirillov et al. 2019,
+    Panoptic Segmentation).
+
+    Raises
+    ------
+    ValueError
+        When a threshold is not above 0 and at most 1.
+    """
+    for threshold in thresholds:
+        if not 0 < threshold <= 1:
+            raise ValueError(f"an IoU threshold is above 0 up to 1, got {threshold}")
+    table = contingency.table()
+    iou = object_iou(table.counts)
+    n_truth = iou.shape[0]
+    is_void = table.unlabelled_share[1:] > MAX_UNLABELLED_SHARE
+    scores = []
+    for threshold in thresholds:
+        matches = match_objects(iou, threshold)
+        counts = ~is_void
+        counts[matches.columns] = True
+        n_predicted, n_matched = int(counts.sum()), len(matches.rows)
+        total = float(matches.iou.sum())
+        scores.append(
+            ObjectScores(class_name, threshold, n_truth, n_predicted, n_matched, total)
+        )
+    return tuple(scores)
+
+
+def add_scores(
+    scores: Iterable[Iterable[ObjectScores]],
+) -> tuple[ObjectScores, ...]:
+    """Sum scores of the same class and threshold, in the order of first appearance."""
+    totals: dict[tuple[str, float], ObjectScores] = {}
+    for score in chain.from_iterable(scores):
+        key = (score.class_name, score.threshold)
+        totals[key] = totals[key] + score if key in totals else score
+    return tuple(totals.values())

@@ -1,0 +1,209 @@
+"""A picture for people: the image, the prediction on it, and where it is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+from PIL import ImageColor
+
+from napari_segtrain.evaluation.legend import RGB, Panel, draw_panels
+from napari_segtrain.image import IGNORE_INDEX, ClassTable
+from napari_segtrain.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CORRECT: RGB = (64, 176, 166)
+FALSE_POSITIVE: RGB = (255, 190, 60)
+FALSE_NEGATIVE: RGB = (225, 60, 110)
+WRONG_CLASS: RGB = (150, 110, 235)
+
+_MAX_SIDE = 720
+_MIN_SIDE = 400
+_MAX_READ = 4096
+_PERCENTILES = (0.5, 99.5)
+_RGB_CHANNELS = (3, 4)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def write_overlay(
+    path: Path,
+    image_plane: npt.NDArray[Any],
+    *,
+    truth_indices: npt.NDArray[np.uint8] | None,
+    predicted_indices: npt.NDArray[np.uint8],
+    classes: ClassTable,
+) -> None:
+    """Write a PNG with the image, the prediction and an error map side by side.
+
+    Panels are scaled to a handy size. Unlabelled voxels of the ground truth are left
+    alone in the error map, which is missing without ground truth.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG; replaced at once when it is complete.
+    image_plane : ndarray, shape (C, Y, X)
+        Intensities of any dtype. One channel is gray, two are green and magenta, the
+        first three or more red, green and blue. Three or four channels of uint8 are
+        colors as they are; all others are stretched between percentiles.
+    truth_indices, predicted_indices : ndarray of uint8, shape (Y, X)
+        Class indices.
+    classes : ClassTable
+        Names and colors.
+
+    Raises
+    ------
+    ValueError
+        When the planes differ in size.
+    """
+    truth = truth_indices
+    for indices in (predicted_indices, truth):
+        if indices is not None and indices.shape != image_plane.shape[1:]:
+            raise ValueError(
+                f"the image plane {image_plane.shape} and the class indices "
+                f"{indices.shape} differ in size"
+            )
+    step = max(1, -(-max(predicted_indices.shape) // _MAX_READ))
+    image = _scaled(to_rgb(image_plane[:, ::step, ::step]), is_labels=False)
+    predicted = _scaled(predicted_indices[::step, ::step], is_labels=True)
+    panels = [Panel("image", image), _prediction_panel(image, predicted, classes)]
+    if truth is not None:
+        true = _scaled(truth[::step, ::step], is_labels=True)
+        panels.append(_error_panel(image, true, predicted, classes))
+    with atomic_path(path) as temporary:
+        draw_panels(panels).save(temporary, format="PNG", optimize=True)
+
+
+def to_rgb(image_plane: npt.NDArray[Any]) -> Pixels:
+    """Show a plane as colors.
+
+    Parameters
+    ----------
+    image_plane : ndarray, shape (C, Y, X)
+        Intensities, see `write_overlay`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+    """
+    n_channels = len(image_plane)
+    if n_channels in _RGB_CHANNELS and image_plane.dtype == np.uint8:
+        return np.ascontiguousarray(np.moveaxis(image_plane[:3], 0, -1))
+    channels = [_stretched(channel) for channel in image_plane[:3]]
+    if n_channels == 1:
+        channels *= 3
+    elif n_channels < len("RGB"):
+        green, magenta = channels
+        channels = [magenta, green, magenta]
+    return np.stack(channels, axis=-1)
+
+
+def error_map(
+    truth: npt.NDArray[np.uint8],
+    predicted: npt.NDArray[np.uint8],
+    classes: ClassTable,
+) -> dict[str, tuple[RGB, npt.NDArray[np.bool_]]]:
+    """Where foreground is right, added, missed or of the wrong class.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of uint8, same shape
+        Class indices; where the truth is `IGNORE_INDEX` all masks are false.
+    classes : ClassTable
+        Says which classes are foreground.
+
+    Returns
+    -------
+    dict
+        Name to color and mask; the wrong class only with several foreground classes.
+    """
+    is_true = np.isin(truth, classes.foreground)
+    is_predicted = np.isin(predicted, classes.foreground)
+    is_same = truth == predicted
+    masks = {
+        "correct": (CORRECT, is_true & is_same),
+        "false positive": (
+            FALSE_POSITIVE,
+            is_predicted & ~is_true & (truth != IGNORE_INDEX),
+        ),
+        "missed": (FALSE_NEGATIVE, is_true & ~is_predicted),
+    }
+    if len(classes.foreground) > 1:
+        wrong = is_true & is_predicted & ~is_same
+        masks["wrong class"] = (WRONG_CLASS, wrong)
+    return masks
+
+
+def _prediction_panel(
+    image: Pixels, predicted: npt.NDArray[np.uint8], classes: ClassTable
+) -> Panel:
+    pixels = image.copy()
+    key = []
+    for index in classes.foreground:
+        row = classes.classes[index]
+        color = ImageColor.getrgb(row.color)[:3]
+        mask = predicted == index
+        _paint(pixels, mask, color, 0.4)
+        _paint(pixels, _outline(mask), color, 0.9)
+        key.append((row.name, color))
+    return Panel("prediction", pixels, tuple(key))
+
+
+def _error_panel(
+    image: Pixels,
+    truth: npt.NDArray[np.uint8],
+    predicted: npt.NDArray[np.uint8],
+    classes: ClassTable,
+) -> Panel:
+    pixels = image.copy()
+    key = []
+    for name, (color, mask) in error_map(truth, predicted, classes).items():
+        _paint(pixels, mask, color, 0.5 if color == CORRECT else 0.75)
+        key.append((name, color))
+    return Panel("errors", pixels, tuple(key))
+
+
+def _stretched(channel: npt.NDArray[Any]) -> Pixels:
+    """Stretch a channel between percentiles of its finite values."""
+    values = np.nan_to_num(channel.astype(np.float32), posinf=0.0, neginf=0.0)
+    finite = values[np.isfinite(channel)]
+    low, high = np.percentile(finite, _PERCENTILES) if finite.size else (0.0, 1.0)
+    scaled = (values - low) / max(float(high - low), 1e-12)
+    return (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _scaled(plane: Pixels, *, is_labels: bool) -> Pixels:
+    """Bring a plane to the size of a panel; labels keep their values."""
+    longest = max(plane.shape[:2])
+    picture = PillowImage.fromarray(plane)
+    if longest > _MAX_SIDE:
+        factor = _MAX_SIDE / longest
+        filter_ = PillowImage.Resampling.BOX
+    else:
+        factor = float(max(1, _MIN_SIDE // longest))
+        filter_ = PillowImage.Resampling.NEAREST
+    if is_labels:
+        filter_ = PillowImage.Resampling.NEAREST
+    height, width = (max(1, round(size * factor)) for size in plane.shape[:2])
+    return np.array(picture.resize((width, height), filter_))
+
+
+def _paint(
+    pixels: Pixels, mask: npt.NDArray[np.bool_], color: RGB, opacity: float
+) -> None:
+    """Blend a color into the masked pixels, in place."""
+    mixed = pixels[mask] * (1 - opacity) + np.array(color) * opacity
+    pixels[mask] = mixed.round().astype(np.uint8)
+
+
+def _outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Pixels of a mask that touch its outside by a face, inside the picture."""
+    padded = np.pad(mask, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    outline: npt.NDArray[np.bool_] = mask & ~inner
+    return outline

@@ -1,0 +1,152 @@
+"""What is compared with what, and by which classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_segtrain.errors import DataError
+from napari_segtrain.image import (
+    MAX_CLASSES,
+    ClassInfo,
+    ClassTable,
+    LabelImage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True)
+class LabelPair:
+    """A ground truth and the prediction that is compared with it.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image in reports.
+    truth, prediction : LabelImage
+        The same shape in voxels and the same number of items. Where a class table
+        says that values are object ids, objects are scored by these ids.
+    """
+
+    name: str
+    truth: LabelImage
+    prediction: LabelImage
+
+
+def check_pair(pair: LabelPair) -> None:
+    """Check that both label images of a pair have the same extent.
+
+    Raises
+    ------
+    DataError
+        When shapes or numbers of items differ; names both shapes and files.
+    """
+    truth, prediction = pair.truth.items(), pair.prediction.items()
+    same_shape = truth and prediction and truth[0].shape == prediction[0].shape
+    if len(truth) != len(prediction) or not same_shape:
+        raise DataError(
+            f"The ground truth and the prediction of {pair.name} differ in size: "
+            f"{_describe(pair.truth)} against {_describe(pair.prediction)}; "
+            "compare label images of the same image."
+        )
+
+
+def common_classes(
+    truth_tables: Iterable[ClassTable], prediction_tables: Iterable[ClassTable]
+) -> ClassTable:
+    """Union by value of the class tables of both sides.
+
+    Where both sides know a value, name and color are those of the prediction, which
+    came from the model, and the role is that of the ground truth, which says what
+    counts. When a table is of object ids, all foreground is one class.
+
+    Parameters
+    ----------
+    truth_tables, prediction_tables : iterable of ClassTable
+        One or more in all.
+
+    Returns
+    -------
+    ClassTable
+        Background first, then by value; voxel counts are those of the ground truth.
+
+    Raises
+    ------
+    DataError
+        When a side has object ids and the other several classes, or when there are
+        more than 254 classes.
+    ValueError
+        Without any table.
+    """
+    truth, prediction = tuple(truth_tables), tuple(prediction_tables)
+    tables = (*prediction, *truth)
+    if not tables:
+        raise ValueError("common_classes needs at least one class table")
+    is_objects = any(table.is_objects for table in tables)
+    if is_objects:
+        truth, prediction = _with_one_foreground(truth, prediction)
+    rows = _united_rows(truth, prediction)
+    zero = truth[0].zero if truth else tables[0].zero
+    classes = ClassTable(rows, is_objects=is_objects, zero=zero)
+    if classes.n_classes > MAX_CLASSES:
+        raise DataError(
+            f"The labels hold {classes.n_classes} values, more than the {MAX_CLASSES} "
+            "classes that can be compared; if the values are object ids, say so with "
+            "--target instances."
+        )
+    return classes
+
+
+def _united_rows(
+    truth: Sequence[ClassTable], prediction: Sequence[ClassTable]
+) -> tuple[ClassInfo, ...]:
+    rows: dict[int, ClassInfo] = {}
+    for row in (row for table in (*prediction, *truth) for row in table.rows):
+        rows.setdefault(row.value, replace(row, n_voxels=0))
+    roles = {row.value: row.role for table in truth for row in table.rows}
+    for row in (row for table in truth for row in table.rows):
+        n_voxels = rows[row.value].n_voxels + row.n_voxels
+        united = replace(rows[row.value], role=roles[row.value], n_voxels=n_voxels)
+        rows[row.value] = united
+    return tuple(
+        sorted(rows.values(), key=lambda row: (row.role != "background", row.value))
+    )
+
+
+def _with_one_foreground(
+    truth: Sequence[ClassTable], prediction: Sequence[ClassTable]
+) -> tuple[tuple[ClassTable, ...], tuple[ClassTable, ...]]:
+    """Give the foreground of every table the same value."""
+    for table in (*truth, *prediction):
+        if len(table.foreground) > 1:
+            names = ", ".join(table.classes[index].name for index in table.foreground)
+            raise DataError(
+                "One side holds object ids and the other several classes "
+                f"({names}), which cannot be compared; say what the values mean with "
+                "--target semantic or --target instances."
+            )
+    found = [
+        row
+        for table in (*prediction, *truth)
+        for row in table.rows
+        if row.role == "class"
+    ]
+    value = found[0].value if found else 1
+    return (
+        tuple(_with_foreground_value(table, value) for table in truth),
+        tuple(_with_foreground_value(table, value) for table in prediction),
+    )
+
+
+def _with_foreground_value(table: ClassTable, value: int) -> ClassTable:
+    rows = (
+        replace(row, value=value) if row.role == "class" else row for row in table.rows
+    )
+    return replace(table, rows=tuple(rows))
+
+
+def _describe(labels: LabelImage) -> str:
+    shape = "×".join(str(size) for size in labels.array.shape)
+    return f"{shape} ({labels.axes}) in {labels.source or labels.name}"
