@@ -1,0 +1,32 @@
+"""Files and stores: images and labels in, label images and probability maps out."""
+
+from napari_segtrain.io.atomic import (
+    atomic_path,
+    refuse_existing,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from napari_segtrain.io.formats import image_stem
+from napari_segtrain.io.images import read_image, read_labels
+from napari_segtrain.io.listing import list_images, list_skipped, natural_key
+from napari_segtrain.io.pairing import Pairing, pair_files
+from napari_segtrain.io.writing import write_labels, write_probabilities
+
+__all__ = [
+    "Pairing",
+    "atomic_path",
+    "image_stem",
+    "list_images",
+    "list_skipped",
+    "natural_key",
+    "pair_files",
+    "read_image",
+    "read_labels",
+    "refuse_existing",
+    "write_bytes",
+    "write_json",
+    "write_labels",
+    "write_probabilities",
+    "write_text",
+]

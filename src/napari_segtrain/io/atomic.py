@@ -1,0 +1,124 @@
+"""Files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from napari_segtrain.errors import OutputError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """Give a temporary path to write to, and rename it to ``target`` at the end.
+
+    The temporary file or folder is hidden, lies beside the target and has its suffix;
+    the caller creates it. It is flushed to the disk before the rename, which replaces
+    an existing target. When the block fails, it is deleted and the target stays as it
+    was. Missing parent folders are made.
+
+    Parameters
+    ----------
+    target : str or Path
+        File or folder to write.
+
+    Raises
+    ------
+    OutputError
+        When the disk is full or the target cannot be written.
+    """
+    target = Path(target)
+    token = secrets.token_hex(4)
+    temporary = target.with_name(f".{target.stem}-{token}.tmp{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        _replace(temporary, target)
+    except OSError as error:
+        raise _output_error(target, error) from error
+    finally:
+        _remove(temporary)
+
+
+def write_bytes(target: str | Path, data: bytes) -> None:
+    """Write bytes atomically; raises `OutputError` as `atomic_path` does."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(target: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically, lines ending in ``\\n`` on every system."""
+    write_bytes(target, text.encode())
+
+
+def write_json(target: str | Path, value: Any) -> None:
+    """Write a value as indented JSON atomically; NaN is refused with `ValueError`."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(target, text + "\n")
+
+
+def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
+    """Raise `OutputError` when ``path`` exists and must not be replaced."""
+    if Path(path).exists() and not overwrite:
+        raise OutputError(
+            f"{path} exists already; choose another name, or allow to replace it."
+        )
+
+
+def _flush(path: Path) -> None:
+    files = path.rglob("*") if path.is_dir() else [path]
+    for file in files:
+        if file.is_file():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    if not target.is_dir():
+        temporary.replace(target)
+    else:
+        old = temporary.with_name(f"{temporary.name}.old")
+        target.rename(old)
+        temporary.replace(target)
+        _remove(old)
+    _flush_folder(target.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself last; Windows cannot open folders and needs it not."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _output_error(target: Path, error: OSError) -> OutputError:
+    if error.errno in _FULL:
+        return OutputError(
+            f"The disk is full, so {target} could not be written; free some space or "
+            "choose another place."
+        )
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"{target} cannot be written ({reason}); choose a place that can be written to."
+    )
