@@ -1,0 +1,22 @@
+"""Configs turned into networks, and what a network asks of an image."""
+
+from napari_segtrain.networks.constraints import fit_patch, round_up_to_grid
+from napari_segtrain.networks.device import choose_device
+from napari_segtrain.networks.memory import estimate_training_bytes
+from napari_segtrain.networks.registry import (
+    build_network,
+    describe_network,
+    network_names,
+)
+from napari_segtrain.networks.spec import NetworkInfo
+
+__all__ = [
+    "NetworkInfo",
+    "build_network",
+    "choose_device",
+    "describe_network",
+    "estimate_training_bytes",
+    "fit_patch",
+    "network_names",
+    "round_up_to_grid",
+]

@@ -1,0 +1,110 @@
+"""Building blocks of the networks, for two and three dimensions."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.axes import ZYX
+
+Dims = Literal[2, 3]
+VOLUME: Dims = 3
+NormName = Literal["batch", "instance", "group", "none"]
+
+_CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+_UP_CONV = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
+_BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_GROUPS = 8
+
+
+def conv(n_in: int, n_out: int, kernel: ZYX, *, dims: Dims, bias: bool) -> nn.Module:
+    """Convolution that keeps the size (zeros beyond the border)."""
+    size: Any = kernel[-dims:]
+    padding: Any = tuple(width // 2 for width in size)
+    return _CONV[dims](n_in, n_out, size, padding=padding, bias=bias)
+
+
+def up_conv(n_in: int, n_out: int, stride: ZYX, *, dims: Dims) -> nn.Module:
+    """Transposed convolution whose kernel is its stride."""
+    size: Any = stride[-dims:]
+    return _UP_CONV[dims](n_in, n_out, size, stride=size)
+
+
+def max_pool(stride: ZYX, *, dims: Dims) -> nn.Module:
+    """Maximum of each block of ``stride`` voxels."""
+    return _MAX_POOL[dims](stride[-dims:])
+
+
+def dropout(share: float, *, dims: Dims) -> nn.Module:
+    """Drop a share of the channels while training; nothing for a share of 0."""
+    return _DROPOUT[dims](share) if share else nn.Identity()
+
+
+def norm_layer(name: NormName, filters: int, *, dims: Dims) -> nn.Module | None:
+    """Normalization with trained scale and shift; ``None`` for ``none``."""
+    if name == "batch":
+        return _BATCH_NORM[dims](filters)
+    if name == "instance":
+        return _INSTANCE_NORM[dims](filters, affine=True)
+    if name == "group":
+        groups = next(n for n in range(_GROUPS, 0, -1) if filters % n == 0)
+        return nn.GroupNorm(groups, filters)
+    return None
+
+
+class ConvBlock(nn.Sequential):
+    """Convolutions in a row, each with norm and ReLU.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Channels of the input and of each convolution's output.
+    kernel : ZYX
+        Width of the convolutions.
+    dims : int
+        2 or 3.
+    norm : str
+        Only without one do the convolutions have a bias.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], kernel: ZYX, *, dims: Dims, norm: NormName
+    ) -> None:
+        layers: list[nn.Module] = []
+        for n_in, n_out in itertools.pairwise(channels):
+            layers.append(conv(n_in, n_out, kernel, dims=dims, bias=norm == "none"))
+            normalize = norm_layer(norm, n_out, dims=dims)
+            layers += [normalize] if normalize is not None else []
+            layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+
+
+def init_weights(network: nn.Module) -> None:
+    """Draw weights from He et al. (2015), by torch's global generator; biases are 0.
+
+    A transposed convolution with kernel = stride sees one input voxel per output
+    voxel, which its fan-in counts.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):
+            nn.init.normal_(module.weight, std=module.in_channels**-0.5)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def join(skip: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    """Concatenate the channels of the encoder and the decoder."""
+    return torch.cat((skip, up), dim=1)

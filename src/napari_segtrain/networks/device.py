@@ -1,0 +1,37 @@
+"""Where a network computes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from napari_segtrain.errors import ConfigError
+
+DeviceSetting = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def choose_device(setting: DeviceSetting) -> torch.device:
+    """Turn a setting into a device; ``auto`` prefers CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    ConfigError
+        When the device asked for is not there.
+    """
+    available = _available()
+    name = available[0] if setting == "auto" else setting
+    if name not in available:
+        raise ConfigError(
+            f"The device '{name}' was asked for, but this computer offers only "
+            f"{' and '.join(available)}; set device to auto or to one of these."
+        )
+    return torch.device(name)
+
+
+def _available() -> list[str]:
+    found = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    return [name for name, is_there in found.items() if is_there] + ["cpu"]

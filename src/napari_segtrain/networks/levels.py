@@ -1,0 +1,71 @@
+"""The levels of an encoder-decoder network, and the geometry that follows from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.axes import ZYX
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of an encoder-decoder network.
+
+    Parameters
+    ----------
+    filters : int
+        Channels of its convolutions.
+    kernel : ZYX
+        Width of its convolutions in voxels of this level.
+    stride : ZYX
+        Down-sampling from this level to the next; 1 in the deepest one.
+    n_convs : int
+        Convolutions in a row, on the way down and again on the way up.
+    """
+
+    filters: int
+    kernel: ZYX
+    stride: ZYX
+    n_convs: int = 2
+
+
+def total_stride(levels: Sequence[Level]) -> ZYX:
+    """Grid of a network with these levels, ZYX voxels."""
+    z, y, x = (math.prod(level.stride[axis] for level in levels) for axis in range(3))
+    return z, y, x
+
+
+def receptive_field(levels: Sequence[Level]) -> ZYX:
+    """Width of the input that an output voxel depends on, ZYX voxels.
+
+    The up-sampling is taken to be a transposed convolution whose kernel is its stride.
+    The interval of voxels is followed from each position on the grid up and down the
+    levels, so the result is exact; it is twice the greater reach, plus one.
+    """
+    z, y, x = (2 * _reach(levels, axis) + 1 for axis in range(3))
+    return z, y, x
+
+
+def _reach(levels: Sequence[Level], axis: int) -> int:
+    reach = 0
+    for position in range(total_stride(levels)[axis]):
+        low, high = _seen_from(position, levels, axis)
+        reach = max(reach, position - low, high - position)
+    return reach
+
+
+def _seen_from(position: int, levels: Sequence[Level], axis: int) -> tuple[int, int]:
+    margins = [level.n_convs * (level.kernel[axis] // 2) for level in levels]
+    strides = [level.stride[axis] for level in levels[:-1]]
+    low = high = position
+    for margin, stride in zip(margins, strides, strict=False):
+        low, high = (low - margin) // stride, (high + margin) // stride
+    low, high = low - margins[-1], high + margins[-1]
+    for margin, stride in zip(margins[-2::-1], strides[::-1], strict=True):
+        low, high = low * stride - margin, high * stride + stride - 1 + margin
+    return low, high

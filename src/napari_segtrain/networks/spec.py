@@ -1,0 +1,49 @@
+"""What a network asks of its input, known before it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_segtrain.axes import ZYX
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """Facts about a network; sizes are ZYX voxels, with 1 along Z in 2D.
+
+    Parameters
+    ----------
+    dims : int
+        2 or 3 spatial dimensions.
+    grid : ZYX
+        Total stride: inputs are multiples of it, and results repeat exactly when the
+        input moves by a multiple of it.
+    receptive_field : ZYX
+        Width of the input that one output voxel may depend on, at the worst position
+        on the grid; odd.
+    min_size : ZYX
+        Smallest input that the network can be trained on.
+    is_local : bool
+        Whether a result depends on nothing outside the receptive field; false with
+        instance and group norm.
+    n_parameters : int
+        Number of trained values.
+    bytes_per_voxel : int
+        Memory of a forward pass without gradients, per input voxel.
+    """
+
+    dims: int
+    grid: ZYX
+    receptive_field: ZYX
+    min_size: ZYX
+    is_local: bool
+    n_parameters: int
+    bytes_per_voxel: int
+
+    @property
+    def radius(self) -> ZYX:
+        """Context in voxels that an output voxel needs on each side."""
+        z, y, x = (width // 2 for width in self.receptive_field)
+        return z, y, x

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+
+from napari_segtrain.config import UNetConfig
+from napari_segtrain.networks import describe_network, estimate_training_bytes
+
+_MEASURE = """
+import resource, sys, torch
+from napari_segtrain.config import UNetConfig
+from napari_segtrain.networks import build_network
+torch.set_num_threads(1)
+dims, first, norm, batch, *patch = sys.argv[1:]
+config = UNetConfig(dims=int(dims), depth=3, first_filters=int(first), norm=norm)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def step(size):
+    image = torch.rand(int(batch), 1, *size)
+    loss = torch.nn.functional.cross_entropy(
+        network(image), torch.zeros(int(batch), *size, dtype=torch.long))
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+network = build_network(config, in_channels=1, n_classes=2, seed=0)
+optimizer = torch.optim.AdamW(network.parameters(), foreach=False)
+step([16] * int(dims))
+before = peak()
+size = [int(n) for n in patch[-int(dims):]]
+step(size)
+print(peak() - before)
+"""
+
+
+def measured_bytes(config, batch, patch):
+    numbers = (config.dims, config.first_filters, config.norm, batch, *patch)
+    command = [sys.executable, "-c", _MEASURE, *map(str, numbers)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(run.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
+@pytest.mark.parametrize(
+    ("config", "batch", "patch"),
+    [
+        (UNetConfig(dims=2, depth=3, first_filters=16), 4, (1, 256, 256)),
+        (UNetConfig(dims=2, depth=3, first_filters=16, norm="none"), 4, (1, 256, 256)),
+        (UNetConfig(dims=3, depth=3, first_filters=8), 2, (32, 64, 96)),
+    ],
+)
+def test_estimate_is_near_the_measured_peak(config, batch, patch):
+    estimate = estimate_training_bytes(config, patch, batch, in_channels=1, n_classes=2)
+    measured = measured_bytes(config, batch, patch)
+    assert measured / 2 < estimate < measured * 2
+
+
+def test_memory_grows_with_the_patch_and_holds_the_weights():
+    config = UNetConfig(dims=3, depth=2, first_filters=8)
+    info = describe_network(config, in_channels=1, n_classes=2)
+    small, large = (
+        estimate_training_bytes(config, (16, n, n), 1, in_channels=1, n_classes=2)
+        for n in (16, 64)
+    )
+    assert large > 8 * small
+    assert small > 20 * info.n_parameters
