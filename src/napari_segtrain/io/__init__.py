@@ -7,22 +7,28 @@ from napari_segtrain.io.atomic import (
     write_json,
     write_text,
 )
+from napari_segtrain.io.fingerprint import fingerprint
 from napari_segtrain.io.formats import image_stem
 from napari_segtrain.io.images import read_image, read_labels
 from napari_segtrain.io.listing import list_images, list_skipped, natural_key
 from napari_segtrain.io.pairing import Pairing, pair_files
-from napari_segtrain.io.writing import write_labels, write_probabilities
+from napari_segtrain.io.stacks import looks_like_slices, read_stack
+from napari_segtrain.io.writing import Planes, write_labels, write_probabilities
 
 __all__ = [
     "Pairing",
+    "Planes",
     "atomic_path",
+    "fingerprint",
     "image_stem",
     "list_images",
     "list_skipped",
+    "looks_like_slices",
     "natural_key",
     "pair_files",
     "read_image",
     "read_labels",
+    "read_stack",
     "refuse_existing",
     "write_bytes",
     "write_json",

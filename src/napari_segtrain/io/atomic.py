@@ -7,12 +7,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -57,7 +59,7 @@ def write_bytes(target: str | Path, data: bytes) -> None:
 
 
 def write_text(target: str | Path, text: str) -> None:
-    """Write UTF-8 text atomically, lines ending in ``\\n`` on every system."""
+    """Write UTF-8 text atomically, with the line ends it has, on every system."""
     write_bytes(target, text.encode())
 
 

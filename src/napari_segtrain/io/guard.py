@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_segtrain.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 READ_ERRORS = (
     OSError,

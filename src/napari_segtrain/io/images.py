@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_segtrain.axes import VoxelSize
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io.formats import (
@@ -19,6 +19,9 @@ from napari_segtrain.io.guard import check_exists
 from napari_segtrain.io.label_arrays import as_labels
 from napari_segtrain.io.source import Source, settle_axes
 from napari_segtrain.io.units import voxel_size_of
+
+if TYPE_CHECKING:
+    from napari_segtrain.axes import VoxelSize
 
 
 def read_image(
@@ -108,7 +111,7 @@ def read_labels(
 
 
 def _open(path: Path, *, for_labels: bool) -> Source:
-    from napari_segtrain.io.stores import is_store, open_store  # noqa: PLC0415
+    from napari_segtrain.io.stores import is_store, open_store
 
     check_exists(path)
     if is_store(path):
@@ -120,19 +123,19 @@ def _open(path: Path, *, for_labels: bool) -> Source:
         )
     suffix = suffix_of(path)
     if suffix in TIFF_SUFFIXES:
-        from napari_segtrain.io.tiff import open_tiff  # noqa: PLC0415
+        from napari_segtrain.io.tiff import open_tiff
 
         return open_tiff(path)
     if suffix in PICTURE_SUFFIXES:
-        from napari_segtrain.io.pictures import open_picture  # noqa: PLC0415
+        from napari_segtrain.io.pictures import open_picture
 
         return open_picture(path, as_labels=for_labels)
     if suffix in NUMPY_SUFFIXES:
-        from napari_segtrain.io.numpy_files import open_npy  # noqa: PLC0415
+        from napari_segtrain.io.numpy_files import open_npy
 
         return open_npy(path)
     if suffix in MICROSCOPE_PLUGINS:
-        from napari_segtrain.io.microscopes import open_microscope  # noqa: PLC0415
+        from napari_segtrain.io.microscopes import open_microscope
 
         return open_microscope(path)
     raise DataError(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
-from napari_segtrain.io.source import Source
+
+if TYPE_CHECKING:
+    from napari_segtrain.image import LazyArray
+    from napari_segtrain.io.source import Source
 
 _RGB_SAMPLES = (3, 4)
 _MAX_WHOLE = 2**63

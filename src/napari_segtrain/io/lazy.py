@@ -5,15 +5,18 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import LazyArray
 from napari_segtrain.io.guard import reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_segtrain.image import LazyArray
 
 Block = npt.NDArray[Any]
 Slices = tuple[slice, ...]

@@ -8,8 +8,7 @@ install them yourself and they are used.
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +19,9 @@ from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.io.source import Source
 from napari_segtrain.io.units import to_micrometers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXTRA = 'pip install "napari-segtrain[formats]"'
 _OPT_IN = {

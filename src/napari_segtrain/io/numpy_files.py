@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices, mapped_array
 from napari_segtrain.io.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def open_npy(path: Path) -> Source:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from xml.etree import ElementTree as ET
 
 from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.image import ClassInfo, ClassTable, ZeroPolicy
 from napari_segtrain.io.units import to_micrometers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLASSES_NAMESPACE = "napari-segtrain/classes/1"
 _DEFAULT_UNIT = "µm"

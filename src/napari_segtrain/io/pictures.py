@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
-from PIL.ImageFile import ImageFile
 
 from napari_segtrain.errors import DataError
 from napari_segtrain.io.cache import CACHE
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.io.source import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.ImageFile import ImageFile
 
 _OPENERS: dict[bytes, type[ImageFile]] = {
     b"\x89PNG": PngImagePlugin.PngImageFile,
@@ -98,7 +102,7 @@ def _decode(path: Path, *, as_labels: bool) -> Block:
 
 
 def _decode_deep_color(path: Path) -> Block:
-    import imagecodecs  # noqa: PLC0415  # heavy
+    import imagecodecs  # heavy
 
     pixels: Block = imagecodecs.png_decode(path.read_bytes())
     return pixels[..., 0] if pixels.shape[-1] < len("RGB") else pixels[..., :3]

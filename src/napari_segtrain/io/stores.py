@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -15,6 +14,9 @@ from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.io.source import UNKNOWN_AXIS, Source
 from napari_segtrain.io.units import to_micrometers
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MARKERS = ("zarr.json", ".zgroup", ".zarray")
 _OLD_OME_AXES = "tczyx"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 
 from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import LazyArray
 from napari_segtrain.io.cache import CACHE
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices, mapped_array, pick
@@ -19,6 +18,9 @@ from napari_segtrain.io.ome import OmeFacts, parse_ome
 from napari_segtrain.io.source import UNKNOWN_AXIS, Source
 from napari_segtrain.io.tiff_pages import Layout, Page, pages_array
 from napari_segtrain.io.units import to_micrometers
+
+if TYPE_CHECKING:
+    from napari_segtrain.image import LazyArray
 
 _SAMPLES, _UNKNOWN = "S", "QI"
 _CENTIMETER = 3
@@ -46,7 +48,7 @@ def open_tiff(path: Path) -> Source:
             array=array,
             axes=_name_samples(axes, array.shape, path),
             sizes=facts.sizes or _resolution(tif),
-            channel_names=facts.channel_names or _imagej_labels(tif),
+            channel_names=facts.channel_names,
             classes=facts.classes,
         )
 
@@ -158,10 +160,6 @@ def _name_samples(axes: str, shape: tuple[int, ...], path: Path) -> str:
 
 def _ome_facts(tif: tifffile.TiffFile) -> OmeFacts:
     return parse_ome(tif.ome_metadata) if tif.ome_metadata else OmeFacts()
-
-
-def _imagej_labels(tif: tifffile.TiffFile) -> tuple[str, ...]:
-    return ()
 
 
 def _resolution(tif: tifffile.TiffFile) -> dict[str, float | None]:

@@ -7,11 +7,9 @@ images and threads can be read without open handles or a shared file position.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,10 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.io.cache import CACHE
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices, mapped_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _N_PAGE_DIMS = 5
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import VoxelSize, spatial_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MICROMETERS = {
     "m": 1e6, "meter": 1e6, "metre": 1e6,

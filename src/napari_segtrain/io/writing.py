@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,13 @@ import tifffile
 
 from napari_segtrain.axes import VoxelSize, check_axes, spatial_axes
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import ClassTable, LazyArray
 from napari_segtrain.io.atomic import atomic_path
 from napari_segtrain.io.ome import annotate_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from napari_segtrain.image import ClassTable, LazyArray
 
 BIG_TIFF_BYTES = 2 << 30
 """Uncompressed size from which a file becomes a BigTIFF."""
@@ -34,24 +37,31 @@ Plane = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class _Planes:
-    """Planes (Y, X) in C order of the leading axes."""
+class Planes:
+    """An array that is made while it is written, plane by plane.
+
+    Parameters
+    ----------
+    planes : iterable of ndarray
+        Planes (Y, X) in C order of the leading axes.
+    shape : tuple of int
+        Of the whole array, Y and X last.
+    dtype
+        Of the planes.
+    """
 
     planes: Iterable[Plane]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    axes: str
 
 
-def write_labels(  # noqa: PLR0913  # the metadata of one file
+def write_labels(
     path: str | Path,
-    array: LazyArray | Iterable[Plane],
+    array: LazyArray | Planes,
     *,
     axes: str,
     voxel_size: VoxelSize | None = None,
     classes: ClassTable | None = None,
-    shape: Sequence[int] | None = None,
-    dtype: npt.DTypeLike | None = None,
     compression: str | None = "zlib",
 ) -> None:
     """Write a label image as OME-TIFF, atomically and plane by plane.
@@ -60,18 +70,16 @@ def write_labels(  # noqa: PLR0913  # the metadata of one file
     ----------
     path : str or Path
         Best ending in ``.ome.tif``.
-    array : LazyArray or iterable of ndarray
-        Whole-number labels: an array of ``axes``, or its planes (Y, X) one after the
-        other, in C order of the leading axes. 64-bit labels are stored with 32 bits,
-        booleans with 8.
+    array : LazyArray or Planes
+        Integer labels, read or taken plane by plane. 64-bit labels are stored with 32
+        bits, booleans with 8.
     axes : str
-        Letters of the array, without C.
+        Letters of the array, without C; ending in YX for `Planes`. In the file Y and
+        X come last.
     voxel_size : tuple of float, optional
         Micrometers, ZYX.
     classes : ClassTable, optional
         Stored as a map annotation; `read_labels` gives it back.
-    shape, dtype
-        Of the whole array; needed for planes only.
     compression : str, optional
         As in tifffile; ``None`` for none.
 
@@ -82,26 +90,26 @@ def write_labels(  # noqa: PLR0913  # the metadata of one file
     DataError
         When a label does not fit into 32 bits.
     """
-    planes = _planes(array, axes, shape, dtype)
+    planes, axes = _as_planes(array, axes)
     if planes.dtype.kind not in "biu":
         raise TypeError(f"labels must be integers, not {planes.dtype}")
-    stored = _NARROWED.get(planes.dtype, planes.dtype)
-    if stored != planes.dtype:
+    stored = _NARROWED.get(planes.dtype)
+    if stored is not None:
         narrow = (_narrow(plane, stored) for plane in planes.planes)
-        planes = _Planes(narrow, planes.shape, stored, planes.axes)
-    extra = {"MapAnnotation": annotate_classes(classes)} if classes else {}
-    _write(Path(path), planes, voxel_size, compression, extra)
+        planes = Planes(narrow, planes.shape, stored)
+    metadata = {"axes": _ome_axes(axes), **_physical_sizes(voxel_size, axes)}
+    if classes is not None:
+        metadata["MapAnnotation"] = annotate_classes(classes)
+    _write(Path(path), planes, metadata, compression)
 
 
-def write_probabilities(  # noqa: PLR0913  # the metadata of one file
+def write_probabilities(
     path: str | Path,
-    array: LazyArray | Iterable[Plane],
+    array: LazyArray | Planes,
     *,
     axes: str,
     voxel_size: VoxelSize | None = None,
     class_names: Sequence[str] = (),
-    shape: Sequence[int] | None = None,
-    dtype: npt.DTypeLike | None = None,
     compression: str | None = "zlib",
 ) -> None:
     """Write probability maps as OME-TIFF, atomically and plane by plane.
@@ -110,49 +118,41 @@ def write_probabilities(  # noqa: PLR0913  # the metadata of one file
     ----------
     path : str or Path
         Best ending in ``.ome.tif``.
-    array : LazyArray or iterable of ndarray
-        uint8 (0 to 255 is 0 to 1) or float32, with the channel axis C for the classes;
-        as planes as in `write_labels`.
+    array : LazyArray or Planes
+        uint8 (0 to 255 is 0 to 1) or float32, with the channel axis C for the classes.
     axes : str
         Letters of the array, such as ``CZYX``.
     voxel_size : tuple of float, optional
         Micrometers, ZYX.
     class_names : sequence of str
         One per channel, or none.
-    shape, dtype, compression
-        As in `write_labels`.
+    compression : str, optional
+        As in tifffile; ``None`` for none.
 
     Raises
     ------
     OutputError
         When the disk is full or the file cannot be written.
     """
-    planes = _planes(array, axes, shape, dtype)
+    planes, axes = _as_planes(array, axes)
     if planes.dtype not in (np.uint8, np.float32):
         raise TypeError(f"probabilities must be uint8 or float32, not {planes.dtype}")
-    extra = {"Channel": {"Name": list(class_names)}} if class_names else {}
-    _write(Path(path), planes, voxel_size, compression, extra)
+    metadata = {"axes": _ome_axes(axes), **_physical_sizes(voxel_size, axes)}
+    if class_names:
+        metadata["Channel"] = {"Name": list(class_names)}
+    _write(Path(path), planes, metadata, compression)
 
 
-def _planes(
-    array: LazyArray | Iterable[Plane],
-    axes: str,
-    shape: Sequence[int] | None,
-    dtype: npt.DTypeLike | None,
-) -> _Planes:
-    if isinstance(array, np.ndarray) or hasattr(array, "shape"):
-        whole: Any = array
-        axes = check_axes(axes, whole.shape)
-        leading = "".join(axis for axis in axes if axis not in "YX")
-        sizes = tuple(whole.shape[axes.index(axis)] for axis in leading + "YX")
-        planes = _slice_planes(whole, axes, leading)
-        return _Planes(planes, sizes, np.dtype(whole.dtype), leading + "YX")
-    if shape is None or dtype is None:
-        raise TypeError("planes need the shape and dtype of the whole array")
-    axes = check_axes(axes, shape)
-    if not axes.endswith("YX"):
-        raise ValueError(f"planes are (Y, X), so axes must end in YX, not '{axes}'")
-    return _Planes(array, tuple(shape), np.dtype(dtype), axes)
+def _as_planes(array: LazyArray | Planes, axes: str) -> tuple[Planes, str]:
+    axes = check_axes(axes, array.shape)
+    if isinstance(array, Planes):
+        if not axes.endswith("YX"):
+            raise ValueError(f"planes are (Y, X), so axes end in YX, not '{axes}'")
+        return array, axes
+    leading = "".join(axis for axis in axes if axis not in "YX")
+    sizes = tuple(array.shape[axes.index(axis)] for axis in leading + "YX")
+    planes = _slice_planes(array, axes, leading)
+    return Planes(planes, sizes, np.dtype(array.dtype)), leading + "YX"
 
 
 def _slice_planes(array: LazyArray, axes: str, leading: str) -> Iterator[Plane]:
@@ -176,23 +176,16 @@ def _narrow(plane: Plane, dtype: np.dtype[Any]) -> Plane:
 
 
 def _write(
-    path: Path,
-    planes: _Planes,
-    voxel_size: VoxelSize | None,
-    compression: str | None,
-    extra: dict[str, Any],
+    path: Path, planes: Planes, metadata: dict[str, Any], compression: str | None
 ) -> None:
-    metadata = {"axes": _ome_axes(planes.axes), **extra}
-    metadata |= _physical_sizes(voxel_size, planes.axes)
     n_bytes = int(np.prod(planes.shape, dtype=np.int64)) * planes.dtype.itemsize
+    is_big = n_bytes > BIG_TIFF_BYTES
     with (
         atomic_path(path) as temporary,
-        tifffile.TiffWriter(
-            temporary, ome=True, bigtiff=n_bytes > BIG_TIFF_BYTES
-        ) as tif,
+        tifffile.TiffWriter(temporary, ome=True, bigtiff=is_big) as tif,
     ):
         tif.write(
-            iter(_checked(planes)),
+            _checked(planes),
             shape=planes.shape,
             dtype=planes.dtype,
             photometric="minisblack",
@@ -201,7 +194,7 @@ def _write(
         )
 
 
-def _checked(planes: _Planes) -> Iterator[Plane]:
+def _checked(planes: Planes) -> Iterator[Plane]:
     for plane in planes.planes:
         if plane.shape != planes.shape[-2:]:
             raise ValueError(
