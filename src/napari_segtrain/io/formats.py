@@ -33,6 +33,7 @@ SUFFIXES = (
 )
 
 _SECOND_SUFFIXES = (".ome",)
+_STORE_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def suffix_of(path: Path) -> str:
@@ -45,3 +46,11 @@ def image_stem(path: Path) -> str:
     stem = path.stem if suffix_of(path) in SUFFIXES else path.name
     second = Path(stem).suffix.lower()
     return stem[: -len(second)] if second in _SECOND_SUFFIXES else stem
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a Zarr array or group."""
+    if not path.is_dir():
+        return False
+    is_marked = any((path / name).exists() for name in _STORE_MARKERS)
+    return is_marked or suffix_of(path) in STORE_SUFFIXES

@@ -13,6 +13,7 @@ from napari_segtrain.io.formats import (
     PICTURE_SUFFIXES,
     TIFF_SUFFIXES,
     image_stem,
+    is_store,
     suffix_of,
 )
 from napari_segtrain.io.guard import check_exists
@@ -21,6 +22,8 @@ from napari_segtrain.io.source import Source, settle_axes
 from napari_segtrain.io.units import voxel_size_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_segtrain.axes import VoxelSize
 
 
@@ -111,33 +114,37 @@ def read_labels(
 
 
 def _open(path: Path, *, for_labels: bool) -> Source:
-    from napari_segtrain.io.stores import is_store, open_store
-
     check_exists(path)
     if is_store(path):
+        from napari_segtrain.io.stores import open_store
+
         return open_store(path, as_labels=for_labels)
     if path.is_dir():
         raise DataError(
             f"{path} is a folder; give one of its files, or read the folder as one "
             "volume with --stack."
         )
+    if suffix_of(path) in PICTURE_SUFFIXES:
+        from napari_segtrain.io.pictures import open_picture
+
+        return open_picture(path, as_labels=for_labels)
+    return _opener(path)(path)
+
+
+def _opener(path: Path) -> Callable[[Path], Source]:
     suffix = suffix_of(path)
     if suffix in TIFF_SUFFIXES:
         from napari_segtrain.io.tiff import open_tiff
 
-        return open_tiff(path)
-    if suffix in PICTURE_SUFFIXES:
-        from napari_segtrain.io.pictures import open_picture
-
-        return open_picture(path, as_labels=for_labels)
+        return open_tiff
     if suffix in NUMPY_SUFFIXES:
         from napari_segtrain.io.numpy_files import open_npy
 
-        return open_npy(path)
+        return open_npy
     if suffix in MICROSCOPE_PLUGINS:
         from napari_segtrain.io.microscopes import open_microscope
 
-        return open_microscope(path)
+        return open_microscope
     raise DataError(
         f"{path} is of no known format; TIFF, OME-TIFF, PNG, JPEG, BMP, NPY, OME-Zarr "
         "and Zarr are read, ND2, LIF and others with the extra 'formats'."

@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.io.formats import SUFFIXES, suffix_of
+from napari_segtrain.io.formats import SUFFIXES, is_store, suffix_of
 from napari_segtrain.io.guard import check_exists
-from napari_segtrain.io.stores import is_store
 
 logger = logging.getLogger(__name__)
 

@@ -18,16 +18,8 @@ from napari_segtrain.io.units import to_micrometers
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 _OLD_OME_AXES = "tczyx"
 Attributes = Mapping[str, Any]
-
-
-def is_store(path: Path) -> bool:
-    """Whether a folder is a Zarr array or group."""
-    if not path.is_dir():
-        return False
-    return path.suffix == ".zarr" or any((path / name).exists() for name in _MARKERS)
 
 
 def open_store(path: Path, *, as_labels: bool) -> Source:
