@@ -37,7 +37,9 @@ def is_one_blob_each(
     float
         Between 0 and 1; 0 when none of the values is there.
     """
-    chosen = _spread(np.unique(np.asarray(values, dtype=labels.dtype)))
+    wanted = np.unique(np.asarray(values))
+    possible = wanted.astype(labels.dtype)
+    chosen = _spread(possible[possible == wanted])
     positions = _positions(labels, chosen)
     structure = np.ones((3,) * labels.ndim, bool)
     n_checked = n_whole = n_read = 0
