@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import tifffile
+from tests.evaluation.helpers import class_table
 
 from napari_segtrain.data.samples import sample_dir
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.pairs import LabelPair
 from napari_segtrain.image import LabelImage
-from tests.evaluation.helpers import class_table
 
 
 def evaluate(pairs, classes, **options):
