@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from napari_segtrain.control import RunControl
 
+_BLOCK_VOXELS = 1 << 22
+
 
 def iter_evaluation(
     pairs: Iterable[LabelPair],
@@ -157,8 +159,7 @@ def _objects(
         box = full_box(truth.shape)
         true_indices, predicted_indices = truth.read(box), prediction.read(box)
         for index in classes.foreground:
-            contingency = Contingency()
-            contingency.add(
+            contingency = _contingency(
                 _ids(pair.truth, truth, true_indices == index),
                 _ids(pair.prediction, prediction, predicted_indices == index),
                 true_indices == IGNORE_INDEX,
@@ -192,6 +193,19 @@ def _ids(
         return label_objects(mask)
     values = as_integers(item.labels.read()[0])
     return np.where(mask, values, np.zeros(1, values.dtype))
+
+
+def _contingency(
+    truth_ids: npt.NDArray[Any],
+    predicted_ids: npt.NDArray[Any],
+    ignored: npt.NDArray[np.bool_],
+) -> Contingency:
+    """Contingency of an item, (Z, Y, X), in blocks to save memory."""
+    contingency = Contingency()
+    n_z, n_y, n_x = ignored.shape
+    for box in iter_blocks((n_z, n_y, n_x), _BLOCK_VOXELS):
+        contingency.add(truth_ids[box], predicted_ids[box], ignored[box])
+    return contingency
 
 
 def _painted_slices(item: Item) -> tuple[bool, ...]:
