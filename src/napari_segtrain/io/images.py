@@ -65,7 +65,7 @@ def read_image(
         or ``voxel_size`` do not fit it.
     """
     path = Path(path)
-    source = settle_axes(_open(path, for_labels=False), axes, str(path))
+    source = _settle(path, axes, for_labels=False)
     names = source.channel_names
     return Image(
         array=source.array,
@@ -100,8 +100,7 @@ def read_labels(
         raises it for values that are not whole.
     """
     path = Path(path)
-    source = settle_axes(_open(path, for_labels=True), axes, str(path))
-    source = as_labels(source, str(path))
+    source = as_labels(_settle(path, axes, for_labels=True), str(path))
     return LabelImage(
         array=source.array,
         axes=source.axes,
@@ -149,6 +148,13 @@ def _opener(path: Path) -> Callable[[Path], Source]:
         f"{path} is of no known format; TIFF, OME-TIFF, PNG, JPEG, BMP, NPY, OME-Zarr "
         "and Zarr are read, ND2, LIF and others with the extra 'formats'."
     )
+
+
+def _settle(path: Path, axes: str | None, *, for_labels: bool) -> Source:
+    source = _open(path, for_labels=for_labels)
+    if 0 in source.array.shape:
+        raise DataError(f"{path} holds no voxels (shape {source.array.shape}).")
+    return settle_axes(source, axes, str(path))
 
 
 def _n_channels(source: Source) -> int:

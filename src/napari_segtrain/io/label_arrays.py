@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_segtrain.io.source import Source
 
 _RGB_SAMPLES = (3, 4)
-_MAX_WHOLE = 2**63
+_MAX_WHOLE = np.float64(2**63)
 
 
 def as_labels(source: Source, name: str) -> Source:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import check_axes, guess_axes
+from napari_segtrain.image import ClassTable, LazyArray
 from napari_segtrain.io.lazy import pick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from napari_segtrain.image import ClassTable, LazyArray
 
 UNKNOWN_AXIS = "?"
 _MAX_GUESSED = 5

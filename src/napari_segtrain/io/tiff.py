@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SAMPLES, _UNKNOWN = "S", "QI"
 _CENTIMETER = 3
+_PLAIN_KINDS = ("uniform", "generic")
 _RGB_SAMPLES = 3
 
 
@@ -40,6 +41,8 @@ def open_tiff(path: Path) -> Source:
         if not tif.series:
             raise DataError(f"{path} holds no image; it may be damaged or cut off.")
         series = tif.series[0]
+        if series.kind in _PLAIN_KINDS or series.dataoffset is None:
+            _check_chain(tif, path)
         facts = _ome_facts(tif)
         array = _lazy_array(tif, series, path)
         axes = _letters(series)
@@ -64,14 +67,14 @@ def _lazy_array(tif: tifffile.TiffFile, series: Any, path: Path) -> LazyArray:
         return mapped_array(path, dtype, shape, series.dataoffset)
     layout = Layout(series.keyframe, series.keyframe.shaped, series.dtype)
     _ = layout.starts  # decoders are built while the file is open
-    pages = _pages(tif, series, path)
+    pages = _pages(series, path)
     try:
         return pages_array(layout, pages, shape)
     except ValueError:
         return _whole_array(series, shape, path)
 
 
-def _pages(tif: tifffile.TiffFile, series: Any, path: Path) -> list[Page]:
+def _pages(series: Any, path: Path) -> list[Page]:
     frames = list(series)
     n_missing = sum(frame is None for frame in frames)
     if n_missing:
@@ -79,8 +82,6 @@ def _pages(tif: tifffile.TiffFile, series: Any, path: Path) -> list[Page]:
             f"{path} lacks {n_missing} of its {len(frames)} planes; the file, or a "
             "file that belongs to it, is incomplete."
         )
-    if series.kind in ("uniform", "generic"):
-        _check_chain(tif, max(frame.offset for frame in frames), path)
     return [
         Page(
             Path(frame.parent.filehandle.path),
@@ -92,9 +93,13 @@ def _pages(tif: tifffile.TiffFile, series: Any, path: Path) -> list[Page]:
     ]
 
 
-def _check_chain(tif: tifffile.TiffFile, offset: int, path: Path) -> None:
-    """Refuse a file whose last page points to a next one beyond its end."""
+def _check_chain(tif: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file whose last page points to a next one beyond its end.
+
+    tifffile takes what it finds of a file that is cut off as plain pages.
+    """
     handle, layout = tif.filehandle, tif.tiff
+    offset = tif.pages[len(tif.pages) - 1].offset
     handle.seek(offset)
     (n_tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
     handle.seek(offset + layout.tagnosize + n_tags * layout.tagsize)

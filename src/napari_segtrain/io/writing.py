@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from napari_segtrain.io.atomic import atomic_path
 from napari_segtrain.io.ome import annotate_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_segtrain.image import ClassTable, LazyArray
 
@@ -195,12 +196,15 @@ def _write(
 
 
 def _checked(planes: Planes) -> Iterator[Plane]:
+    *leading, n_y, n_x = planes.shape
+    n_planes = 0
     for plane in planes.planes:
-        if plane.shape != planes.shape[-2:]:
-            raise ValueError(
-                f"a plane of {plane.shape} among planes of {planes.shape[-2:]}"
-            )
+        if plane.shape != (n_y, n_x):
+            raise ValueError(f"a plane of {plane.shape} among planes of {(n_y, n_x)}")
         yield np.ascontiguousarray(plane, planes.dtype)
+        n_planes += 1
+    if n_planes < np.prod(leading, dtype=np.int64):
+        raise ValueError(f"{n_planes} planes do not fill the shape {planes.shape}")
 
 
 def _ome_axes(axes: str) -> str:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import errno
+import json
+
+import pytest
+
+from napari_segtrain.errors import OutputError
+from napari_segtrain.io import (
+    atomic_path,
+    refuse_existing,
+    write_bytes,
+    write_json,
+    write_text,
+)
+
+
+def test_file_appears_at_the_end(tmp_path):
+    target = tmp_path / "new" / "a.ome.tif"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".tif"
+        assert temporary.name.startswith(".")
+        temporary.write_bytes(b"1")
+        assert not target.exists()
+    assert target.read_bytes() == b"1"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_failure_leaves_what_was_there(tmp_path):
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+
+    def fail():
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk(tmp_path, number):
+    def fill():
+        with atomic_path(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise OSError(number, "full")
+
+    with pytest.raises(OutputError, match=r"disk is full, so .*a\.txt could not"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_place_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot be written \("):
+        write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"a\.txt cannot be written"),
+        atomic_path(tmp_path / "a.txt"),
+    ):
+        pass
+
+
+def test_folder_replaces_folder(tmp_path):
+    target = tmp_path / "a.zarr"
+    for content in ("old", "new"):
+        with atomic_path(target) as temporary:
+            (temporary / "sub").mkdir(parents=True)
+            (temporary / "sub" / content).write_text(content)
+    assert [path.name for path in (target / "sub").iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_file_replaces_file(tmp_path):
+    write_bytes(tmp_path / "a", b"old")
+    write_bytes(str(tmp_path / "a"), b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_json(tmp_path):
+    value = {"name": "Zürich", "sizes": [1, 2.5, None]}
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == value
+    assert "Zürich" in (tmp_path / "a.json").read_text("utf-8")
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "b.json", float("nan"))
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_text_keeps_its_line_ends(tmp_path):
+    write_text(tmp_path / "a.txt", "ä\nb\n")
+    assert (tmp_path / "a.txt").read_bytes() == "ä\nb\n".encode()
+
+
+def test_existing_output_is_refused(tmp_path):
+    refuse_existing(tmp_path / "a", overwrite=False)
+    (tmp_path / "a").mkdir()
+    refuse_existing(tmp_path / "a", overwrite=True)
+    with pytest.raises(OutputError, match="a exists already"):
+        refuse_existing(tmp_path / "a", overwrite=False)
