@@ -8,9 +8,12 @@ two-dimensional images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from napari_segtrain.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SPATIAL_AXES = "ZYX"
 CHANNEL_AXIS = "C"
@@ -76,7 +79,8 @@ def guess_axes(shape: Sequence[int]) -> str:
         For fewer than two or more than five dimensions.
     """
     n_dims = len(shape)
-    is_rgb = n_dims > 2 and shape[-1] in _RGB_SIZES and min(shape[-3:-1]) > shape[-1]
+    has_rgb_size = shape[-1] in _RGB_SIZES
+    is_rgb = n_dims > len("YX") and has_rgb_size and min(shape[-3:-1]) > shape[-1]
     plain = {2: "YX", 3: "ZYX", 4: "CZYX", 5: "TCZYX"}
     if n_dims not in plain:
         raise DataError(

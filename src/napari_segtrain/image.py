@@ -7,10 +7,9 @@ an item is read box by box.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,9 @@ from napari_segtrain.axes import (
     spatial_axes,
 )
 from napari_segtrain.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IGNORE_INDEX = 255
 """Class index of unlabelled voxels in a map of class indices."""

@@ -13,4 +13,6 @@ Auto = Literal["auto"]
 class Config(BaseModel):
     """Frozen settings; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )

@@ -29,8 +29,8 @@ class DataConfig(Config):
     """Micrometers per voxel along Z, Y, X; overrides the files."""
 
     zero: Auto | Literal["dense", "painted-slices", "unlabelled"] = "auto"
-    """What 0 means: background everywhere (dense), background only in slices that hold
-    any label (painted-slices), or not labelled (unlabelled)."""
+    """What 0 means: background everywhere (dense), background only in slices
+    that hold any label (painted-slices), or not labelled (unlabelled)."""
 
     ignore: tuple[int, ...] | Auto = "auto"
     """Label values that count nowhere; empty for none."""
@@ -39,7 +39,7 @@ class DataConfig(Config):
     """Names of label values, such as {1: myelin}."""
 
     target: Auto | Literal["semantic", "instances"] = "auto"
-    """Whether a label value is a class (semantic) or the id of an object (instances)."""
+    """Whether a label value is a class (semantic) or an object's id (instances)."""
 
 
 class AutoValidation(Config):
@@ -83,10 +83,10 @@ class NormalizationConfig(Config):
         "auto"
     )
     """percentile: the low and high percentile go to 0 and 1; zscore: mean 0, standard
-    deviation 1; zero-center: mean 0; rescale: least and greatest value go to 0 and 1."""
+    deviation 1; zero-center: mean 0; rescale: least and greatest go to 0 and 1."""
 
     scope: Auto | Literal["image", "training-set"] = "auto"
     """Whether each image is measured by itself, or the training set once for all."""
 
-    percentiles: tuple[float, float] = (1.0, 99.0)
+    percentiles: tuple[float, float] = (1.0, 99.8)
     """Low and high percentile."""

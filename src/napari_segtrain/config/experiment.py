@@ -14,7 +14,6 @@ from napari_segtrain.config.data import (
     NormalizationConfig,
     ValidationConfig,
 )
-from napari_segtrain.config.inference import InferenceConfig
 from napari_segtrain.config.network import NetworkConfig, UNetConfig
 from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
 from napari_segtrain.config.training import LossConfig, TrainingConfig
@@ -94,7 +93,9 @@ def load_yaml(text: str, *, source: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} is not valid YAML: {error}") from error
     if not isinstance(values, dict | None):
-        raise ConfigError(f"{source} holds no settings (a mapping such as 'data: ...').")
+        raise ConfigError(
+            f"{source} holds no settings (a mapping such as 'data: ...')."
+        )
     return values or {}
 
 

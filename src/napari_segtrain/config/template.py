@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel
 
-from napari_segtrain.config.base import Config
+if TYPE_CHECKING:
+    from napari_segtrain.config.base import Config
 
 _WIDTH = 80
 

@@ -79,7 +79,7 @@ class TrainingConfig(Config):
     """Greatest norm of the gradient."""
 
     ema_decay: float = Field(0.99, ge=0, lt=1)
-    """Decay per iteration of the running mean of the weights; it is ramped up from 0."""
+    """Decay per iteration of the running mean of the weights, ramped up from 0."""
 
     seed: int = Field(0, ge=0)
     """Seed of the split, the patches, the augmentation and the first weights."""

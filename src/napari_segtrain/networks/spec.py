@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from napari_segtrain.axes import ZYX
+from napari_segtrain.axes import ZYX
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class NetworkInfo:
         Number of trained values.
     bytes_per_voxel : int
         Memory of a forward pass without gradients, per input voxel.
+    in_channels, n_classes : int
+        Channels of the image and of the logits.
     """
 
     dims: int
@@ -41,6 +42,8 @@ class NetworkInfo:
     is_local: bool
     n_parameters: int
     bytes_per_voxel: int
+    in_channels: int
+    n_classes: int
 
     @property
     def radius(self) -> ZYX:

@@ -1,0 +1,57 @@
+"""The demo on the terminal."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import typer
+
+from napari_segtrain.cli import evaluation_run, prediction_run, training_run
+from napari_segtrain.data.samples import sample_dir
+from napari_segtrain.io import refuse_existing
+
+_PARTS = ("model", "segmentation", "report")
+
+
+def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None:
+    """Train, predict and evaluate in one go.
+
+    Raises
+    ------
+    SegtrainError
+        When the sample does not exist, or the output does.
+    """
+    data = sample_dir(sample)
+    for part in _PARTS:
+        refuse_existing(output / part, overwrite=overwrite)
+        shutil.rmtree(output / part, ignore_errors=True)
+    typer.echo(f"1. training on {data / 'train'}")
+    changes = {
+        "data": {"images": data / "train/image", "labels": data / "train/label"},
+        "training": {"length": {"kind": "time-budget", "seconds": seconds}},
+    }
+    training_run.start(
+        None, changes, [], output=output / "model", continue_from=None, is_dry=False
+    )
+    typer.echo(f"2. predicting {data / 'test/image'}, which was not trained on")
+    prediction_run.start(
+        output / "model",
+        data / "test/image",
+        output / "segmentation",
+        config=prediction_run.make_config("uint8", None, []),
+        slices=None,
+        reading=prediction_run.Reading(None, stack=False),
+        overwrite=overwrite,
+    )
+    typer.echo("3. comparing with the ground truth")
+    evaluation_run.start(
+        data / "test/label",
+        output / "segmentation",
+        {},
+        output=output / "report",
+        images=data / "test/image",
+        objects=sample == "nuclei",
+        overwrite=overwrite,
+    )
+    typer.echo(f"everything is in {output}")

@@ -1,0 +1,77 @@
+"""``segtrain predict``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_segtrain.cli import options as o
+from napari_segtrain.errors import ConfigError
+
+
+class Kind(StrEnum):
+    """Type of probability maps."""
+
+    uint8 = "uint8"
+    float32 = "float32"
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Run folder, model or checkpoint.")],
+    images: Annotated[Path, typer.Argument(help="File, folder or store.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the label images.")
+    ],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write probability maps as well.")
+    ] = False,
+    probability_type: Annotated[
+        Kind, typer.Option("--probability-type", help="0-255 or 0-1.")
+    ] = Kind.uint8,
+    slices: Annotated[
+        str | None,
+        typer.Option(
+            "--slices", help="One slice (12) or a range (10:20).", metavar="A:B"
+        ),
+    ] = None,
+    axes: o.AxesOption = None,
+    stack: o.StackOption = False,
+    device: o.DeviceOption = None,
+    overwrite: o.OverwriteOption = False,
+    settings: o.SetOption = None,
+) -> None:
+    """Segment images with a trained model, one label image per input."""
+    from napari_segtrain.cli import prediction_run
+
+    prediction_run.start(
+        model,
+        images,
+        output,
+        config=prediction_run.make_config(
+            probability_type.value if probabilities else "none",
+            device.value if device else None,
+            settings or [],
+        ),
+        slices=_parse_slices(slices),
+        reading=prediction_run.Reading(axes, stack),
+        overwrite=overwrite,
+    )
+
+
+def _parse_slices(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, sign, last = text.partition(":")
+    try:
+        start = int(first)
+        stop = int(last) if sign else start + 1
+    except ValueError as error:
+        raise ConfigError(
+            f"'{text}' names no slices; write --slices 12 or --slices 10:20."
+        ) from error
+    if not 0 <= start < stop:
+        raise ConfigError(f"The slices '{text}' are empty; write --slices 10:20.")
+    return start, stop

@@ -1,0 +1,1 @@
+"""Images -> training batches: facts, split, normalization, patches, augmentation."""

@@ -1,0 +1,116 @@
+"""Samples: images with their labels, and the pairs of items that they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_segtrain.errors import DataError
+from napari_segtrain.image import Image, Item, LabelImage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.axes import ZYX, VoxelSize
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its ground truth, which cover the same voxels."""
+
+    image: Image
+    labels: LabelImage
+
+    @property
+    def name(self) -> str:
+        """Name of the image."""
+        return self.image.name
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One item of a sample: what patches are read from."""
+
+    sample: int
+    name: str
+    image: Item
+    labels: Item
+
+    @property
+    def shape(self) -> ZYX:
+        """Size in voxels, ZYX."""
+        return self.image.shape
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All samples that train together.
+
+    Raises
+    ------
+    DataError
+        When there is none, image and labels differ in size, or the samples differ in
+        their number of channels.
+    """
+
+    samples: tuple[Sample, ...]
+
+    def __post_init__(self) -> None:
+        if not self.samples:
+            raise DataError("There is no sample; give at least one image with labels.")
+        counts = {sample.image.n_channels for sample in self.samples}
+        if len(counts) > 1:
+            raise DataError(
+                f"The images differ in their number of channels: {sorted(counts)}; "
+                "train on images with the same channels in the same order."
+            )
+        for sample in self.samples:
+            _check_sample(sample)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of every image."""
+        return self.samples[0].image.n_channels
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Channel names of the first image that has any."""
+        named = (s.image.channel_names for s in self.samples if s.image.channel_names)
+        return next(named, ())
+
+    @property
+    def voxel_size(self) -> VoxelSize | None:
+        """Voxel size of the first sample, µm ZYX; ``None`` when any is unknown."""
+        sizes = [s.image.voxel_size or s.labels.voxel_size for s in self.samples]
+        return sizes[0] if all(size is not None for size in sizes) else None
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """Items of all samples, in order."""
+        pairs = []
+        for number, sample in enumerate(self.samples):
+            items = zip(sample.image.items(), sample.labels.items(), strict=True)
+            for image, labels in items:
+                name = sample.name + _suffix(image)
+                pairs.append(Pair(number, name, image, labels))
+        return tuple(pairs)
+
+
+def _suffix(item: Item) -> str:
+    return "".join(f" {letter}={index}" for letter, index in item.index.items())
+
+
+def _check_sample(sample: Sample) -> None:
+    images, labels = sample.image.items(), sample.labels.items()
+    if _geometry(images) == _geometry(labels):
+        return
+    raise DataError(
+        f"The labels {sample.labels.name} (axes {sample.labels.axes}, shape "
+        f"{tuple(sample.labels.array.shape)}) do not cover the image {sample.name} "
+        f"(axes {sample.image.axes}, shape {tuple(sample.image.array.shape)}); both "
+        "must have the same size in every axis but the channels. If the axes were "
+        "guessed wrongly, name them with --axes."
+    )
+
+
+def _geometry(items: Sequence[Item]) -> list[tuple[ZYX, frozenset[tuple[str, int]]]]:
+    return [(item.shape, frozenset(item.index.items())) for item in items]

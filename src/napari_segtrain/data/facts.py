@@ -1,0 +1,150 @@
+"""What a training set is: measured once, before anything is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_segtrain.axes import ZYX, VoxelSize
+from napari_segtrain.data.classes import propose_classes
+from napari_segtrain.data.label_facts import inspect_labels
+from napari_segtrain.data.label_index import LabelIndex, index_labels
+from napari_segtrain.data.normalize import (
+    IntensityMap,
+    Normalization,
+    plan_normalization,
+)
+from napari_segtrain.data.split import Split, plan_split
+from napari_segtrain.data.targets import TargetItem, used_slices
+from napari_segtrain.image import ClassTable
+from napari_segtrain.io import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_segtrain.config import ExperimentConfig
+    from napari_segtrain.data.dataset import Dataset, Pair
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """Measured properties of a training set; everything can be written as JSON.
+
+    Parameters
+    ----------
+    names : tuple of str
+        One per item.
+    shapes : tuple of ZYX
+        Size of each item, voxels.
+    used : tuple of tuple of bool
+        For each item and slice along Z, whether its voxels count.
+    n_channels : int
+        Channels of every image.
+    channel_names : tuple of str
+        May be empty.
+    voxel_size : tuple of float, optional
+        µm ZYX; ``None`` when unknown.
+    classes : ClassTable
+        Meaning and number of the label values.
+    class_voxels : tuple of int
+        Labelled voxels per class, background included.
+    normalization : Normalization
+        Rule for intensities.
+    intensities : tuple of IntensityMap
+        Map of each item.
+    split : Split
+        Training and validation regions.
+    fingerprints : dict of str to str
+        Of the files that the images and labels came from.
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[ZYX, ...]
+    used: tuple[tuple[bool, ...], ...]
+    n_channels: int
+    channel_names: tuple[str, ...]
+    voxel_size: VoxelSize | None
+    classes: ClassTable
+    class_voxels: tuple[int, ...]
+    normalization: Normalization
+    intensities: tuple[IntensityMap, ...]
+    split: Split
+    fingerprints: dict[str, str]
+
+    @property
+    def n_slices(self) -> int:
+        """Slices along Z of all items."""
+        return sum(len(used) for used in self.used)
+
+    @property
+    def n_used_slices(self) -> int:
+        """Slices whose voxels count."""
+        return sum(sum(used) for used in self.used)
+
+
+def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
+    """Read labels once, sample intensities, and divide the data.
+
+    Raises
+    ------
+    DataError
+        When the labels are empty, hold one class or values that are no integers, the
+        images are constant, or a sampled voxel is NaN or infinite.
+    """
+    pairs = dataset.pairs()
+    label_facts = [inspect_labels(pair.labels) for pair in pairs]
+    known = next((s.labels.classes for s in dataset.samples if s.labels.classes), None)
+    classes = propose_classes(label_facts, config.data, known)
+    used = tuple(used_slices(fact.painted, classes) for fact in label_facts)
+    indices = index_pairs(pairs, classes, used, config.training.seed)
+    rng = np.random.default_rng([config.training.seed, 1])
+    split = plan_split(pairs, indices, config.validation, rng)
+    images = [pair.image for pair in pairs]
+    normalization, intensities = plan_normalization(images, config.normalization)
+    return DatasetFacts(
+        names=tuple(pair.name for pair in pairs),
+        shapes=tuple(pair.shape for pair in pairs),
+        used=used,
+        n_channels=dataset.n_channels,
+        channel_names=dataset.channel_names,
+        voxel_size=config.data.voxel_size or dataset.voxel_size,
+        classes=classes,
+        class_voxels=tuple(sum(index.counts for index in indices).tolist()),
+        normalization=normalization,
+        intensities=intensities,
+        split=split,
+        fingerprints=_fingerprints(dataset),
+    )
+
+
+def targets_of(
+    pairs: Sequence[Pair], classes: ClassTable, used: Sequence[tuple[bool, ...]]
+) -> list[TargetItem]:
+    """Class indices of each pair's labels."""
+    return [
+        TargetItem(pair.labels, classes, slices)
+        for pair, slices in zip(pairs, used, strict=True)
+    ]
+
+
+def index_pairs(
+    pairs: Sequence[Pair],
+    classes: ClassTable,
+    used: Sequence[tuple[bool, ...]],
+    seed: int,
+) -> list[LabelIndex]:
+    """Find the labelled voxels of each pair; the same seed finds the same."""
+    return [
+        index_labels(target, np.random.default_rng([seed, 2, number]))
+        for number, target in enumerate(targets_of(pairs, classes, used))
+    ]
+
+
+def _fingerprints(dataset: Dataset) -> dict[str, str]:
+    files: list[Path] = []
+    for sample in dataset.samples:
+        files += [s for s in (sample.image.source, sample.labels.source) if s]
+    return {str(path): fingerprint(path) for path in dict.fromkeys(files)}

@@ -1,0 +1,104 @@
+"""Where the labelled voxels of each class are: counts along the axes and positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.image import IGNORE_INDEX, Box, iter_blocks
+
+if TYPE_CHECKING:
+    from napari_segtrain.data.targets import TargetItem
+
+MAX_POSITIONS = 4096
+_BLOCK_VOXELS = 1 << 22
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Voxels of one class in one block, or an even random part of them.
+
+    Parameters
+    ----------
+    class_index : int
+        The class.
+    n_voxels : int
+        How many there are in the block.
+    zyx : ndarray of int32, shape (N, 3)
+        At most `MAX_POSITIONS` of them.
+    """
+
+    class_index: int
+    n_voxels: int
+    zyx: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class LabelIndex:
+    """Labelled voxels of one item.
+
+    Parameters
+    ----------
+    marginals : tuple of three ndarray of int64, shape (n_classes, size)
+        Voxels per class at each position along Z, Y and X.
+    positions : tuple of Positions
+        Of every class and block that has any.
+    """
+
+    marginals: tuple[npt.NDArray[np.int64], ...]
+    positions: tuple[Positions, ...]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Labelled voxels per class, shape (n_classes,)."""
+        total: npt.NDArray[np.int64] = self.marginals[0].sum(axis=1)
+        return total
+
+
+def index_labels(target: TargetItem, rng: np.random.Generator) -> LabelIndex:
+    """Find the labelled voxels of an item in one pass over its blocks."""
+    n = target.classes.n_classes
+    marginals = tuple(np.zeros((n, size), np.int64) for size in target.shape)
+    positions: list[Positions] = []
+    for box in iter_blocks(target.shape, _BLOCK_VOXELS):
+        if not any(target.used[box[0]]):
+            continue
+        block = target.read(box)
+        for class_index in _present(block):
+            mask = block == class_index
+            _add_marginals(marginals, mask, class_index, box)
+            positions.append(_positions(mask, class_index, box, rng))
+    return LabelIndex(marginals, tuple(positions))
+
+
+def _present(block: npt.NDArray[np.uint8]) -> list[int]:
+    counts = np.bincount(block.ravel(), minlength=IGNORE_INDEX + 1)
+    return np.flatnonzero(counts[:IGNORE_INDEX]).tolist()
+
+
+def _add_marginals(
+    marginals: tuple[npt.NDArray[np.int64], ...],
+    mask: npt.NDArray[np.bool_],
+    class_index: int,
+    box: Box,
+) -> None:
+    for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
+        marginals[axis][class_index, box[axis]] += mask.sum(axis=others)
+
+
+def _positions(
+    mask: npt.NDArray[np.bool_],
+    class_index: int,
+    box: Box,
+    rng: np.random.Generator,
+) -> Positions:
+    flat = np.flatnonzero(mask)
+    n_voxels = len(flat)
+    if n_voxels > MAX_POSITIONS:
+        flat = flat[np.sort(rng.choice(n_voxels, MAX_POSITIONS, replace=False))]
+    zyx = np.stack(np.unravel_index(flat, mask.shape), axis=1)
+    zyx += [part.start for part in box]
+    return Positions(class_index, n_voxels, zyx.astype(np.int32))

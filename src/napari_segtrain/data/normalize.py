@@ -1,0 +1,227 @@
+"""Intensity normalization: measured lazily, stored with the model.
+
+The statistics describe a whole image (or the whole training set), never a tile, so a
+region of an image is normalized exactly as the image is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_segtrain.config import NormalizationConfig
+    from napari_segtrain.image import Box, Item
+
+Method = Literal["percentile", "zscore", "zero-center", "rescale", "none"]
+Scope = Literal["image", "training-set"]
+
+MAX_SAMPLED_VOXELS = 1 << 22
+MAX_SAMPLED_BLOCKS = 16
+RANGE_RATIO = 1.5
+"""Images whose intensity ranges differ by more than this are measured one by one."""
+OFFSET_SHARE = 0.25
+"""So are images whose low ends differ by more than this share of the range."""
+
+
+@dataclass(frozen=True)
+class IntensityMap:
+    """``(value - offset) * scale``, one number of each per channel."""
+
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def apply(self, block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Normalize a block of shape (C, Z, Y, X) or (C, Y, X).
+
+        Raises
+        ------
+        DataError
+            When a voxel is NaN or infinite.
+        """
+        shape = (-1, *[1] * (block.ndim - 1))
+        offset = np.array(self.offset, np.float32).reshape(shape)
+        scale = np.array(self.scale, np.float32).reshape(shape)
+        result = block.astype(np.float32)
+        if block.dtype.kind == "f":
+            check_finite(result)
+        result -= offset
+        result *= scale
+        return result
+
+
+@dataclass(frozen=True)
+class IntensityStatistics:
+    """What was sampled of one item, or of all, per channel."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """The rule that a model applies to every image.
+
+    Parameters
+    ----------
+    method, scope, percentiles
+        As in `NormalizationConfig`, with nothing left to choose.
+    training_set : IntensityMap, optional
+        The map of the training set; absent when images are measured one by one.
+    """
+
+    method: Method
+    scope: Scope
+    percentiles: tuple[float, float] = (1.0, 99.8)
+    training_set: IntensityMap | None = None
+
+    def for_item(self, item: Item) -> IntensityMap:
+        """Return the map for an item, measuring it where the rule says so.
+
+        Raises
+        ------
+        DataError
+            When a sampled voxel is NaN or infinite.
+        """
+        if self.training_set is not None:
+            return self.training_set
+        if self.method == "none":
+            ones = (1.0,) * item.n_channels
+            return IntensityMap((0.0,) * item.n_channels, ones)
+        statistics = measure([item], self.percentiles)
+        return intensity_map(statistics, self.method)
+
+
+def check_finite(values: npt.NDArray[Any]) -> None:
+    """Raise a `DataError` when ``values`` hold NaN or infinity."""
+    if np.isfinite(values).all():
+        return
+    n_bad = int(values.size - np.isfinite(values).sum())
+    raise DataError(
+        f"The image holds NaN or infinite voxels ({n_bad} in the part that was read); "
+        "replace them, for instance by the median, and save the image again."
+    )
+
+
+def measure(
+    items: Sequence[Item], percentiles: tuple[float, float]
+) -> IntensityStatistics:
+    """Sample items evenly and describe their intensities per channel.
+
+    At most `MAX_SAMPLED_VOXELS` voxels per channel are read, in at most
+    `MAX_SAMPLED_BLOCKS` blocks (or one per item, when there are more items).
+    """
+    budget = max(1, MAX_SAMPLED_VOXELS // len(items))
+    n_blocks = max(1, MAX_SAMPLED_BLOCKS // len(items))
+    parts = [_sample(item, budget, n_blocks) for item in items]
+    values = np.concatenate(parts, axis=1).astype(np.float64)
+    check_finite(values)
+    low, high = np.percentile(values, percentiles, axis=1)
+    return IntensityStatistics(
+        _floats(low), _floats(high),
+        _floats(values.mean(axis=1)), _floats(values.std(axis=1)),
+        _floats(values.min(axis=1)), _floats(values.max(axis=1)),
+    )  # fmt: skip
+
+
+def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityMap:
+    """Turn statistics into the map of a method; a constant channel maps to 0."""
+    s = statistics
+    offset, top = {
+        "percentile": (s.low, np.subtract(s.high, s.low)),
+        "zscore": (s.mean, np.array(s.std)),
+        "zero-center": (s.mean, np.ones(len(s.mean))),
+        "rescale": (s.minimum, np.subtract(s.maximum, s.minimum)),
+        "none": (np.zeros(len(s.mean)), np.ones(len(s.mean))),
+    }[method]
+    spread = np.subtract(s.maximum, s.minimum)
+    top = np.where(top > 0, top, np.where(spread > 0, spread, 1.0))
+    return IntensityMap(_floats(np.array(offset)), _floats(1 / top))
+
+
+def plan_normalization(
+    items: Sequence[Item], config: NormalizationConfig
+) -> tuple[Normalization, tuple[IntensityMap, ...]]:
+    """Choose the rule for a training set and the map of each of its items.
+
+    ``auto`` measures each image by itself (percentiles) when their ranges differ by
+    more than `RANGE_RATIO` or their low ends by more than `OFFSET_SHARE` of the range,
+    and the training set once (z-score) otherwise.
+
+    Raises
+    ------
+    DataError
+        When every image is constant, or a sampled voxel is NaN or infinite.
+    """
+    each = [measure([item], config.percentiles) for item in items]
+    if all(np.array_equal(s.minimum, s.maximum) for s in each):
+        raise DataError(
+            f"Every image is constant (value {each[0].mean[0]:g}), so there is nothing "
+            "to learn; check that the images, not empty channels, were given."
+        )
+    scope = config.scope
+    if scope == "auto":
+        scope = "image" if _differ(each) else "training-set"
+    method = config.method
+    if method == "auto":
+        method = "percentile" if scope == "image" else "zscore"
+    if scope == "image":
+        rule = Normalization(method, scope, config.percentiles)
+        return rule, tuple(intensity_map(s, method) for s in each)
+    whole = intensity_map(measure(items, config.percentiles), method)
+    rule = Normalization(method, scope, config.percentiles, whole)
+    return rule, (whole,) * len(items)
+
+
+def _differ(each: Sequence[IntensityStatistics]) -> bool:
+    low = np.array([s.low for s in each])
+    span = np.array([s.high for s in each]) - low
+    span = np.maximum(span, 1e-12)
+    ratio = span.max(axis=0) / span.min(axis=0)
+    shift = np.ptp(low, axis=0) / np.median(span, axis=0)
+    return bool((ratio > RANGE_RATIO).any() or (shift > OFFSET_SHARE).any())
+
+
+def _floats(values: npt.NDArray[Any]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _sample(item: Item, budget: int, n_blocks: int) -> npt.NDArray[Any]:
+    parts = [
+        item.read(box).reshape(item.n_channels, -1)
+        for box in _spread_boxes(item.shape, budget, n_blocks)
+    ]
+    values = np.concatenate(parts, axis=1)
+    step = max(1, values.shape[1] // budget)
+    return values[:, ::step]
+
+
+def _spread_boxes(
+    shape: tuple[int, int, int], budget: int, n_blocks: int
+) -> Iterator[Box]:
+    """Whole slices spread over Z, or bands of rows where a slice is too large."""
+    n_z, n_y, n_x = shape
+    max_read = 4 * budget
+    slices = np.unique(np.linspace(0, n_z - 1, min(n_z, n_blocks)).round().astype(int))
+    rows = max(1, min(n_y, max_read // (len(slices) * n_x)))
+    bands = max(1, n_blocks // len(slices)) if rows < n_y else 1
+    rows = max(1, rows // bands)
+    starts = np.unique(np.linspace(0, n_y - rows, bands).round().astype(int))
+    for z in slices:
+        for y in starts:
+            yield (
+                slice(int(z), int(z) + 1),
+                slice(int(y), int(y) + rows),
+                slice(0, n_x),
+            )

@@ -1,0 +1,211 @@
+"""Where training patches come from: around labelled voxels, inside their regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.data.normalize import IntensityMap, check_finite
+from napari_segtrain.data.split import Region
+from napari_segtrain.errors import DataError
+from napari_segtrain.image import Box, Item, full_box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.axes import ZYX
+    from napari_segtrain.data.label_index import LabelIndex, Positions
+    from napari_segtrain.data.targets import TargetItem
+
+_JITTER = 0.25
+"""Share of the patch by which its center may lie off the chosen voxel."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Place of a training patch: an item, and the part of a region that it covers."""
+
+    pair: int
+    box: Box
+    padding: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Positions of one class in one region, and how many voxels they stand for."""
+
+    region: Region
+    zyx: npt.NDArray[np.int32]
+    weight: float
+
+
+class PatchSampler:
+    """Draws places of patches.
+
+    Parameters
+    ----------
+    regions : sequence of Region
+        Training regions; a patch never leaves its region.
+    indices : sequence of LabelIndex
+        Labelled voxels of every item.
+    patch_size : ZYX
+        Voxels.
+    foreground : sequence of int
+        Class indices that take turns for the foreground share.
+    foreground_share : float
+        Share of the patches centered near a voxel of such a class.
+
+    Raises
+    ------
+    DataError
+        When no region holds a labelled voxel.
+    """
+
+    def __init__(
+        self,
+        regions: Sequence[Region],
+        indices: Sequence[LabelIndex],
+        patch_size: ZYX,
+        *,
+        foreground: Sequence[int],
+        foreground_share: float,
+    ) -> None:
+        self._patch_size = patch_size
+        self._share = foreground_share
+        self._sources = _sources_per_class(regions, indices)
+        if not self._sources:
+            raise DataError("The training regions hold no labelled voxel; label more.")
+        self._foreground = [c for c in foreground if c in self._sources]
+        everything = [s for sources in self._sources.values() for s in sources]
+        self._everything = _Choice(everything)
+        self._choices = {c: _Choice(s) for c, s in self._sources.items()}
+
+    def draw(self, rng: np.random.Generator) -> Patch:
+        """Draw the place of one patch."""
+        choice = self._everything
+        if self._foreground and rng.random() < self._share:
+            choice = self._choices[
+                self._foreground[rng.integers(len(self._foreground))]
+            ]
+        region, voxel = choice.draw(rng)
+        return self._around(region, voxel, rng)
+
+    def _around(
+        self, region: Region, voxel: npt.NDArray[np.int32], rng: np.random.Generator
+    ) -> Patch:
+        slices, padding = [], []
+        spans = zip(self._patch_size, region.start, region.stop, voxel, strict=True)
+        for size, start, stop, center in spans:
+            jitter = int(_JITTER * size)
+            wanted = int(center) - size // 2 + int(rng.integers(-jitter, jitter + 1))
+            first = min(max(wanted, start), max(start, stop - size))
+            last = min(first + size, stop)
+            lacking = size - (last - first)
+            slices.append(slice(first, last))
+            padding.append((lacking // 2, lacking - lacking // 2))
+        z, y, x = slices
+        return Patch(region.pair, (z, y, x), tuple(padding))
+
+
+class _Choice:
+    """Draws a source by its weight, then one of its voxels."""
+
+    def __init__(self, sources: Sequence[_Source]) -> None:
+        self._sources = sources
+        weights = np.array([source.weight for source in sources])
+        self._cumulative = np.cumsum(weights / weights.sum())
+
+    def draw(self, rng: np.random.Generator) -> tuple[Region, npt.NDArray[np.int32]]:
+        where = int(np.searchsorted(self._cumulative, rng.random(), side="right"))
+        source = self._sources[min(where, len(self._sources) - 1)]
+        return source.region, source.zyx[rng.integers(len(source.zyx))]
+
+
+def _sources_per_class(
+    regions: Sequence[Region], indices: Sequence[LabelIndex]
+) -> dict[int, list[_Source]]:
+    found: dict[int, list[_Source]] = {}
+    for region in regions:
+        for positions in indices[region.pair].positions:
+            source = _inside(region, positions)
+            if source is not None:
+                found.setdefault(positions.class_index, []).append(source)
+    return found
+
+
+def _inside(region: Region, positions: Positions) -> _Source | None:
+    inside = (positions.zyx >= region.start) & (positions.zyx < region.stop)
+    kept = positions.zyx[inside.all(axis=1)]
+    if not len(kept):
+        return None
+    weight = positions.n_voxels * len(kept) / len(positions.zyx)
+    return _Source(region, kept, weight)
+
+
+class PatchReader:
+    """Reads images and targets of patches, from memory where they are small.
+
+    Parameters
+    ----------
+    images, targets
+        Items and their class indices.
+    intensities : sequence of IntensityMap
+        Normalization of each item.
+    cache_bytes : int
+        Items are kept in memory when all of them together are not larger.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Item],
+        targets: Sequence[TargetItem],
+        intensities: Sequence[IntensityMap],
+        *,
+        cache_bytes: int,
+    ) -> None:
+        self._images = images
+        self._targets = targets
+        self._intensities = intensities
+        self._cached: list[tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = []
+        if sum(_n_bytes(item) for item in images) <= cache_bytes:
+            self._cached = [
+                (image.read(), target.read(full_box(target.shape)))
+                for image, target in zip(images, targets, strict=True)
+            ]
+            for image, _ in self._cached:
+                if image.dtype.kind == "f":
+                    check_finite(image)
+
+    def read(
+        self, patch: Patch
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+        """Read a patch.
+
+        Returns
+        -------
+        image : ndarray of float32, shape (C, Z, Y, X)
+            Normalized.
+        target : ndarray of uint8, shape (Z, Y, X)
+            Class indices.
+        """
+        image, target = self._read(patch)
+        image = self._intensities[patch.pair].apply(image)
+        if any(sum(pad) for pad in patch.padding):
+            image = np.pad(image, ((0, 0), *patch.padding), mode="symmetric")
+            target = np.pad(target, patch.padding, mode="symmetric")
+        return image, target
+
+    def _read(self, patch: Patch) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        if self._cached:
+            image, target = self._cached[patch.pair]
+            return image[(slice(None), *patch.box)], target[patch.box]
+        image = self._images[patch.pair].read(patch.box)
+        return image, self._targets[patch.pair].read(patch.box)
+
+
+def _n_bytes(item: Item) -> int:
+    per_voxel = item.n_channels * np.dtype(item.array.dtype).itemsize + 1
+    return int(np.prod(item.shape)) * per_voxel

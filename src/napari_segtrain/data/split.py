@@ -1,0 +1,342 @@
+"""Training and validation regions that share no voxel.
+
+From several samples whole samples are held out; from one, a slab at an end of an axis,
+with a gap beside it. Time points of one sample count as neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.axes import ZYX
+from napari_segtrain.config import (
+    FractionValidation,
+    HandValidation,
+    NoValidation,
+    ValidationConfig,
+)
+from napari_segtrain.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.data.dataset import Pair
+    from napari_segtrain.data.label_index import LabelIndex
+    from napari_segtrain.image import Box
+
+AUTO_FRACTION = 0.15
+MIN_SAMPLES = 4
+"""Samples from which on whole samples are held out."""
+MIN_CLASS_VOXELS = 50
+"""Voxels that each class needs on both sides."""
+MAX_GAP = 16
+"""Voxels between the two sides, at most; at least one."""
+
+_N_DRAWS = 64
+_MIN_SLICES = 6
+_MIN_PLANE = 96
+_MAX_SHARE = 0.34
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of one item.
+
+    Parameters
+    ----------
+    pair : int
+        Index of the item among all pairs.
+    start, stop : ZYX
+        First voxel, and the one after the last.
+    """
+
+    pair: int
+    start: ZYX
+    stop: ZYX
+
+    @property
+    def box(self) -> Box:
+        """The region as slices."""
+        z, y, x = (slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+        return z, y, x
+
+    @property
+    def shape(self) -> ZYX:
+        """Size in voxels, ZYX."""
+        z, y, x = (b - a for a, b in zip(self.start, self.stop, strict=True))
+        return z, y, x
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Regions to train on, regions to validate on, and why."""
+
+    training: tuple[Region, ...]
+    validation: tuple[Region, ...]
+    reason: str
+
+
+def whole(number: int, shape: ZYX) -> Region:
+    """Region that covers a whole item."""
+    return Region(number, (0, 0, 0), shape)
+
+
+def plan_split(
+    pairs: Sequence[Pair],
+    indices: Sequence[LabelIndex],
+    config: ValidationConfig,
+    rng: np.random.Generator,
+) -> Split:
+    """Divide the labelled data.
+
+    Parameters
+    ----------
+    pairs, indices
+        The items and their labelled voxels.
+    config : ValidationConfig
+        What the user asks for.
+    rng : numpy.random.Generator
+        Decides between equals.
+
+    Raises
+    ------
+    DataError
+        When a share is asked for and the labels are too few, or names do not occur.
+    """
+    if isinstance(config, NoValidation):
+        return _no_validation(pairs, "validation is switched off")
+    if isinstance(config, HandValidation):
+        return _by_hand(pairs, config)
+    fraction = AUTO_FRACTION
+    if isinstance(config, FractionValidation):
+        fraction = config.fraction
+    split = _automatic(pairs, indices, fraction, rng)
+    if split is not None:
+        return split
+    reason = "too few labels to hold any out with every class on both sides"
+    if isinstance(config, FractionValidation):
+        raise DataError(
+            f"A validation share of {fraction:g} is not possible: {reason}. Label more "
+            "(another slice, or another image), or use --validation none."
+        )
+    return _no_validation(pairs, reason)
+
+
+def _no_validation(pairs: Sequence[Pair], reason: str) -> Split:
+    regions = tuple(whole(n, pair.shape) for n, pair in enumerate(pairs))
+    return Split(regions, (), reason)
+
+
+def _by_hand(pairs: Sequence[Pair], config: HandValidation) -> Split:
+    names = {name.split(".")[0] for name in config.names} | set(config.names)
+    held = {
+        p.sample for p in pairs if _base(p) in names or _base(p).split(".")[0] in names
+    }
+    found = sorted({_base(pair) for pair in pairs})
+    if not held or len(held) == len({pair.sample for pair in pairs}):
+        raise DataError(
+            f"Validation by hand with {', '.join(config.names)} leaves no sample on "
+            f"one side; the samples are {', '.join(found)}."
+        )
+    return _by_samples(pairs, held, f"{len(held)} samples chosen by hand")
+
+
+def _base(pair: Pair) -> str:
+    return pair.name.split(" ")[0] if pair.image.index else pair.name
+
+
+def _by_samples(pairs: Sequence[Pair], held: set[int], reason: str) -> Split:
+    training, validation = [], []
+    for number, pair in enumerate(pairs):
+        side = validation if pair.sample in held else training
+        side.append(whole(number, pair.shape))
+    return Split(tuple(training), tuple(validation), reason)
+
+
+def _automatic(
+    pairs: Sequence[Pair],
+    indices: Sequence[LabelIndex],
+    fraction: float,
+    rng: np.random.Generator,
+) -> Split | None:
+    n_samples = len({pair.sample for pair in pairs})
+    if n_samples >= MIN_SAMPLES:
+        split = _draw_samples(pairs, indices, fraction, rng)
+        if split is not None:
+            return split
+    if n_samples == 1 and len(pairs) >= _MIN_SLICES:
+        split = _last_items(pairs, indices, fraction)
+        if split is not None:
+            return split
+    return _slab(pairs, indices, fraction)
+
+
+def _draw_samples(
+    pairs: Sequence[Pair],
+    indices: Sequence[LabelIndex],
+    fraction: float,
+    rng: np.random.Generator,
+) -> Split | None:
+    """Draw sets of samples and take the one whose class shares are nearest."""
+    samples = np.array([pair.sample for pair in pairs])
+    counts = np.stack([index.counts for index in indices])
+    per_sample = np.stack(
+        [counts[samples == s].sum(0) for s in range(samples.max() + 1)]
+    )
+    n_samples = len(per_sample)
+    n_held = max(1, round(fraction * n_samples))
+    best: tuple[float, set[int]] | None = None
+    for _ in range(_N_DRAWS):
+        held = rng.choice(n_samples, n_held, replace=False)
+        score = _badness(per_sample[held].sum(0), per_sample.sum(0), fraction)
+        if score is not None and (best is None or score < best[0]):
+            best = score, set(held.tolist())
+    if best is None:
+        return None
+    return _by_samples(pairs, best[1], f"{n_held} of {n_samples} images are held out")
+
+
+def _badness(
+    held: npt.NDArray[np.int64], total: npt.NDArray[np.int64], fraction: float
+) -> float | None:
+    """Distance of the class shares from the fraction; `None` where a class lacks."""
+    present = total > 0
+    least = np.minimum(held, total - held)[present]
+    if (least < MIN_CLASS_VOXELS).any():
+        return None
+    shares = held[present] / total[present]
+    if held.sum() / total.sum() > _MAX_SHARE:
+        return None
+    return float(np.abs(np.log(shares / fraction)).mean())
+
+
+def _last_items(
+    pairs: Sequence[Pair], indices: Sequence[LabelIndex], fraction: float
+) -> Split | None:
+    """Hold out the last (or first) time points, and drop the one beside them."""
+    counts = np.stack([index.counts for index in indices])
+    n_held = max(1, round(fraction * len(pairs)))
+    numbers = np.arange(len(pairs))
+    options = []
+    for held, gap in (
+        (numbers[-n_held:], len(pairs) - n_held - 1),
+        (numbers[:n_held], n_held),
+    ):
+        kept = counts.sum(0) - counts[gap]
+        score = _badness(counts[held].sum(0), kept, fraction)
+        if score is not None:
+            options.append((score, set(held.tolist()), gap))
+    if not options:
+        return None
+    _, held_set, gap = min(options, key=lambda option: option[0])
+    regions = [whole(number, pair.shape) for number, pair in enumerate(pairs)]
+    return Split(
+        tuple(r for r in regions if r.pair not in held_set and r.pair != gap),
+        tuple(r for r in regions if r.pair in held_set),
+        f"{n_held} of {len(pairs)} time points are held out",
+    )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A slab at one end of an axis: voxels held out, and voxels of the gap."""
+
+    axis: int
+    at_end: bool
+    size: int
+    gap: int
+
+    def boxes(self, shape: ZYX) -> tuple[tuple[ZYX, ZYX], tuple[ZYX, ZYX]]:
+        """Start and stop of the training and of the validation region."""
+        length = shape[self.axis]
+        edges = (0, length - self.size - self.gap, length - self.size, length)
+        train, held = (edges[0], edges[1]), (edges[2], edges[3])
+        if not self.at_end:
+            train, held = (self.size + self.gap, length), (0, self.size)
+        return self._span(shape, train), self._span(shape, held)
+
+    def _span(self, shape: ZYX, part: tuple[int, int]) -> tuple[ZYX, ZYX]:
+        start, stop = [0, 0, 0], list(shape)
+        start[self.axis], stop[self.axis] = part
+        return (start[0], start[1], start[2]), (stop[0], stop[1], stop[2])
+
+
+def _slab(
+    pairs: Sequence[Pair], indices: Sequence[LabelIndex], fraction: float
+) -> Split | None:
+    """Cut a slab from the item with most labels (from all items of a time series)."""
+    main = int(np.argmax([index.counts.sum() for index in indices]))
+    shape = pairs[main].shape
+    is_series = len({pair.sample for pair in pairs}) == 1
+    same = [n for n, p in enumerate(pairs) if n == main or is_series]
+    marginals = [
+        np.sum([indices[n].marginals[axis] for n in same], axis=0) for axis in range(3)
+    ]
+    total = np.sum([index.counts for index in indices], axis=0)
+    share = fraction * total.sum() / max(1, marginals[0].sum())
+    options = []
+    for cut in _cuts(shape, marginals, min(share, 0.5)):
+        held, lost = _held(marginals[cut.axis], cut)
+        score = _badness(held, total - lost, fraction)
+        if score is not None:
+            options.append((cut.axis > 0, score, cut))
+    if not options:
+        return None
+    _, _, cut = min(options, key=lambda option: option[:2])
+    return _cut_regions(pairs, same, cut)
+
+
+def _cut_regions(pairs: Sequence[Pair], same: Sequence[int], cut: _Cut) -> Split:
+    training, validation = [], []
+    for number, pair in enumerate(pairs):
+        if number not in same:
+            training.append(whole(number, pair.shape))
+            continue
+        kept, held = cut.boxes(pair.shape)
+        training.append(Region(number, *kept))
+        validation.append(Region(number, *held))
+    where = "last" if cut.at_end else "first"
+    unit = "slices" if cut.axis == 0 else f"voxels along {'ZYX'[cut.axis]}"
+    reason = f"the {where} {cut.size} {unit} of {pairs[same[0]].name} are held out"
+    return Split(tuple(training), tuple(validation), reason)
+
+
+def _cuts(
+    shape: ZYX, marginals: Sequence[npt.NDArray[np.int64]], share: float
+) -> list[_Cut]:
+    cuts = []
+    for axis, length in enumerate(shape):
+        if length < (_MIN_SLICES if axis == 0 else _MIN_PLANE):
+            continue
+        gap = min(MAX_GAP, max(1, length // 12))
+        along = marginals[axis].sum(axis=0)
+        for at_end in (True, False):
+            size = _size_of_share(along[::-1] if at_end else along, share)
+            if 0 < size < length - gap - 1:
+                cuts.append(_Cut(axis, at_end, size, gap))
+    return cuts
+
+
+def _size_of_share(along: npt.NDArray[np.int64], share: float) -> int:
+    """Length from the start of ``along`` that holds ``share`` of the labels."""
+    summed = np.cumsum(along)
+    return int(np.searchsorted(summed, share * summed[-1])) + 1
+
+
+def _held(
+    marginal: npt.NDArray[np.int64], cut: _Cut
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Voxels per class in the slab, and in the gap."""
+    ordered = marginal[:, ::-1] if cut.at_end else marginal
+    held = ordered[:, : cut.size].sum(axis=1)
+    lost = ordered[:, cut.size : cut.size + cut.gap].sum(axis=1)
+    return held, lost

@@ -1,0 +1,199 @@
+"""Everything needed to go on exactly where a run stopped, as one safetensors file.
+
+Tensors are the network, its running mean (``model.``) and the optimizer's moments; the
+header holds the rest as JSON, the description of the model included, so that every
+checkpoint is a loadable model as well. Batches need no state: each follows from the
+seed and its iteration.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from napari_segtrain.errors import ModelError
+from napari_segtrain.io.atomic import write_bytes
+from napari_segtrain.models import Model, ModelSpec, assemble, dump_spec, parse_spec
+from napari_segtrain.training.schedule import Anneal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is; everything but tensors.
+
+    Parameters
+    ----------
+    iteration, epoch : int
+        Done.
+    seconds : float
+        Used, in all parts of the run.
+    batch_size : int
+        Patches per iteration, after shrinking.
+    iterations_per_epoch : int
+        As planned or measured.
+    best_score : float, optional
+        Best validation score so far.
+    best_epoch : int
+        Its epoch; 0 before the first.
+    plateau_score : float, optional
+        Score that the next ones are to exceed clearly.
+    epochs_without_gain : int
+        Epochs since that was last so.
+    epoch_loss_sum, epoch_iterations
+        Of the epoch that is under way.
+    anneal : Anneal, optional
+        The last part, once it has begun.
+    is_complete : bool
+        Whether the run came to its end.
+    scaler_scale : float, optional
+        Loss scale of fp16 training.
+    """
+
+    iteration: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+    batch_size: int = 0
+    iterations_per_epoch: int = 0
+    best_score: float | None = None
+    best_epoch: int = 0
+    plateau_score: float | None = None
+    epochs_without_gain: int = 0
+    epoch_loss_sum: float = 0.0
+    epoch_iterations: int = 0
+    anneal: Anneal | None = None
+    is_complete: bool = False
+    scaler_scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory.
+
+    Parameters
+    ----------
+    progress : Progress
+        Where the run was.
+    network, average : dict of str to Tensor
+        State dicts of the network and of its running mean.
+    optimizer : dict of str to Tensor
+        Moments, named ``<parameter index>.<name>``.
+    spec : ModelSpec
+        The model that the running mean is.
+    """
+
+    progress: Progress
+    network: dict[str, torch.Tensor]
+    average: dict[str, torch.Tensor]
+    optimizer: dict[str, torch.Tensor]
+    spec: ModelSpec
+
+    @property
+    def model(self) -> Model:
+        """The running mean as a model."""
+        return assemble(self.spec, self.average, source="the checkpoint")
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the file is replaced as a whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the disk is full.
+    """
+    tensors = {
+        f"{prefix}.{name}": tensor.detach().cpu().contiguous()
+        for prefix, state in (
+            ("network", checkpoint.network),
+            ("model", checkpoint.average),
+            ("optimizer", checkpoint.optimizer),
+        )
+        for name, tensor in state.items()
+    }
+    header = {
+        "format_version": str(FORMAT_VERSION),
+        "progress": json.dumps(asdict(checkpoint.progress)),
+        "model": dump_spec(checkpoint.spec),
+    }
+    write_bytes(path, save(tensors, metadata=header))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, damaged or of a newer format.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise ModelError(f"There is no checkpoint {path}.") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"The checkpoint {path} is damaged: {error}.") from error
+    version = header.get("format_version", "")
+    if not version.isdigit() or int(version) > FORMAT_VERSION:
+        raise ModelError(
+            f"The checkpoint {path} has format version {version or 'unknown'}, but "
+            f"this release reads up to {FORMAT_VERSION}; update napari-segtrain."
+        )
+    return Checkpoint(
+        progress=_progress(header["progress"]),
+        network=_with_prefix(tensors, "network."),
+        average=_with_prefix(tensors, "model."),
+        optimizer=_with_prefix(tensors, "optimizer."),
+        spec=parse_spec(header["model"], source=str(path)),
+    )
+
+
+def _progress(text: str) -> Progress:
+    values: dict[str, Any] = json.loads(text)
+    anneal = values.pop("anneal")
+    progress = Progress(**values)
+    return replace(progress, anneal=Anneal(**anneal)) if anneal else progress
+
+
+def _with_prefix(
+    tensors: Mapping[str, torch.Tensor], prefix: str
+) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Moments and step counts of an optimizer, by parameter index and name."""
+    states = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": value.clone()
+        for index, state in states.items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Put moments and step counts back."""
+    states: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        states.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": states, "param_groups": groups})

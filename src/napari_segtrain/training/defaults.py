@@ -1,0 +1,99 @@
+"""Numbers that the plan falls back on; measured, see ``benchmarks/RESULTS.md``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_segtrain.data.split import Region
+
+if TYPE_CHECKING:
+    from napari_segtrain.axes import ZYX
+    from napari_segtrain.config import NetworkConfig
+    from napari_segtrain.data.facts import DatasetFacts
+
+MIN_SLICES_3D = 12
+MIN_USED_SHARE_3D = 0.5
+LEARNING_RATE = 3e-3
+EPOCH = 50
+MAX_MINUTES_CPU = 10.0
+MAX_MINUTES_GPU = 30.0
+MEMORY_SHARE = 0.7
+
+_MAX_VALIDATION_VOXELS = {True: 1 << 20, False: 1 << 23}
+_VALIDATION_TILE = {2: (1, 512, 512), 3: (64, 128, 128)}
+
+
+def complete_network(
+    config: NetworkConfig,
+    dims: Literal[2, 3],
+    is_cpu: bool,  # noqa: FBT001
+) -> NetworkConfig:
+    """Fill in what the config leaves to the plan."""
+    depth = 3 if dims == 3 else 4  # noqa: PLR2004
+    filters = 16 if is_cpu else 32
+    return config.model_copy(
+        update={
+            "dims": dims,
+            "depth": depth if config.depth == "auto" else config.depth,
+            "first_filters": filters
+            if config.first_filters == "auto"
+            else config.first_filters,
+        }
+    )
+
+
+def patch_size(dims: int, is_cpu: bool) -> ZYX:  # noqa: FBT001
+    """Patch before it is fitted to the images, ZYX voxels."""
+    if dims == 2:  # noqa: PLR2004
+        return (1, 192, 192) if is_cpu else (1, 512, 512)
+    return (32, 64, 64) if is_cpu else (64, 160, 160)
+
+
+def batch_size(patch: ZYX, dims: int, is_cpu: bool) -> int:  # noqa: FBT001
+    """Patches per iteration, so that an iteration has about the usual voxels."""
+    usual = 4 if is_cpu else 8
+    n_voxels = usual * int(np.prod(patch_size(dims, is_cpu)))
+    return int(np.clip(n_voxels // int(np.prod(patch)), 2, 32))
+
+
+def validation_boxes(
+    facts: DatasetFacts,
+    dims: int,
+    is_cpu: bool,  # noqa: FBT001
+) -> tuple[Region, ...]:
+    """Parts of the held-out regions that are scored after each epoch.
+
+    Tiles are spread evenly over the regions; slices that are not used are left out,
+    and so is what exceeds the number of voxels that is affordable.
+    """
+    tiles = [
+        tile
+        for region in facts.split.validation
+        for tile in _tiles(region, _VALIDATION_TILE[dims])
+        if any(facts.used[tile.pair][tile.box[0]])
+    ]
+    n_voxels = sum(tile.n_voxels for tile in tiles)
+    n_kept = len(tiles)
+    if n_voxels > _MAX_VALIDATION_VOXELS[is_cpu]:
+        n_kept = max(1, int(len(tiles) * _MAX_VALIDATION_VOXELS[is_cpu] / n_voxels))
+    chosen = np.unique(np.linspace(0, len(tiles) - 1, n_kept).round().astype(int))
+    return tuple(tiles[int(index)] for index in chosen) if tiles else ()
+
+
+def _tiles(region: Region, size: ZYX) -> list[Region]:
+    tiles = []
+    steps = zip(region.start, region.stop, size, strict=True)
+    axes = [range(start, stop, step) for start, stop, step in steps]
+    for z in axes[0]:
+        for y in axes[1]:
+            for x in axes[2]:
+                stop = [
+                    min(a + s, b)
+                    for a, s, b in zip((z, y, x), size, region.stop, strict=True)
+                ]
+                tiles.append(
+                    Region(region.pair, (z, y, x), (stop[0], stop[1], stop[2]))
+                )
+    return tiles

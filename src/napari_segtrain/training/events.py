@@ -1,0 +1,137 @@
+"""What a training run reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_segtrain.control import Event
+from napari_segtrain.training.plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    """The plan that is about to run, and the folder it runs in."""
+
+    plan: TrainingPlan
+    run_dir: Path
+
+
+@dataclass(frozen=True)
+class IterationEnd(Event):
+    """One optimizer step; thinned to a few per second.
+
+    Parameters
+    ----------
+    iteration, n_iterations : int
+        Steps done, and in all; ``None`` when the length is a time or a plateau.
+    loss, learning_rate : float
+        Of this step.
+    voxels_per_second : float
+        Voxels of patches, over the last steps.
+    data_share : float
+        Share of the time spent waiting for batches.
+    seconds, eta : float
+        Since the start, and until the end as far as known.
+    """
+
+    iteration: int
+    n_iterations: int | None
+    loss: float
+    learning_rate: float
+    voxels_per_second: float
+    data_share: float
+    seconds: float
+    eta: float | None
+
+
+@dataclass(frozen=True)
+class EpochEnd(Event):
+    """A validation, or the end of an epoch without one.
+
+    Parameters
+    ----------
+    epoch, iteration : int
+        Counted from 1.
+    training_loss : float
+        Mean over the epoch.
+    validation_loss : float, optional
+        ``None`` when nothing is held out.
+    iou, dice : dict of str to float
+        Validation scores per class name; ``None`` for a class that does not occur.
+    score : float, optional
+        Mean IoU of the classes that are not background: what "best" means.
+    is_best : bool
+        Whether no epoch before was better.
+    learning_rate, voxels_per_second, data_share, seconds, eta
+        As in `IterationEnd`.
+    memory_bytes : int
+        Resident memory of the process (or the peak of the GPU).
+    """
+
+    epoch: int
+    iteration: int
+    training_loss: float
+    validation_loss: float | None
+    iou: dict[str, float | None]
+    dice: dict[str, float | None]
+    score: float | None
+    is_best: bool
+    learning_rate: float
+    voxels_per_second: float
+    data_share: float
+    seconds: float
+    eta: float | None
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Annealing(Event):
+    """The learning rate is now brought down for the end of the run."""
+
+    iteration: int
+    n_iterations: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchShrunk(Event):
+    """Memory ran out; the run goes on with smaller batches."""
+
+    iteration: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(Event):
+    """A checkpoint is on disk."""
+
+    path: Path
+    iteration: int
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended.
+
+    Parameters
+    ----------
+    run_dir, model_path : Path
+        The run folder, and the model in it.
+    iterations, epochs : int
+        Steps and epochs done.
+    seconds : float
+        Used in all, resumed parts included.
+    score : float, optional
+        Validation score of the model; ``None`` when nothing was held out.
+    is_complete : bool
+        False when the run was stopped; it can be resumed.
+    """
+
+    run_dir: Path
+    model_path: Path
+    iterations: int
+    epochs: int
+    seconds: float
+    score: float | None
+    is_complete: bool

@@ -1,0 +1,41 @@
+"""The description of the model that a plan leads to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from napari_segtrain.models import ModelSpec
+from napari_segtrain.training.run_folder import describe_environment
+
+if TYPE_CHECKING:
+    from napari_segtrain.training.plan import TrainingPlan
+
+
+def model_spec(plan: TrainingPlan) -> ModelSpec:
+    """Describe the model of a run; scores and counts are filled in as it goes."""
+    facts = plan.facts
+    return ModelSpec(
+        name=plan.network.name,
+        dims=cast("Any", plan.info.dims),
+        n_channels=facts.n_channels,
+        channel_names=facts.channel_names,
+        network=plan.network,
+        normalization=facts.normalization,
+        classes=facts.classes,
+        patch_size=plan.patch_size,
+        voxel_size=facts.voxel_size,
+        provenance=_provenance(plan),
+    )
+
+
+def _provenance(plan: TrainingPlan) -> dict[str, Any]:
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": describe_environment(),
+        "seed": plan.config.training.seed,
+        "images": list(plan.facts.names),
+        "fingerprints": plan.facts.fingerprints,
+        "validation": plan.facts.split.reason,
+        "config": plan.config.model_dump(mode="json"),
+    }

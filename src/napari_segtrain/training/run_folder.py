@@ -1,0 +1,225 @@
+"""The folder of a run: what was planned, what happened, and the model."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from napari_segtrain.config import (
+    ExperimentConfig,
+    annotated_yaml,
+    load_yaml,
+    parse_experiment,
+)
+from napari_segtrain.errors import DataError, ModelError, OutputError
+from napari_segtrain.io.atomic import write_json, write_text
+from napari_segtrain.models import Model, load_bundle
+from napari_segtrain.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from napari_segtrain.training.plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_segtrain.training.events import EpochEnd
+
+PLAN_FORMAT_VERSION = 1
+LATEST, BEST = "latest", "best"
+_PACKAGES = ("napari-segtrain", "torch", "monai", "numpy", "tifffile", "zarr")
+
+
+class RunFolder:
+    """A run on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; see `create` and `open`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make an empty run folder.
+
+        Raises
+        ------
+        OutputError
+            When the path exists and is not an empty folder: runs are not overwritten.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError(
+                f"{path} exists already and a run is never overwritten; choose another "
+                "--output (or 'segtrain resume' to go on with it)."
+            )
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"The folder {path} cannot be made: {error}.") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open a run folder.
+
+        Raises
+        ------
+        DataError
+            When it is none.
+        """
+        if not (path / "plan.json").is_file():
+            raise DataError(f"{path} is no run folder: it holds no plan.json.")
+        return cls(path)
+
+    @property
+    def model_path(self) -> Path:
+        """Where the model is written at the end."""
+        return self.path / "model"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Where the labels that the run uses are kept."""
+        return self.path / "snapshot"
+
+    def write_start(self, config: ExperimentConfig, plan: TrainingPlan) -> None:
+        """Write config, plan and environment."""
+        write_text(self.path / "config.yaml", annotated_yaml(config))
+        values = TypeAdapter(TrainingPlan).dump_python(plan, mode="json")
+        values = {"format_version": PLAN_FORMAT_VERSION, **values}
+        write_json(self.path / "plan.json", values)
+        write_json(self.path / "environment.json", describe_environment())
+
+    def read_plan(self) -> TrainingPlan:
+        """Read the plan back.
+
+        Raises
+        ------
+        DataError
+            When it is damaged or of a newer format.
+        """
+        path = self.path / "plan.json"
+        try:
+            values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            found = values.pop("format_version")
+            if found > PLAN_FORMAT_VERSION:
+                raise DataError(
+                    f"The run {self.path} has format version {found}; update "
+                    "napari-segtrain."
+                )
+            return TypeAdapter(TrainingPlan).validate_python(values)
+        except (OSError, ValueError, KeyError, ValidationError) as error:
+            raise DataError(f"The plan {path} is damaged: {error}") from error
+
+    def read_config(self) -> ExperimentConfig:
+        """Read the config back."""
+        path = self.path / "config.yaml"
+        text = path.read_text("utf-8")
+        return parse_experiment(load_yaml(text, source=str(path)), source=str(path))
+
+    def checkpoint_path(self, name: str) -> Path:
+        """File of the checkpoint ``best``, ``latest`` or ``epoch-0010``."""
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    def save(self, name: str, checkpoint: Checkpoint) -> Path:
+        """Write a checkpoint."""
+        path = self.checkpoint_path(name)
+        save_checkpoint(path, checkpoint)
+        return path
+
+    def load(self, name: str) -> Checkpoint:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        ModelError
+            When there is none of that name.
+        """
+        path = self.checkpoint_path(name)
+        if not path.is_file():
+            found = sorted(p.stem for p in path.parent.glob("*.safetensors"))
+            raise ModelError(
+                f"The run {self.path} has no checkpoint '{name}'; it has "
+                f"{', '.join(found) or 'none'}."
+            )
+        return load_checkpoint(path)
+
+    def append_metrics(self, event: EpochEnd) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        line = json.dumps(asdict(event))
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Lines of ``metrics.jsonl``; one that was cut short by a crash is left out."""
+        path = self.path / "metrics.jsonl"
+        rows = []
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def forget_metrics_after(self, iteration: int) -> None:
+        """Drop lines of epochs that a resumed run makes again."""
+        rows = [row for row in self.read_metrics() if row["iteration"] <= iteration]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_text(self.path / "metrics.jsonl", text)
+
+
+def load_model(path: Path) -> Model:
+    """Load a model folder or zip, a run folder, or a checkpoint.
+
+    Of a run that did not come to its end, the best checkpoint is taken, or else the
+    latest.
+
+    Raises
+    ------
+    ModelError
+        When there is no model, or it is damaged, hostile or of a newer format.
+    """
+    if not path.exists():
+        raise ModelError(f"There is no model at {path}.")
+    if path.suffix == ".safetensors":
+        return load_checkpoint(path).model
+    if not (path / "plan.json").is_file():
+        return load_bundle(path)
+    run = RunFolder(path)
+    if (run.model_path / "model.yaml").is_file():
+        return load_bundle(run.model_path)
+    for name in (BEST, LATEST):
+        if run.checkpoint_path(name).is_file():
+            return run.load(name).model
+    raise ModelError(f"The run {path} holds no model yet: it ended before it began.")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions and machine, for the record."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "packages": package_versions(_PACKAGES),
+    }
+
+
+def package_versions(names: Sequence[str]) -> dict[str, str]:
+    """Installed versions of packages."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,201 @@
+"""One optimizer step, and one validation."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from napari_segtrain.evaluation.semantic import ConfusionMatrix, SemanticScores
+from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.networks import round_up_to_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from napari_segtrain.axes import ZYX
+    from napari_segtrain.data.dataset import Pair
+    from napari_segtrain.data.normalize import IntensityMap
+    from napari_segtrain.data.split import Region
+    from napari_segtrain.data.targets import TargetItem
+    from napari_segtrain.training.losses import SegmentationLoss
+
+
+class Precision:
+    """Mixed precision on CUDA (bfloat16 where the GPU has it), float32 elsewhere."""
+
+    def __init__(self, device: torch.device, *, is_mixed: bool) -> None:
+        self._device = device
+        self._dtype: torch.dtype | None = None
+        if is_mixed and device.type == "cuda":
+            has_bf16 = torch.cuda.is_bf16_supported()
+            self._dtype = torch.bfloat16 if has_bf16 else torch.float16
+        is_fp16 = self._dtype is torch.float16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=is_fp16)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Context for a forward pass."""
+        if self._dtype is None:
+            return nullcontext()
+        return torch.autocast(self._device.type, self._dtype)
+
+
+def train_step(
+    network: nn.Module,
+    loss_function: SegmentationLoss,
+    optimizer: torch.optim.Optimizer,
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    precision: Precision,
+    gradient_clip: float,
+) -> float:
+    """Make one optimizer step and return its loss.
+
+    A step whose loss or gradient is not finite changes nothing.
+
+    Parameters
+    ----------
+    network, loss_function, optimizer
+        What is trained, by what, how.
+    images : Tensor, shape (N, C, [Z], Y, X)
+        Normalized patches.
+    targets : Tensor of uint8, shape (N, [Z], Y, X)
+        Class indices.
+    precision : Precision
+        Number format.
+    gradient_clip : float
+        Greatest norm of the gradient.
+    """
+    with precision.autocast():
+        logits = network(images)
+    loss = loss_function(logits, targets)
+    optimizer.zero_grad(set_to_none=True)
+    precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    precision.scaler.unscale_(optimizer)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
+    if precision.scaler.is_enabled() or bool(torch.isfinite(norm)):
+        precision.scaler.step(optimizer)
+    precision.scaler.update()
+    return float(loss.detach())
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Loss and scores on the validation boxes."""
+
+    loss: float
+    scores: SemanticScores
+
+    @property
+    def score(self) -> float:
+        """Mean IoU of the classes that are not background; 0 when none occurs."""
+        return self.scores.overall.iou or 0.0
+
+
+class Validator:
+    """Scores weights on the held-out boxes.
+
+    A box is read by itself: no voxel outside its region is seen.
+
+    Parameters
+    ----------
+    boxes : sequence of Region
+        What is scored.
+    pairs, targets, intensities
+        Items, their class indices and normalization.
+    grid : ZYX
+        Total stride of the network.
+    is_2d : bool
+        Whether each slice is an image by itself.
+    """
+
+    def __init__(
+        self,
+        boxes: Sequence[Region],
+        pairs: Sequence[Pair],
+        targets: Sequence[TargetItem],
+        intensities: Sequence[IntensityMap],
+        *,
+        grid: ZYX,
+        is_2d: bool,
+    ) -> None:
+        self._boxes = boxes
+        self._pairs = pairs
+        self._targets = targets
+        self._intensities = intensities
+        self._grid = grid
+        self._is_2d = is_2d
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of all boxes."""
+        return sum(box.n_voxels for box in self._boxes)
+
+    def __bool__(self) -> bool:
+        return bool(self._boxes)
+
+    def run(
+        self,
+        network: nn.Module,
+        weights: Mapping[str, torch.Tensor],
+        loss_function: SegmentationLoss,
+    ) -> Validation:
+        """Predict every box with ``weights`` and compare it with its ground truth."""
+        classes = self._targets[0].classes
+        matrix = ConfusionMatrix(classes.n_classes)
+        losses = []
+        was_training = network.training
+        network.eval()
+        with torch.inference_mode():
+            for box in self._boxes:
+                target = self._targets[box.pair].read(box.box)
+                if (target == IGNORE_INDEX).all():
+                    continue
+                logits = self._logits(network, weights, box)
+                truth = torch.from_numpy(target).to(logits.device)
+                losses.append(float(loss_function(logits, self._like(truth))))
+                matrix.add(target, self._indices(logits))
+        network.train(was_training)
+        loss = float(np.mean(losses)) if losses else 0.0
+        return Validation(loss, matrix.scores(classes))
+
+    def _logits(
+        self, network: nn.Module, weights: Mapping[str, torch.Tensor], box: Region
+    ) -> torch.Tensor:
+        block = self._pairs[box.pair].image.read(box.box)
+        image = self._intensities[box.pair].apply(block)
+        padded = round_up_to_grid(box.shape, self._grid)
+        pads = [(0, n - m) for n, m in zip(padded, box.shape, strict=True)]
+        image = np.pad(image, [(0, 0), *pads], mode="symmetric")
+        batch = self._as_batch(image).to(next(iter(weights.values())).device)
+        logits: torch.Tensor = torch.func.functional_call(network, dict(weights), batch)
+        return logits[(..., *(slice(0, n) for n in self._space(box.shape)))]
+
+    def _space(self, shape: ZYX) -> tuple[int, ...]:
+        return shape[1:] if self._is_2d else shape
+
+    def _as_batch(self, image: npt.NDArray[np.float32]) -> torch.Tensor:
+        """(C, Z, Y, X) as slices (Z, C, Y, X) in 2D, as one volume otherwise."""
+        tensor = torch.from_numpy(image)
+        return tensor.transpose(0, 1) if self._is_2d else tensor.unsqueeze(0)
+
+    def _like(self, target: torch.Tensor) -> torch.Tensor:
+        return target if self._is_2d else target.unsqueeze(0)
+
+    def _indices(self, logits: torch.Tensor) -> npt.NDArray[np.uint8]:
+        indices = logits.argmax(1).to(torch.uint8).cpu().numpy()
+        return indices if self._is_2d else indices[0]
+
+
+@contextmanager
+def seeded_torch(seed: int, iteration: int) -> Iterator[None]:
+    """Fix torch's generators for one step, and leave them as they were afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed * 1_000_003 + iteration)
+        yield
