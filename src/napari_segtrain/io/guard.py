@@ -33,11 +33,19 @@ READ_ERRORS = (
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Raise `DataError` with the path and the cause when a file cannot be decoded."""
+def reading(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Raise `DataError` with the path and the cause when a file cannot be decoded.
+
+    Parameters
+    ----------
+    path : Path
+    *errors
+        What a library raises besides `READ_ERRORS`.
+    """
+    caught: tuple[type[Exception], ...] = (*READ_ERRORS, *errors)
     try:
         yield
-    except READ_ERRORS as error:
+    except caught as error:
         raise DataError(
             f"{path} cannot be read ({describe(error)}); it may be damaged, cut off "
             "or of another format than its name says."

@@ -17,7 +17,7 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.io.formats import MICROSCOPE_PLUGINS, suffix_of
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
-from napari_segtrain.io.source import Source
+from napari_segtrain.io.source import Source, name_samples
 from napari_segtrain.io.units import to_micrometers
 
 if TYPE_CHECKING:
@@ -42,15 +42,16 @@ def open_microscope(path: Path) -> Source:
     plugin = MICROSCOPE_PLUGINS[suffix_of(path)]
     try:
         bioio = importlib.import_module("bioio")
-        importlib.import_module(plugin.replace("-", "_"))
+        errors = importlib.import_module("bioio_base.exceptions")
+        reader = importlib.import_module(plugin.replace("-", "_")).Reader
     except ImportError as error:
         raise DataError(_missing(path, plugin)) from error
-    with reading(path):
-        image = bioio.BioImage(path)
-        axes = str(image.dims.order)
+    with reading(path, errors.UnsupportedFileFormatError):
+        image = bioio.BioImage(path, reader=reader)
+        array = _lazy(image.dask_data, path)
         return Source(
-            array=_lazy(image.dask_data, path),
-            axes=axes if "C" in axes else axes.replace("S", "C"),
+            array=array,
+            axes=name_samples(str(image.dims.order), array.shape, path),
             sizes=_sizes(image),
             channel_names=tuple(map(str, image.channel_names or ())),
         )
@@ -75,12 +76,16 @@ def _lazy(array: Any, path: Path) -> BlockArray:
 
 
 def _sizes(image: Any) -> dict[str, float | None]:
-    """Micrometers; bioio's readers give micrometers unless they name another unit."""
+    """Micrometers, as bioio's readers give them where they name no unit.
+
+    One by one is what readers say of images that are not calibrated: unknown.
+    """
+    pixel = image.physical_pixel_sizes
+    if pixel.Y == pixel.X == 1:
+        return {}
     units = getattr(image, "dimension_properties", None)
     return {
-        axis: to_micrometers(
-            getattr(image.physical_pixel_sizes, axis), _unit(units, axis) or "µm"
-        )
+        axis: to_micrometers(getattr(pixel, axis), _unit(units, axis) or "µm")
         for axis in SPATIAL_AXES
     }
 

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import check_axes, guess_axes
+from napari_segtrain.errors import DataError
 from napari_segtrain.image import ClassTable, LazyArray
 from napari_segtrain.io.lazy import pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 UNKNOWN_AXIS = "?"
+SAMPLES_AXIS = "S"
+"""Letter of RGB samples in tifffile and bioio."""
+
 _MAX_GUESSED = 5
 _FREE_LETTERS = "ZCT"
 
@@ -72,6 +77,26 @@ def settle_axes(source: Source, axes: str | None, name: str) -> Source:
     if not axes:
         return dropped
     return replace(dropped, axes=check_axes(axes, dropped.array.shape, name=name))
+
+
+def name_samples(axes: str, shape: tuple[int, ...], path: Path) -> str:
+    """Call RGB samples channels.
+
+    Raises
+    ------
+    DataError
+        When there are several channels as well.
+    """
+    if SAMPLES_AXIS not in axes:
+        return axes
+    if "C" not in axes:
+        return axes.replace(SAMPLES_AXIS, "C")
+    if shape[axes.index("C")] == 1:
+        return axes.replace("C", UNKNOWN_AXIS).replace(SAMPLES_AXIS, "C")
+    raise DataError(
+        f"{path} has both channels and RGB samples (axes {axes}, shape {shape}); save "
+        "it with one channel axis, for instance split into gray channels."
+    )
 
 
 def drop_singletons(source: Source) -> Source:

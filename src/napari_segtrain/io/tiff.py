@@ -15,14 +15,14 @@ from napari_segtrain.io.cache import CACHE
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices, mapped_array, pick
 from napari_segtrain.io.ome import OmeFacts, parse_ome
-from napari_segtrain.io.source import UNKNOWN_AXIS, Source
+from napari_segtrain.io.source import SAMPLES_AXIS, UNKNOWN_AXIS, Source, name_samples
 from napari_segtrain.io.tiff_pages import Layout, Page, pages_array
 from napari_segtrain.io.units import to_micrometers
 
 if TYPE_CHECKING:
     from napari_segtrain.image import LazyArray
 
-_SAMPLES, _UNKNOWN = "S", "QI"
+_UNKNOWN = "QI"
 _CENTIMETER = 3
 _PLAIN_KINDS = ("uniform", "generic")
 _RGB_SAMPLES = 3
@@ -49,7 +49,7 @@ def open_tiff(path: Path) -> Source:
         array, axes = _drop_samples(array, axes, series.keyframe)
         return Source(
             array=array,
-            axes=_name_samples(axes, array.shape, path),
+            axes=name_samples(axes, array.shape, path),
             sizes=facts.sizes or _resolution(tif),
             channel_names=facts.channel_names,
             classes=facts.classes,
@@ -136,31 +136,17 @@ def _letters(series: Any) -> str:
 
 def _drop_samples(array: LazyArray, axes: str, keyframe: Any) -> tuple[LazyArray, str]:
     """Drop a samples axis of size 1, and the alpha channel of RGB."""
-    if _SAMPLES not in axes:
+    if SAMPLES_AXIS not in axes:
         return array, axes
-    at = axes.index(_SAMPLES)
+    at = axes.index(SAMPLES_AXIS)
     whole: list[int | slice] = [slice(None)] * len(axes)
     if array.shape[at] == 1:
         whole[at] = 0
-        return pick(array, tuple(whole)), axes.replace(_SAMPLES, "")
+        return pick(array, tuple(whole)), axes.replace(SAMPLES_AXIS, "")
     if array.shape[at] == _RGB_SAMPLES + 1 and any(keyframe.extrasamples):
         whole[at] = slice(0, _RGB_SAMPLES)
         return pick(array, tuple(whole)), axes
     return array, axes
-
-
-def _name_samples(axes: str, shape: tuple[int, ...], path: Path) -> str:
-    """Call RGB samples channels."""
-    if _SAMPLES not in axes:
-        return axes
-    if "C" not in axes:
-        return axes.replace(_SAMPLES, "C")
-    if shape[axes.index("C")] == 1:
-        return axes.replace("C", UNKNOWN_AXIS).replace(_SAMPLES, "C")
-    raise DataError(
-        f"{path} has both channels and RGB samples (axes {axes}, shape {shape}); save "
-        "it with one channel axis, for instance split into gray channels."
-    )
 
 
 def _ome_facts(tif: tifffile.TiffFile) -> OmeFacts:
