@@ -20,6 +20,8 @@ INFO = NetworkInfo(
     is_local=True,
     n_parameters=1,
     bytes_per_voxel=1,
+    in_channels=1,
+    n_classes=2,
 )
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_segtrain.axes import ZYX
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from napari_segtrain.axes import ZYX
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,8 @@ def describe_unet(
         is_local=config.norm in _LOCAL_NORMS,
         n_parameters=sum(math.prod(p.shape) for p in network.parameters()),
         bytes_per_voxel=_BYTES * maps,
+        in_channels=in_channels,
+        n_classes=n_classes,
     )
 
 

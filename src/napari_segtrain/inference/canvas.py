@@ -1,0 +1,117 @@
+"""The result of a prediction while it is being made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.image import (
+    IGNORE_INDEX,
+    Box,
+    ClassTable,
+    Image,
+    Item,
+    LabelImage,
+    box_shape,
+)
+from napari_segtrain.inference.items import most_likely, relative
+from napari_segtrain.objects.instances import label_objects
+
+if TYPE_CHECKING:
+    from napari_segtrain.inference.events import BlockPredicted
+
+_FULL = 255
+Probabilities = Literal["none", "uint8", "float32"]
+
+
+class Canvas:
+    """Arrays for the labels and the probability maps of an image.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted; gives axes and voxel size.
+    classes : ClassTable
+        Classes in the order of the probabilities.
+    box : Box
+        Region of each item that is predicted; the result is as large.
+    probabilities : str
+        Type of the probability maps.
+    """
+
+    def __init__(
+        self, image: Image, classes: ClassTable, box: Box, probabilities: Probabilities
+    ) -> None:
+        self._image = image
+        self._classes = classes
+        self._box = box
+        self._axes = "".join(axis for axis in image.axes if axis != "C")
+        self._item_axes = [axis for axis in self._axes if axis not in SPATIAL_AXES]
+        counts = [image.array.shape[image.axes.index(a)] for a in self._item_axes]
+        shape = (*counts, *box_shape(box))
+        if classes.is_objects:
+            self._labels: npt.NDArray[Any] = np.full(shape, IGNORE_INDEX, np.uint8)
+        else:
+            dtype = classes.to_values(np.zeros(1, np.uint8)).dtype
+            self._labels = np.zeros(shape, dtype)
+        self._maps: npt.NDArray[Any] | None = None
+        if probabilities != "none":
+            shape = (*counts, classes.n_classes, *box_shape(box))
+            self._maps = np.zeros(shape, probabilities)
+
+    def paint(self, item: Item, block: BlockPredicted) -> None:
+        """Enter a block of an item."""
+        indices = most_likely(block.probabilities)
+        index: tuple[Any, ...] = tuple(item.index[axis] for axis in self._item_axes)
+        place = relative(block.box, self._box)
+        is_objects = self._classes.is_objects
+        values = indices if is_objects else self._classes.to_values(indices)
+        self._labels[(*index, *place)] = values
+        if self._maps is None:
+            return
+        maps = block.probabilities
+        if self._maps.dtype == np.uint8:
+            maps = np.rint(maps * np.float32(_FULL))
+        self._maps[(*index, slice(None), *place)] = maps
+
+    def labels(self) -> LabelImage:
+        """Return the labels with the axes of the image; object ids for objects."""
+        array = self._objects() if self._classes.is_objects else self._labels
+        array = self._without_flat_z(array)
+        letters = "".join(self._item_axes) + self._spatial
+        order = [letters.index(axis) for axis in self._axes]
+        return LabelImage(
+            array.transpose(order),
+            self._axes,
+            self._image.voxel_size,
+            name=self._image.name,
+            classes=self._classes,
+        )
+
+    def probabilities(self) -> Image | None:
+        """Return the maps, axes: item axes, C, spatial axes; one channel per class."""
+        if self._maps is None:
+            return None
+        return Image(
+            self._without_flat_z(self._maps),
+            "".join(self._item_axes) + "C" + self._spatial,
+            self._image.voxel_size,
+            self._classes.names,
+            name=self._image.name,
+        )
+
+    @property
+    def _spatial(self) -> str:
+        return "".join(axis for axis in SPATIAL_AXES if axis in self._axes)
+
+    def _without_flat_z(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return array if "Z" in self._axes else array.squeeze(-len(SPATIAL_AXES))
+
+    def _objects(self) -> npt.NDArray[Any]:
+        masks = np.isin(self._labels, self._classes.foreground)
+        counts = masks.shape[: len(self._item_axes)]
+        items = [label_objects(masks[index]) for index in np.ndindex(*counts)]
+        return np.stack(items).reshape(masks.shape)

@@ -1,0 +1,61 @@
+"""What a prediction reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.control import Event
+from napari_segtrain.image import Box
+
+
+@dataclass(frozen=True)
+class TileDone(Event):
+    """Tiles went through the network.
+
+    Parameters
+    ----------
+    n_done, n_total : int
+        Tiles of the whole task; the total grows when memory asks for smaller tiles.
+    voxels_per_second : float
+        Voxels of the result since the start.
+    """
+
+    n_done: int
+    n_total: int
+    voxels_per_second: float
+
+
+@dataclass(frozen=True, eq=False)
+class BlockPredicted(Event):
+    """A part of an item that no later tile changes.
+
+    Parameters
+    ----------
+    box : Box
+        Where it is in the item, ZYX voxels.
+    probabilities : ndarray of float32, shape (K, Z, Y, X)
+        One channel per class, 0 to 1, adding up to 1.
+    """
+
+    box: Box
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ItemPredicted(Event):
+    """One item (an index on the item axes) is ready.
+
+    Parameters
+    ----------
+    index : dict of str to int
+        Position on each item axis; empty without item axes.
+    n_done, n_total : int
+        Items.
+    """
+
+    index: dict[str, int]
+    n_done: int
+    n_total: int

@@ -1,0 +1,68 @@
+"""Whether a model can be applied to an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.errors import DataError, ModelError
+from napari_segtrain.image import Box, Image, full_box
+
+if TYPE_CHECKING:
+    from napari_segtrain.inference.protocol import TrainedModel
+
+
+def check_fit(model: TrainedModel, image: Image) -> None:
+    """Compare dimensions and channels.
+
+    Raises
+    ------
+    ModelError
+        When the model cannot be applied to the image, with the reason.
+    """
+    if model.info.dims == len(SPATIAL_AXES) and "Z" not in image.axes:
+        raise ModelError(
+            f"The model segments volumes, but {image.name} has the axes {image.axes} "
+            f"(shape {tuple(image.array.shape)}) without Z; choose a 2D model, or open "
+            "the slices as one stack."
+        )
+    expected, names = model.spec.n_channels, model.spec.channel_names
+    if image.n_channels != expected:
+        raise ModelError(
+            f"The model was trained on {_channels(expected, names)}, but {image.name} "
+            f"has {_channels(image.n_channels, image.channel_names)} "
+            f"(axes {image.axes}, shape {tuple(image.array.shape)}); choose the same "
+            "channels as in training, or another model."
+        )
+
+
+def region(image: Image, slices: tuple[int, int] | None) -> Box:
+    """Box of each item that is predicted.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    slices : (int, int), optional
+        First slice along Z, and the one after the last; all without it.
+
+    Raises
+    ------
+    DataError
+        When the slices are not in the image.
+    """
+    box = full_box(image.items()[0].shape)
+    if slices is None:
+        return box
+    start, stop = slices
+    if not 0 <= start < stop <= box[0].stop:
+        raise DataError(
+            f"The slices {start} to {stop} (the last not included) are not in "
+            f"{image.name}, which has {box[0].stop}; choose from 0 to {box[0].stop}."
+        )
+    return slice(start, stop), box[1], box[2]
+
+
+def _channels(n_channels: int, names: tuple[str, ...]) -> str:
+    text = "1 channel" if n_channels == 1 else f"{n_channels} channels"
+    return f"{text} ({', '.join(names)})" if names else text

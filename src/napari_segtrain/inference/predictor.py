@@ -1,0 +1,177 @@
+"""From a model and an image to labels and probability maps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_segtrain.control import Event, RunControl
+from napari_segtrain.image import Box, Image, Item, LabelImage
+from napari_segtrain.inference.canvas import Canvas
+from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
+from napari_segtrain.inference.fit import check_fit, region
+from napari_segtrain.inference.items import predict_classes, predict_item
+from napari_segtrain.inference.runtime import TorchRuntime
+from napari_segtrain.networks import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.inference.protocol import TrainedModel
+
+__all__ = ["Prediction", "iter_prediction", "predict_classes", "predict_item"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Result of `iter_prediction`.
+
+    Parameters
+    ----------
+    labels : LabelImage
+        Original label values (object ids for a model of objects), with the axes of the
+        image but C; 0 where the prediction was stopped before.
+    probabilities : Image or None
+        Item axes, one channel per class, spatial axes; uint8 (0-255) or float32 (0-1).
+    seconds : float
+        Duration.
+    is_complete : bool
+        False when stopped.
+    first_slice : int
+        Slice of the image along Z that the result begins with.
+    """
+
+    labels: LabelImage
+    probabilities: Image | None
+    seconds: float
+    is_complete: bool
+    first_slice: int = 0
+
+
+def iter_prediction(
+    model: TrainedModel,
+    image: Image,
+    config: InferenceConfig,
+    *,
+    slices: tuple[int, int] | None = None,
+    control: RunControl | None = None,
+) -> Generator[Event, None, Prediction]:
+    """Segment an image.
+
+    Two-dimensional models segment a volume slice by slice. Each index on an item axis
+    is an image by itself. Only the tiles in work are read from a lazy array.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        What is applied.
+    image : Image
+        Channels as in training.
+    config : InferenceConfig
+        Tiles, device, probability maps.
+    slices : (int, int), optional
+        First slice along Z, and the one after the last; the result holds only these.
+        Three-dimensional models see the slices around them.
+    control : RunControl, optional
+        Stop and pause, effective after the present batch of tiles.
+
+    Yields
+    ------
+    TileDone, ItemPredicted
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    ModelError
+        When dimensions or channels do not fit.
+    DataError
+        For NaN or infinite voxels, or slices that are not there.
+    ConfigError
+        When a tile has no room for its halo, or the device is not there.
+    PredictionError
+        When the smallest tile does not fit in memory.
+    """
+    start = time.perf_counter()
+    check_fit(model, image)
+    box = region(image, slices)
+    config = _for_model(config, model)
+    work = _Work(model, image, config, box, control or RunControl())
+    is_complete = yield from work.run()
+    return Prediction(
+        labels=work.canvas.labels(),
+        probabilities=work.canvas.probabilities(),
+        seconds=time.perf_counter() - start,
+        is_complete=is_complete,
+        first_slice=box[0].start,
+    )
+
+
+def _for_model(config: InferenceConfig, model: TrainedModel) -> InferenceConfig:
+    """Give a network that is not local tiles of the size it was trained on."""
+    if model.info.is_local or config.tile_size != "auto":
+        return config
+    return config.model_copy(update={"tile_size": model.spec.patch_size})
+
+
+class _Work:
+    """State of `iter_prediction`."""
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        image: Image,
+        config: InferenceConfig,
+        box: Box,
+        control: RunControl,
+    ) -> None:
+        self._config = config
+        self._box = box
+        self._control = control
+        self._items = image.items()
+        self._normalization = model.spec.normalization
+        self._runtime = TorchRuntime(
+            model.network,
+            model.info,
+            device=choose_device(config.device),
+            amp=config.amp,
+        )
+        self.canvas = Canvas(image, model.spec.classes, box, config.probabilities)
+
+    def run(self) -> Generator[Event, None, bool]:
+        """Predict item by item; return whether all were completed."""
+        n_items = len(self._items)
+        for n_before, item in enumerate(self._items):
+            is_complete = yield from self._predict(item, n_before)
+            if not is_complete:
+                return False
+            yield ItemPredicted(item.index, n_before + 1, n_items)
+        return True
+
+    def _predict(self, item: Item, n_before: int) -> Generator[Event, None, bool]:
+        events = predict_item(
+            item,
+            runtime=self._runtime,
+            intensities=self._normalization.for_item(item),
+            config=self._config,
+            box=self._box,
+            control=self._control,
+        )
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return bool(end.value)
+            if isinstance(event, BlockPredicted):
+                self.canvas.paint(item, event)
+            else:
+                yield self._overall(event, n_before)
+
+    def _overall(self, event: TileDone, n_before: int) -> TileDone:
+        n_total = event.n_total * len(self._items)
+        n_done = event.n_done + n_before * event.n_total
+        return replace(event, n_done=n_done, n_total=n_total)

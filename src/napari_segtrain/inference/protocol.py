@@ -1,0 +1,105 @@
+"""What a prediction needs of a trained model and of an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_segtrain.axes import ZYX
+    from napari_segtrain.image import ClassTable, Item
+    from napari_segtrain.networks import NetworkInfo
+
+Array32 = npt.NDArray[np.float32]
+
+
+class Intensities(Protocol):
+    """Normalization of one item."""
+
+    def apply(self, block: npt.NDArray[Any]) -> Array32:
+        """Normalize a block of shape (C, Z, Y, X)."""
+        ...
+
+
+class IntensityRule(Protocol):
+    """Normalization of a model."""
+
+    def for_item(self, item: Item) -> Intensities:
+        """Return the map that every tile of the item shares."""
+        ...
+
+
+class TrainedSpec(Protocol):
+    """What a model says about itself."""
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the images it was trained on."""
+        ...
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Their names; may be empty."""
+        ...
+
+    @property
+    def classes(self) -> ClassTable:
+        """Classes in the order of the network's outputs."""
+        ...
+
+    @property
+    def normalization(self) -> IntensityRule:
+        """Rule for intensities."""
+        ...
+
+    @property
+    def patch_size(self) -> ZYX:
+        """Size of the training patches, voxels."""
+        ...
+
+
+class TrainedModel(Protocol):
+    """A network with its weights and its meaning."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network with its weights."""
+        ...
+
+    @property
+    def info(self) -> NetworkInfo:
+        """Grid, receptive field and size of the network."""
+        ...
+
+    @property
+    def spec(self) -> TrainedSpec:
+        """Everything but the weights."""
+        ...
+
+
+class Runtime(Protocol):
+    """An engine that runs a network."""
+
+    @property
+    def info(self) -> NetworkInfo:
+        """Grid, receptive field and size of the network."""
+        ...
+
+    @property
+    def max_voxels(self) -> int:
+        """Voxels that are worth passing at once: more are no faster, or do not fit."""
+        ...
+
+    def __call__(self, batch: Array32, /) -> Array32:
+        """Turn images (N, C, [Z], Y, X) into probabilities (N, K, [Z], Y, X).
+
+        Raises
+        ------
+        OutOfMemory
+            When a smaller batch might pass.
+        """
+        ...

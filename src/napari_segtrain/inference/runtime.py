@@ -1,0 +1,128 @@
+"""Engines: a network behind one call, from a batch of images to probabilities."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import torch
+from torch import nn
+
+from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.inference.folding import folded_copy
+
+if TYPE_CHECKING:
+    from napari_segtrain.networks import NetworkInfo
+
+Array32 = npt.NDArray[np.float32]
+
+_MAX_VOXELS = {2: 1 << 20, 3: 64 * 160 * 160}
+"""On a CPU; larger passes were no faster."""
+
+_MAX_VOXELS_GPU = {2: 1 << 23, 3: 1 << 22}
+_MEMORY_SHARE = 0.25
+_MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class OutOfMemory(MemoryError):
+    """A batch was too large for the device; a smaller one may pass."""
+
+
+class TorchRuntime:
+    """Runs a network eagerly with torch.
+
+    A copy of the network is made, with its batch norms folded into the convolutions
+    and, on CPUs, with channels as the fastest axis: 2 to 3 times as fast there.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Stays as it is; later changes of its weights do not count.
+    info : NetworkInfo
+        Its description.
+    device : torch.device
+        Where the copy computes.
+    amp : bool
+        Mixed precision on CUDA (bfloat16 where the GPU has it); nothing elsewhere.
+    """
+
+    def __init__(
+        self, network: nn.Module, info: NetworkInfo, *, device: torch.device, amp: bool
+    ) -> None:
+        self._network = folded_copy(network).to(device)
+        self._layout = _layout(info) if device.type == "cpu" else torch.preserve_format
+        self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._device = device
+        self._amp_type = _amp_type(device) if amp else None
+        self.info = info
+
+    @property
+    def max_voxels(self) -> int:
+        """Voxels that are worth passing at once: more are no faster, or do not fit."""
+        usable = self._free_bytes() * _MEMORY_SHARE / self.info.bytes_per_voxel
+        at_most = _MAX_VOXELS if self._device.type == "cpu" else _MAX_VOXELS_GPU
+        return max(1, min(at_most[self.info.dims], int(usable)))
+
+    def _free_bytes(self) -> int:
+        if self._device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self._device)[0])
+        return int(psutil.virtual_memory().available)
+
+    def __call__(self, batch: Array32) -> Array32:
+        """Compute probabilities.
+
+        Parameters
+        ----------
+        batch : ndarray of float32, shape (N, C, [Z], Y, X)
+            Normalized images; sizes are multiples of the grid.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, K, [Z], Y, X)
+
+        Raises
+        ------
+        OutOfMemory
+            When the device has too little memory.
+        """
+        try:
+            return self._probabilities(batch)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise OutOfMemory(str(error)) from error
+
+    @torch.inference_mode()
+    def _probabilities(self, batch: Array32) -> Array32:
+        images = torch.from_numpy(batch).to(self._device)
+        images = images.contiguous(memory_format=self._layout)
+        with self._autocast():
+            logits = self._network(images)
+        probabilities: Array32 = logits.float().softmax(dim=1).cpu().numpy()
+        return probabilities
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._amp_type is None:
+            return nullcontext()
+        return torch.autocast(self._device.type, self._amp_type)
+
+
+def _layout(info: NetworkInfo) -> torch.memory_format:
+    is_volume = info.dims == len(SPATIAL_AXES)
+    return torch.channels_last_3d if is_volume else torch.channels_last
+
+
+def _amp_type(device: torch.device) -> torch.dtype | None:
+    if device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(message in text for message in _MEMORY_MESSAGES)

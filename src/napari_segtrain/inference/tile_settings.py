@@ -1,0 +1,210 @@
+"""Size of the tiles, their halo and how many pass the network together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_segtrain.axes import SPATIAL_AXES, ZYX
+from napari_segtrain.errors import ConfigError
+from napari_segtrain.inference.tiling import AxisTiling, read_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.image import Box
+    from napari_segtrain.networks import NetworkInfo
+
+MAX_HALO = {2: 128, 3: 16}
+"""Longest automatic halo, in voxels."""
+
+_HALO_SHARE = 4
+"""An automatic halo is at most this part of the tile."""
+
+_LENGTHS = (32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072)
+_MAX_BATCH = 16
+
+
+@dataclass(frozen=True)
+class TileSettings:
+    """What `plan_tiles` needs, and the batch; ZYX voxels.
+
+    Parameters
+    ----------
+    tile, halo, overlap : ZYX
+        As in `AxisTiling`.
+    batch_size : int
+        Tiles that pass the network together.
+    """
+
+    tile: ZYX
+    halo: ZYX
+    overlap: ZYX
+    batch_size: int
+
+    def smaller(self, info: NetworkInfo) -> TileSettings | None:
+        """Halve the longest side; ``None`` when the tile is as small as it can be."""
+        steps = [n // grid for n, grid in zip(self.tile, info.grid, strict=True)]
+        axis = steps.index(max(steps))
+        tile = steps[axis] // 2 * info.grid[axis]
+        if tile < info.min_size[axis]:
+            return None
+        halo = min(self.halo[axis], tile // _HALO_SHARE)
+        overlap = min(self.overlap[axis], max(0, tile - 2 * halo - info.grid[axis]))
+        return replace(
+            self,
+            tile=_with(self.tile, axis, tile),
+            halo=_with(self.halo, axis, halo),
+            overlap=_with(self.overlap, axis, overlap),
+            batch_size=1,
+        )
+
+
+def choose_tiles(
+    shape: ZYX,
+    box: Box,
+    info: NetworkInfo,
+    config: InferenceConfig,
+    *,
+    max_voxels: int,
+) -> TileSettings:
+    """Choose what the config leaves open.
+
+    An automatic halo is the reach of the receptive field, at most `MAX_HALO` voxels
+    and a quarter of the tile. An automatic tile is the one that computes the fewest
+    voxels, halos included, of those with at most ``max_voxels``. Where the halo holds
+    all that a local network sees there is nothing to blend, hence no overlap.
+
+    Parameters
+    ----------
+    shape, box
+        Size of the image, and the region to predict; ZYX voxels.
+    info : NetworkInfo
+        Grid and receptive field.
+    config : InferenceConfig
+        Settings.
+    max_voxels : int
+        Voxels in one forward pass.
+
+    Raises
+    ------
+    ConfigError
+        When a tile that was asked for has no room for the halo asked for.
+    """
+    axes = [_Axis(axis, shape[axis], box[axis], info, config) for axis in range(3)]
+    if config.tile_size == "auto":
+        sizes = _best_sizes(axes, max_voxels)
+    else:
+        sizes = [
+            axis.rounded(n) for axis, n in zip(axes, config.tile_size, strict=True)
+        ]
+    z, y, x = (axis.tiling(size) for axis, size in zip(axes, sizes, strict=True))
+    batch = max(1, min(_MAX_BATCH, max_voxels // math.prod(sizes)))
+    return TileSettings(
+        tile=(z.tile, y.tile, x.tile),
+        halo=(z.halo, y.halo, x.halo),
+        overlap=(z.overlap, y.overlap, x.overlap),
+        batch_size=batch if config.batch_size == "auto" else config.batch_size,
+    )
+
+
+class _Axis:
+    """One axis of the region, and what a tile on it would mean."""
+
+    def __init__(
+        self,
+        axis: int,
+        size: int,
+        region: slice,
+        info: NetworkInfo,
+        config: InferenceConfig,
+    ) -> None:
+        self._letter = SPATIAL_AXES[axis]
+        self._is_sliced = axis == 0 and info.dims < len(SPATIAL_AXES)
+        self._grid = info.grid[axis]
+        self._least = info.min_size[axis]
+        self._radius = info.radius[axis]
+        self._is_local = info.is_local
+        self._share = config.overlap
+        self._fixed = None if config.halo == "auto" else config.halo[axis]
+        self._reach = min(_ceil(self._radius, self._grid), MAX_HALO[info.dims])
+        if self._is_sliced:
+            self._fixed = 0
+        longest = self._reach if self._fixed is None else self._fixed
+        span = read_span(size, region, AxisTiling(self._grid, longest, 0, self._grid))
+        self._length = 1 if self._is_sliced else span.stop - span.start
+        self._n_slices = span.stop - span.start
+
+    def rounded(self, tile: int) -> int:
+        """Nearest tile that the network takes and the region can fill."""
+        return min(self._length, _ceil(max(tile, self._least), self._grid))
+
+    def tiling(self, tile: int) -> AxisTiling:
+        """Halo and overlap for a tile.
+
+        Raises
+        ------
+        ConfigError
+            When the halo leaves nothing of it.
+        """
+        is_whole = tile >= self._length
+        halo = self._halo(tile, is_whole=is_whole)
+        room = tile - 2 * halo
+        if room < self._grid and not is_whole:
+            raise ConfigError(
+                f"A tile of {tile} voxels along {self._letter} has no room for a halo "
+                f"of {halo} on both sides; set a larger tile_size, a smaller halo, or "
+                "either to auto."
+            )
+        is_exact = self._is_local and halo >= self._radius
+        blended = 0 if is_exact or is_whole else round(self._share * room)
+        return AxisTiling(
+            tile, halo, max(0, min(blended, room - self._grid)), self._grid
+        )
+
+    def _halo(self, tile: int, *, is_whole: bool) -> int:
+        if self._fixed is not None:
+            return self._fixed
+        return self._reach if is_whole else min(self._reach, tile // _HALO_SHARE)
+
+    def options(self) -> Iterator[tuple[int, int]]:
+        """Tiles worth a thought, with how many of them cover the region."""
+        yield self._length, self._n_slices if self._is_sliced else 1
+        for tile in map(self.rounded, _LENGTHS):
+            if tile == self._length:
+                return
+            if tile - 2 * self._halo(tile, is_whole=False) < self._grid:
+                continue
+            tiling = self.tiling(tile)
+            n_tiles = 1 - (tile - self._length) // tiling.step
+            yield self._shrunk(tiling, n_tiles), n_tiles
+
+    def _shrunk(self, tiling: AxisTiling, n_tiles: int) -> int:
+        """Smallest tile of which as many cover the region."""
+        shared = tiling.tile - tiling.step
+        least = -(-(self._length + (n_tiles - 1) * shared) // n_tiles)
+        return min(tiling.tile, _ceil(least, self._grid))
+
+
+def _best_sizes(axes: list[_Axis], max_voxels: int) -> list[int]:
+    options = [list(axis.options()) for axis in axes]
+    choices = [
+        (math.prod(tile * n for tile, n in choice), [tile for tile, _ in choice])
+        for choice in itertools.product(*options)
+        if math.prod(tile for tile, _ in choice) <= max_voxels
+    ]
+    if not choices:
+        return [min(tile for tile, _ in option) for option in options]
+    return min(choices)[1]
+
+
+def _ceil(size: int, grid: int) -> int:
+    return -(-size // grid) * grid
+
+
+def _with(size: ZYX, axis: int, value: int) -> ZYX:
+    z, y, x = (value if place == axis else n for place, n in enumerate(size))
+    return z, y, x
