@@ -133,6 +133,19 @@ def test_group_with_one_array(tmp_path):
     np.testing.assert_array_equal(image.array, data)
 
 
+def test_other_files_in_a_group_do_not_matter(tmp_path):
+    group = zarr.create_group(str(tmp_path / "a.zarr"))
+    create(group, "volume", voxels(20, 30))
+    (tmp_path / "a.zarr" / "METADATA.ome.xml").write_text("<OME/>")
+    assert read_image(tmp_path / "a.zarr").level == "volume"
+
+
+def test_more_axes_than_dimensions(tmp_path):
+    write_ome_zarr(tmp_path / "a.zarr", voxels(20, 30), "ZYX")
+    with pytest.raises(DataError, match="3 axes for 2 dimensions"):
+        read_image(tmp_path / "a.zarr")
+
+
 def test_empty_group(tmp_path):
     zarr.create_group(str(tmp_path / "a.zarr"))
     with pytest.raises(DataError, match="holds no arrays"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ def open_npy(path: Path) -> Source:
     DataError
         When the file is damaged or holds Python objects.
     """
-    with reading(path), path.open("rb") as file:
+    with reading(path, TokenError), path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         read_header = (
             np.lib.format.read_array_header_1_0

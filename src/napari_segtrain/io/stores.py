@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,11 @@ def _group_source(group: Any, path: Path) -> Source:
         facts = _ome_facts(group)
     if "multiscales" in facts:
         return _ome_source(group, facts, path)
-    arrays = dict(_arrays(group))
+    arrays = {
+        name: node
+        for name, node in _members(group)
+        if isinstance(node, zarr.Array) and np.dtype(node.dtype).kind in "biuf"
+    }
     name = _only(sorted(arrays), path, "arrays")
     return _plain_source(arrays[name], path)
 
@@ -72,6 +77,8 @@ def _ome_source(group: Any, facts: Attributes, path: Path) -> Source:
     level = str(image["datasets"][0]["path"])
     array = group[level]
     axes = [_axis(axis) for axis in image.get("axes", _OLD_OME_AXES)]
+    if len(axes) != array.ndim:
+        raise ValueError(f"{len(axes)} axes for {array.ndim} dimensions")
     return Source(
         array=_lazy(array, path),
         axes="".join(letter for letter, _ in axes),
@@ -148,13 +155,15 @@ def _label_names(group: Any) -> list[str]:
     if "multiscales" not in _ome_facts(group) or "labels" not in group:
         return []
     labels = _group(group, "labels")
-    return list(_ome_facts(labels).get("labels") or sorted(labels.group_keys()))
+    listed = _ome_facts(labels).get("labels")
+    return list(listed or sorted(name for name, _ in _members(labels)))
 
 
-def _arrays(group: Any) -> Iterator[tuple[str, Any]]:
-    for name, array in group.arrays():
-        if np.dtype(array.dtype).kind in "biuf":
-            yield name, array
+def _members(group: Any) -> list[tuple[str, Any]]:
+    """Arrays and groups of a group; other files in it (OME-XML, notes) are no news."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(group.members())
 
 
 def _group(group: Any, name: str) -> Any:
