@@ -305,10 +305,11 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        is_other_kind = isinstance(value, dict) and "kind" in value
         is_section = isinstance(value, dict) and isinstance(old, dict)
-        merges = is_section and not is_other_kind
-        result[key] = _merged(old, value) if merges else value
+        if is_section and "kind" not in value and key != "classes":
+            result[key] = _merged(old or {}, value)
+        else:
+            result[key] = value
     return result
 
 
@@ -515,7 +516,7 @@ def write_overlays(
     )
     for pair in pairs:
         source = pair.truth.source
-        if source in images:
+        if source is not None and source in images:
             _write_overlay(folder / f"{pair.name}.png", pair, images[source], classes)
     return folder
 
@@ -529,9 +530,9 @@ def _write_overlay(
     write_overlay(
         path,
         image.items()[0].read(box)[:, 0],
-        classes.to_index(truth.read(box)[0, 0]),
-        classes.to_index(prediction.read(box)[0, 0]),
-        classes,
+        truth_indices=classes.to_index(truth.read(box)[0, 0]),
+        predicted_indices=classes.to_index(prediction.read(box)[0, 0]),
+        classes=classes,
     )
 
 

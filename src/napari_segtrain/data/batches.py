@@ -17,7 +17,7 @@ import torch
 from napari_segtrain.data.augment import augment, orient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from napari_segtrain.config import AugmentationConfig
     from napari_segtrain.data.sampling import PatchReader, PatchSampler
@@ -111,7 +111,7 @@ class BatchSource:
         return orient(image, target, self._augmentation, rng)
 
 
-def iter_batches(source: BatchSource, first: int, *, n_threads: int) -> Iterator[Batch]:
+def iter_batches(source: BatchSource, first: int, *, n_threads: int) -> Generator[Batch, None, None]:
     """Yield the batches of iterations ``first``, ``first + 1``, ... without end.
 
     Parameters

@@ -112,7 +112,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         channel_names=dataset.channel_names,
         voxel_size=config.data.voxel_size or dataset.voxel_size,
         classes=classes,
-        class_voxels=tuple(sum(index.counts for index in indices).tolist()),
+        class_voxels=tuple(np.sum([i.counts for i in indices], axis=0).tolist()),
         normalization=normalization,
         intensities=intensities,
         split=split,

@@ -64,7 +64,7 @@ def as_integers(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if labels.dtype.kind in "iu":
         return labels
     if labels.dtype.kind == "b":
-        return labels.view(np.uint8)
+        return labels.astype(np.uint8)
     if labels.dtype.kind != "f":
         raise DataError(
             f"Labels of type {labels.dtype} cannot be used; save them as integers."
@@ -76,7 +76,8 @@ def as_integers(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
             f"The labels hold the value {labels[wrong].flat[0]}, which is not a whole "
             "number; labels are integers (probability maps must be thresholded first)."
         )
-    return whole.astype(np.int64)
+    integers: npt.NDArray[np.int64] = whole.astype(np.int64)
+    return integers
 
 
 def inspect_labels(item: Item) -> LabelFacts:
@@ -86,7 +87,7 @@ def inspect_labels(item: Item) -> LabelFacts:
     sample: npt.NDArray[Any] | None = None
     for box in iter_blocks(item.shape):
         block = as_integers(item.read(box)[0])
-        has_label = block.reshape(len(block), -1).any(axis=1)
+        has_label = np.asarray(block.reshape(len(block), -1).any(axis=1))
         painted[box[0]] |= has_label
         _count(block, has_label, counts)
         if has_label.any() and sample is None:

@@ -207,5 +207,6 @@ class PatchReader:
 
 
 def _n_bytes(item: Item) -> int:
-    per_voxel = item.n_channels * np.dtype(item.array.dtype).itemsize + 1
+    item_size: int = np.dtype(item.array.dtype).itemsize
+    per_voxel = item.n_channels * item_size + 1
     return int(np.prod(item.shape)) * per_voxel

@@ -155,7 +155,8 @@ def _base(pair: Pair) -> str:
 
 
 def _by_samples(pairs: Sequence[Pair], held: set[int], reason: str) -> Split:
-    training, validation = [], []
+    training: list[Region] = []
+    validation: list[Region] = []
     for number, pair in enumerate(pairs):
         side = validation if pair.sample in held else training
         side.append(whole(number, pair.shape))

@@ -34,8 +34,8 @@ from napari_segtrain.training import defaults
 
 Level = Literal["info", "warning"]
 
-_2D = 2
-_3D = 3
+_2D: Literal[2] = 2
+_3D: Literal[3] = 3
 _FEW_VOXELS = 500
 
 

@@ -76,7 +76,7 @@ def train_step(
         logits = network(images)
     loss = loss_function(logits, targets)
     optimizer.zero_grad(set_to_none=True)
-    precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    precision.scaler.scale(loss).backward()
     precision.scaler.unscale_(optimizer)
     norm = nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
     if precision.scaler.is_enabled() or bool(torch.isfinite(norm)):
@@ -175,7 +175,9 @@ class Validator:
         image = np.pad(image, [(0, 0), *pads], mode="symmetric")
         batch = self._as_batch(image).to(next(iter(weights.values())).device)
         logits: torch.Tensor = torch.func.functional_call(network, dict(weights), batch)
-        return logits[(..., *(slice(0, n) for n in self._space(box.shape)))]
+        for axis, n in enumerate(self._space(box.shape), start=2):
+            logits = logits.narrow(axis, 0, n)
+        return logits
 
     def _space(self, shape: ZYX) -> tuple[int, ...]:
         return shape[1:] if self._is_2d else shape

@@ -331,13 +331,14 @@ class _Trainer:
                 precision=self._precision,
                 gradient_clip=self._training.gradient_clip,
             )
-        self._average.update(self._network, batch.iteration)
         if np.isfinite(loss):
             self._reports.n_bad = 0
+            self._average.update(self._network, batch.iteration)
             return loss
         self._reports.n_bad += 1
         if self._reports.n_bad >= _MAX_BAD_STEPS:
             self._give_up()
+        self._network.load_state_dict(self._average.state)
         return 0.0
 
     def _give_up(self) -> NoReturn:
