@@ -67,7 +67,10 @@ def base_bin(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return programs
 
 
-@pytest.mark.parametrize("module", ["napari_segtrain", "napari_segtrain.config"])
+@pytest.mark.parametrize(
+    "module",
+    ["napari_segtrain", "napari_segtrain.config", "napari_segtrain.cli.app"],
+)
 def test_light_modules_import_nothing_heavy(module: str, tmp_path: Path) -> None:
     code = f"import sys, {module}; print(*sys.modules.keys() & {set(HEAVY)})"
     assert run(sys.executable, "-c", code, cwd=tmp_path).split() == []
