@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +53,17 @@ def test_full_disk(tmp_path, number):
     with pytest.raises(OutputError, match=r"disk is full, so .*a\.txt could not"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("free", "message"), [(0, "disk is full"), (1 << 30, "cut")])
+def test_numpy_does_not_name_a_full_disk(tmp_path, monkeypatch, free, message):
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with (
+        pytest.raises(OutputError, match=message),
+        atomic_path(tmp_path / "a.txt"),
+    ):
+        raise OSError("cut off: 40000 requested and 4576 written")
 
 
 def test_place_that_cannot_be_written_to(tmp_path):

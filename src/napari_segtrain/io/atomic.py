@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_LITTLE_SPACE = 1 << 20
 
 
 @contextmanager
@@ -114,8 +115,15 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def _is_full(folder: Path, error: OSError) -> bool:
+    """Whether an error means a full disk; NumPy's says only how much it wrote."""
+    if error.errno is not None:
+        return error.errno in _FULL
+    return shutil.disk_usage(folder).free < _LITTLE_SPACE
+
+
 def _output_error(target: Path, error: OSError) -> OutputError:
-    if error.errno in _FULL:
+    if _is_full(target.parent, error):
         return OutputError(
             f"The disk is full, so {target} could not be written; free some space or "
             "choose another place."

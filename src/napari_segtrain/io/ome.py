@@ -52,7 +52,7 @@ def parse_ome(xml: str) -> OmeFacts:
 def annotate_classes(classes: ClassTable) -> dict[str, str]:
     """Class table as an OME map annotation (for tifffile's ``MapAnnotation``)."""
     rows = {
-        f"class {index}": json.dumps(vars(row), ensure_ascii=False)
+        f"class {index}": json.dumps(vars(row), ensure_ascii=False, default=int)
         for index, row in enumerate(classes.rows)
     }
     table = {"zero": classes.zero, "is_objects": json.dumps(classes.is_objects)}
