@@ -45,7 +45,7 @@ bench: $(STAMP) ## Run the benchmarks
 	$(BIN)/python -m benchmarks
 
 demo: $(STAMP) ## Train, predict and score on bundled images; the results go to demo/
-	$(BIN)/segtrain demo --output demo
+	$(BIN)/segtrain demo --output demo --overwrite
 
 constraints: $(STAMP) ## Choose new versions for constraints/cpu.txt
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT $(BIN)/python tools/make_constraints.py
