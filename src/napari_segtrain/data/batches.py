@@ -111,7 +111,9 @@ class BatchSource:
         return orient(image, target, self._augmentation, rng)
 
 
-def iter_batches(source: BatchSource, first: int, *, n_threads: int) -> Generator[Batch, None, None]:
+def iter_batches(
+    source: BatchSource, first: int, *, n_threads: int
+) -> Generator[Batch, None, None]:
     """Yield the batches of iterations ``first``, ``first + 1``, ... without end.
 
     Parameters
