@@ -51,7 +51,7 @@ class TinyModel:
 def tiny_model(dims=2, *, depth=1, norm="batch", seed=0, **spec):
     """A network with random weights and plausible running statistics."""
     facts = Spec(**spec)
-    config = UNetConfig(dims=dims, depth=depth, first_filters=4, norm=norm)
+    config = UNetConfig(stem=1, dims=dims, depth=depth, first_filters=4, norm=norm)
     sizes = {"in_channels": facts.n_channels, "n_classes": facts.classes.n_classes}
     network = build_network(config, seed=seed, **sizes)
     generator = torch.Generator().manual_seed(seed)

@@ -12,7 +12,7 @@ from napari_segtrain.config import UNetConfig
 from napari_segtrain.networks import build_network
 torch.set_num_threads(1)
 dims, first, norm, batch, *patch = sys.argv[1:]
-config = UNetConfig(dims=int(dims), depth=3, first_filters=int(first), norm=norm)
+config = UNetConfig(stem=1, dims=int(dims), depth=3, first_filters=int(first), norm=norm)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 def step(size):
@@ -43,9 +43,9 @@ def measured_bytes(config, batch, patch):
 @pytest.mark.parametrize(
     ("config", "batch", "patch"),
     [
-        (UNetConfig(dims=2, depth=3, first_filters=16), 4, (1, 256, 256)),
-        (UNetConfig(dims=2, depth=3, first_filters=16, norm="none"), 4, (1, 256, 256)),
-        (UNetConfig(dims=3, depth=3, first_filters=8), 2, (32, 64, 96)),
+        (UNetConfig(stem=1, dims=2, depth=3, first_filters=16), 4, (1, 256, 256)),
+        (UNetConfig(stem=1, dims=2, depth=3, first_filters=16, norm="none"), 4, (1, 256, 256)),
+        (UNetConfig(stem=1, dims=3, depth=3, first_filters=8), 2, (32, 64, 96)),
     ],
 )
 def test_estimate_is_near_the_measured_peak(config, batch, patch):
@@ -55,7 +55,7 @@ def test_estimate_is_near_the_measured_peak(config, batch, patch):
 
 
 def test_memory_grows_with_the_patch_and_holds_the_weights():
-    config = UNetConfig(dims=3, depth=2, first_filters=8)
+    config = UNetConfig(stem=1, dims=3, depth=2, first_filters=8)
     info = describe_network(config, in_channels=1, n_classes=2)
     small, large = (
         estimate_training_bytes(config, (16, n, n), 1, in_channels=1, n_classes=2)

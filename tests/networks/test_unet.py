@@ -5,12 +5,14 @@ import torch
 from napari_segtrain.config import UNetConfig
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import build_network, describe_network, network_names
+from napari_segtrain.networks.blocks import to_blocks, to_channels
 
 SIZES = {2: (1, 48, 40), 3: (24, 16, 32)}
 
 
-def unet_config(dims=2, depth=2, first_filters=4, **settings):
-    return UNetConfig(dims=dims, depth=depth, first_filters=first_filters, **settings)
+def unet_config(dims=2, depth=2, first_filters=4, stem=1, **settings):
+    sizes = {"dims": dims, "depth": depth, "first_filters": first_filters}
+    return UNetConfig(stem=stem, **sizes, **settings)
 
 
 def build(config, *, seed=0):
@@ -39,11 +41,11 @@ def test_described_parameters_are_those_of_the_built_network():
 
 
 @pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("stem", [1, 2])
 @pytest.mark.parametrize("norm", ["batch", "instance", "group", "none"])
-def test_logits_have_the_size_of_the_image(dims, norm):
-    network = build_network(
-        unet_config(dims, norm=norm, dropout=0.3), in_channels=2, n_classes=3, seed=0
-    )
+def test_logits_have_the_size_of_the_image(dims, stem, norm):
+    config = unet_config(dims, stem=stem, norm=norm, dropout=0.3)
+    network = build_network(config, in_channels=2, n_classes=3, seed=0)
     size = spatial(SIZES[dims], dims)
     logits = network(torch.zeros(2, 2, *size))
     assert logits.shape == (2, 3, *size)
@@ -77,10 +79,10 @@ def test_only_convolutions_without_norm_have_a_bias():
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-@pytest.mark.parametrize("kernel_size", [3, 5])
-def test_receptive_field_is_what_the_gradient_sees(dims, kernel_size):
-    depth = 2 if dims == 2 and kernel_size == 3 else 1
-    config = unet_config(dims, depth, 1, kernel_size=kernel_size, norm="none")
+@pytest.mark.parametrize(("kernel_size", "stem"), [(3, 1), (5, 1), (3, 2)])
+def test_receptive_field_is_what_the_gradient_sees(dims, kernel_size, stem):
+    depth = 2 if dims == 2 and kernel_size == 3 and stem == 1 else 1
+    config = unet_config(dims, depth, 1, stem, kernel_size=kernel_size, norm="none")
     info = describe_network(config, in_channels=1, n_classes=2)
     expected = spatial(info.radius, dims)
     assert measured_reach(build(config), spatial(info.grid, dims), expected) == expected
@@ -162,3 +164,14 @@ def test_an_open_setting_is_refused(setting):
 
 def test_the_registry_knows_the_unet():
     assert "unet" in network_names()
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 12), (1, 2, 4, 6, 8)])
+def test_blocks_become_channels_and_back(shape):
+    image = torch.randn(shape)
+    block = (2, 2, 2)
+    channels = to_channels(image, block)
+    torch.testing.assert_close(to_blocks(channels, block), image, rtol=0, atol=0)
+    if image.dim() == 4:
+        expected = torch.nn.functional.pixel_unshuffle(image, 2)
+        torch.testing.assert_close(channels, expected, rtol=0, atol=0)

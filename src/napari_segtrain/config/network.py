@@ -22,6 +22,10 @@ class UNetConfig(Config):
     depth: int | Auto = "auto"
     """Number of down-sampling steps."""
 
+    stem: Literal[1, 2] | Auto = "auto"
+    """2 turns blocks of 2 voxels per axis into channels first, which makes training and
+    prediction about four times faster; 1 works at full resolution."""
+
     first_filters: int | Auto = "auto"
     """Filters of the first level; they double at each step down."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -47,6 +48,36 @@ def max_pool(stride: ZYX, *, dims: Dims) -> nn.Module:
 def dropout(share: float, *, dims: Dims) -> nn.Module:
     """Drop a share of the channels while training; nothing for a share of 0."""
     return _DROPOUT[dims](share) if share else nn.Identity()
+
+
+def to_channels(image: torch.Tensor, block: ZYX) -> torch.Tensor:
+    """Turn blocks of voxels into channels, (N, C, ...) to (N, C · block, ... / block).
+
+    The same as ``torch.nn.functional.pixel_unshuffle``, in 2D and 3D and for any block.
+    """
+    steps = block[-(image.dim() - 2) :]
+    if set(steps) == {1}:
+        return image
+    n, channels, *size = image.shape
+    split = [part for a, b in zip(size, steps, strict=True) for part in (a // b, b)]
+    n_space = len(size)
+    inside = range(3, 3 + 2 * n_space, 2)
+    outside = range(2, 2 + 2 * n_space, 2)
+    parts = image.reshape(n, channels, *split).permute(0, 1, *inside, *outside)
+    return parts.reshape(n, -1, *split[::2])
+
+
+def to_blocks(image: torch.Tensor, block: ZYX) -> torch.Tensor:
+    """Turn channels back into blocks of voxels; the inverse of `to_channels`."""
+    steps = block[-(image.dim() - 2) :]
+    if set(steps) == {1}:
+        return image
+    n, channels, *size = image.shape
+    n_space = len(size)
+    split = image.reshape(n, channels // math.prod(steps), *steps, *size)
+    order = [axis for i in range(n_space) for axis in (2 + n_space + i, 2 + i)]
+    whole = [a * b for a, b in zip(size, steps, strict=True)]
+    return split.permute(0, 1, *order).reshape(n, -1, *whole)
 
 
 def norm_layer(name: NormName, filters: int, *, dims: Dims) -> nn.Module | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -19,6 +19,8 @@ from napari_segtrain.networks.blocks import (
     init_weights,
     join,
     max_pool,
+    to_blocks,
+    to_channels,
     up_conv,
 )
 from napari_segtrain.networks.levels import Level, receptive_field, total_stride
@@ -42,6 +44,10 @@ class UNet(nn.Module):
     down (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597; Çiçek et al. 2016,
     https://arxiv.org/abs/1606.06650). Convolutions keep the size.
 
+    With a stem of 2, each block of 2 voxels per axis becomes channels before the first
+    level, and the last convolution gives the logits of a block as channels (Shi et al.
+    2016, https://arxiv.org/abs/1609.05158): all levels work at half the resolution.
+
     Parameters
     ----------
     config : UNetConfig
@@ -57,13 +63,14 @@ class UNet(nn.Module):
 
     def __init__(self, config: UNetConfig, *, in_channels: int, n_classes: int) -> None:
         super().__init__()
-        levels = unet_levels(config)
+        self.stem, *levels = unet_levels(config)
         dims = unet_dims(config)
+        block_size = math.prod(self.stem.stride)
         self.encoders = nn.ModuleList()
         self.pools = nn.ModuleList()
         self.ups = nn.ModuleList()
         self.decoders = nn.ModuleList()
-        previous = in_channels
+        previous = in_channels * block_size
         for level in levels:
             width = level.filters
             channels = (previous, *[width] * level.n_convs)
@@ -78,8 +85,10 @@ class UNet(nn.Module):
             self.ups.append(up_conv(lower.filters, width, upper.stride, dims=dims))
             self.decoders.append(block)
         self.dropout = dropout(config.dropout, dims=dims)
-        self.head = conv(levels[0].filters, n_classes, (1, 1, 1), dims=dims, bias=True)
-        init_weights(self)
+        n_out = n_classes * block_size
+        self.head = conv(levels[0].filters, n_out, (1, 1, 1), dims=dims, bias=True)
+        if config.norm == "none":
+            init_weights(self)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Compute logits.
@@ -95,14 +104,14 @@ class UNet(nn.Module):
             One channel per class.
         """
         skips: list[torch.Tensor] = []
-        features = self.encoders[0](image)
+        features = self.encoders[0](to_channels(image, self.stem.stride))
         for pool, encoder in zip(self.pools, self.encoders[1:], strict=True):
             skips.append(features)
             features = encoder(pool(features))
         features = self.dropout(features)
         for up, decoder in zip(self.ups[::-1], self.decoders[::-1], strict=True):
             features = decoder(join(skips.pop(), up(features)))
-        return cast("torch.Tensor", self.head(features))
+        return to_blocks(self.head(features), self.stem.stride)
 
 
 def unet_dims(config: UNetConfig) -> Dims:
@@ -121,6 +130,8 @@ def unet_dims(config: UNetConfig) -> Dims:
 def unet_levels(config: UNetConfig) -> tuple[Level, ...]:
     """Levels of the network, the finest first.
 
+    The first is the stem: it has no convolutions, and a stride of 1 when there is none.
+
     Raises
     ------
     ConfigError
@@ -136,9 +147,17 @@ def unet_levels(config: UNetConfig) -> tuple[Level, ...]:
     kernel = (width if is_volume else 1, width, width)
     down = (2 if is_volume else 1, 2, 2)
     strides = [down] * depth + [(1, 1, 1)]
-    return tuple(
-        Level(filters << step, kernel, stride) for step, stride in enumerate(strides)
+    return (
+        _stem_level(config, kernel),
+        *(Level(filters << step, kernel, s) for step, s in enumerate(strides)),
     )
+
+
+def _stem_level(config: UNetConfig, kernel: ZYX) -> Level:
+    if config.stem == "auto":
+        raise _not_concrete("stem", config.stem)
+    z = config.stem if unet_dims(config) == VOLUME else 1
+    return Level(0, kernel, (z, config.stem, config.stem), n_convs=0)
 
 
 def describe_unet(
@@ -149,7 +168,9 @@ def describe_unet(
     grid = total_stride(levels)
     with torch.device("meta"):
         network = UNet(config, in_channels=in_channels, n_classes=n_classes)
-    maps = _LIVE_MAPS * levels[0].filters + in_channels + 2 * n_classes
+    stem, first, *_ = levels
+    filters = first.filters / math.prod(stem.stride)
+    maps = math.ceil(_LIVE_MAPS * filters) + in_channels + 2 * n_classes
     return NetworkInfo(
         dims=unet_dims(config),
         grid=grid,
