@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_segtrain.data.label_index import LabelIndex
     from napari_segtrain.image import Box
 
-AUTO_FRACTION = 0.15
+AUTO_FRACTION = 0.1
 MIN_SAMPLES = 4
 """Samples from which on whole samples are held out."""
 MIN_CLASS_VOXELS = 50
@@ -318,7 +318,7 @@ def _cuts(
     for axis, length in enumerate(shape):
         if length < (_MIN_SLICES if axis == 0 else _MIN_PLANE):
             continue
-        gap = min(MAX_GAP, max(1, length // 12))
+        gap = min(MAX_GAP, max(1, length // 20))
         along = marginals[axis].sum(axis=0)
         for at_end in (True, False):
             size = _size_of_share(along[::-1] if at_end else along, share)

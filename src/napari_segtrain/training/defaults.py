@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_segtrain.axes import ZYX
 from napari_segtrain.data.split import Region
 
 if TYPE_CHECKING:
-    from napari_segtrain.axes import ZYX
     from napari_segtrain.config import NetworkConfig
     from napari_segtrain.data.facts import DatasetFacts
 
 MIN_SLICES_3D = 12
 MIN_USED_SHARE_3D = 0.5
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 2e-3
 EPOCH = 50
 MAX_MINUTES_CPU = 10.0
 MAX_MINUTES_GPU = 30.0
@@ -25,43 +26,60 @@ _MAX_VALIDATION_VOXELS = {True: 1 << 20, False: 1 << 23}
 _VALIDATION_TILE = {2: (1, 512, 512), 3: (64, 128, 128)}
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What is used when the config leaves it open.
+
+    Parameters
+    ----------
+    stem, depth, first_filters : int
+        Of the U-Net.
+    patch_size : ZYX
+        Voxels, before it is fitted to the images.
+    batch_size : int
+        Patches of that size per iteration.
+    """
+
+    stem: Literal[1, 2]
+    depth: int
+    first_filters: int
+    patch_size: ZYX
+    batch_size: int
+
+
+_RECIPES: dict[tuple[int, bool], Recipe] = {
+    (2, True): Recipe(2, 3, 24, (1, 160, 160), 4),
+    (2, False): Recipe(1, 4, 32, (1, 320, 320), 8),
+    (3, True): Recipe(1, 3, 8, (32, 64, 64), 2),
+    (3, False): Recipe(1, 3, 32, (64, 128, 128), 2),
+}
+
+
+def recipe(dims: int, *, is_cpu: bool) -> Recipe:
+    """Defaults for slices or volumes, on a processor or a GPU."""
+    return _RECIPES[dims, is_cpu]
+
+
 def complete_network(
-    config: NetworkConfig,
-    dims: Literal[2, 3],
-    is_cpu: bool,  # noqa: FBT001
+    config: NetworkConfig, dims: Literal[2, 3], *, is_cpu: bool
 ) -> NetworkConfig:
     """Fill in what the config leaves to the plan."""
-    depth = 3 if dims == 3 else 4  # noqa: PLR2004
-    filters = 16 if is_cpu else 32
-    return config.model_copy(
-        update={
-            "dims": dims,
-            "depth": depth if config.depth == "auto" else config.depth,
-            "first_filters": filters
-            if config.first_filters == "auto"
-            else config.first_filters,
-        }
-    )
+    usual = recipe(dims, is_cpu=is_cpu)
+    chosen = {"stem": usual.stem, "depth": usual.depth, "dims": dims}
+    chosen["first_filters"] = usual.first_filters
+    changes = {k: v for k, v in chosen.items() if getattr(config, k) == "auto"}
+    return config.model_copy(update=changes)
 
 
-def patch_size(dims: int, is_cpu: bool) -> ZYX:  # noqa: FBT001
-    """Patch before it is fitted to the images, ZYX voxels."""
-    if dims == 2:  # noqa: PLR2004
-        return (1, 192, 192) if is_cpu else (1, 512, 512)
-    return (32, 64, 64) if is_cpu else (64, 160, 160)
-
-
-def batch_size(patch: ZYX, dims: int, is_cpu: bool) -> int:  # noqa: FBT001
+def batch_size(patch: ZYX, dims: int, *, is_cpu: bool) -> int:
     """Patches per iteration, so that an iteration has about the usual voxels."""
-    usual = 4 if is_cpu else 8
-    n_voxels = usual * int(np.prod(patch_size(dims, is_cpu)))
+    usual = recipe(dims, is_cpu=is_cpu)
+    n_voxels = usual.batch_size * int(np.prod(usual.patch_size))
     return int(np.clip(n_voxels // int(np.prod(patch)), 2, 32))
 
 
 def validation_boxes(
-    facts: DatasetFacts,
-    dims: int,
-    is_cpu: bool,  # noqa: FBT001
+    facts: DatasetFacts, dims: int, *, is_cpu: bool
 ) -> tuple[Region, ...]:
     """Parts of the held-out regions that are scored after each epoch.
 

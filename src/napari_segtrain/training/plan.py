@@ -146,7 +146,7 @@ def resolve(
         When a 3D network is asked for flat images, or sizes are not possible.
     """
     dims, why_dims = choose_dims(config, facts)
-    network = defaults.complete_network(config.network, dims, machine.is_cpu)
+    network = defaults.complete_network(config.network, dims, is_cpu=machine.is_cpu)
     n_classes = facts.classes.n_classes
     info = describe_network(network, in_channels=facts.n_channels, n_classes=n_classes)
     patch = _patch_size(config, facts, info, machine)
@@ -161,7 +161,7 @@ def resolve(
         batch_size=batch,
         learning_rate=_learning_rate(config),
         iterations_per_epoch=_iterations_per_epoch(config),
-        validation=defaults.validation_boxes(facts, dims, machine.is_cpu),
+        validation=defaults.validation_boxes(facts, dims, is_cpu=machine.is_cpu),
         machine=machine,
         memory_bytes=memory,
         max_minutes=_max_minutes(config, machine),
@@ -220,7 +220,7 @@ def _patch_size(
 ) -> ZYX:
     wanted = config.sampling.patch_size
     if wanted == "auto":
-        wanted = defaults.patch_size(info.dims, machine.is_cpu)
+        wanted = defaults.recipe(info.dims, is_cpu=machine.is_cpu).patch_size
     elif min(wanted) < 1:
         raise ConfigError(f"The patch size {wanted} must be positive in every axis.")
     z, y, x = (max(sizes) for sizes in zip(*facts.shapes, strict=True))
@@ -233,7 +233,7 @@ def _batch_size(
     wanted = config.sampling.batch_size
     if wanted != "auto":
         return wanted
-    return defaults.batch_size(patch, dims, machine.is_cpu)
+    return defaults.batch_size(patch, dims, is_cpu=machine.is_cpu)
 
 
 def _fit_memory(

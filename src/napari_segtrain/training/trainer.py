@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 import psutil
 import torch
-import torch._dynamo  # torch.optim loads it with the first optimizer: 1 s off the budget
 from torch import nn
 
 from napari_segtrain.control import Event, RunControl
@@ -37,6 +36,7 @@ from napari_segtrain.training.events import (
     TrainingResult,
 )
 from napari_segtrain.training.losses import SegmentationLoss
+from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.pacing import MIN_SCORE_GAIN, Pacer
 from napari_segtrain.training.provenance import model_spec
 from napari_segtrain.training.run_folder import BEST, LATEST, RunFolder
@@ -175,6 +175,7 @@ class _Trainer:
         )
         self._spec = model_spec(plan)
         self._network: nn.Module = nn.Identity()
+        self._layout = memory_layout(self._device, is_2d=plan.is_2d)
 
     def _batch_source(self) -> BatchSource:
         plan, facts = self._plan, self._plan.facts
@@ -216,11 +217,9 @@ class _Trainer:
             network.load_state_dict(start_from.network.state_dict())
         if resume_from is not None:
             network.load_state_dict(resume_from.network)
-        self._network = network.to(self._device)
-        self._optimizer = torch.optim.AdamW(
-            self._network.parameters(),
-            lr=self._plan.learning_rate,
-            weight_decay=self._training.weight_decay,
+        self._network = network.to(self._device, memory_format=self._layout)
+        self._optimizer = build_optimizer(
+            self._network, self._plan.learning_rate, self._training.weight_decay
         )
         self._average = WeightAverage(self._network, self._training.ema_decay)
         if resume_from is not None:
@@ -326,7 +325,7 @@ class _Trainer:
                 self._network,
                 self._loss,
                 self._optimizer,
-                batch.images,
+                batch.images.contiguous(memory_format=self._layout),
                 batch.targets,
                 precision=self._precision,
                 gradient_clip=self._training.gradient_clip,
