@@ -108,7 +108,8 @@ def test_a_region_is_predicted_as_in_the_whole_image(data, dims):
     box = tuple(map(slice, starts, stops))
     image = image_of(shape)
     expected = whole_image(model, image)[(slice(None), *box)]
-    result = predict(model, image, box=box)
+    config = InferenceConfig(halo=model.info.radius)
+    result = predict(model, image, box=box, config=config)
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 

@@ -12,7 +12,8 @@ from napari_segtrain.config import UNetConfig
 from napari_segtrain.networks import build_network
 torch.set_num_threads(1)
 dims, first, norm, batch, *patch = sys.argv[1:]
-config = UNetConfig(stem=1, dims=int(dims), depth=3, first_filters=int(first), norm=norm)
+config = UNetConfig(
+    stem=1, dims=int(dims), depth=3, first_filters=int(first), norm=norm)
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 def step(size):
@@ -44,7 +45,11 @@ def measured_bytes(config, batch, patch):
     ("config", "batch", "patch"),
     [
         (UNetConfig(stem=1, dims=2, depth=3, first_filters=16), 4, (1, 256, 256)),
-        (UNetConfig(stem=1, dims=2, depth=3, first_filters=16, norm="none"), 4, (1, 256, 256)),
+        (
+            UNetConfig(stem=1, dims=2, depth=3, first_filters=16, norm="none"),
+            4,
+            (1, 256, 256),
+        ),
         (UNetConfig(stem=1, dims=3, depth=3, first_filters=8), 2, (32, 64, 96)),
     ],
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from napari_segtrain.config.base import Auto, Config
 
@@ -12,16 +12,16 @@ from napari_segtrain.config.base import Auto, Config
 class InferenceConfig(Config):
     """Tiles, device and what is written."""
 
-    tile_size: tuple[int, int, int] | Auto = "auto"
+    tile_size: tuple[PositiveInt, PositiveInt, PositiveInt] | Auto = "auto"
     """Tile in voxels along Z, Y, X, context included; rounded to the network's grid."""
 
-    halo: tuple[int, int, int] | Auto = "auto"
+    halo: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt] | Auto = "auto"
     """Context read around each tile and thrown away, in voxels along Z, Y, X."""
 
-    overlap: float = Field(0.125, ge=0, lt=1)
-    """Share of a tile that is blended with its neighbour."""
+    overlap: Annotated[float, Field(ge=0, lt=1)] | Auto = "auto"
+    """Share of a tile, without its halo, that is blended with its neighbour."""
 
-    batch_size: int | Auto = Field("auto")
+    batch_size: PositiveInt | Auto = "auto"
     """Tiles that pass the network together."""
 
     device: Auto | Literal["cpu", "cuda", "mps"] = "auto"

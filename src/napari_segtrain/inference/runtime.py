@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array32 = npt.NDArray[np.float32]
 
-_MAX_VOXELS = {2: 1 << 20, 3: 64 * 160 * 160}
+_MAX_VOXELS = {2: 1 << 21, 3: 3 << 20}
 """On a CPU; larger passes were no faster."""
 
 _MAX_VOXELS_GPU = {2: 1 << 23, 3: 1 << 22}

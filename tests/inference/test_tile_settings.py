@@ -1,0 +1,119 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.inference.helpers import tiny_model
+
+from napari_segtrain.config import InferenceConfig
+from napari_segtrain.image import full_box
+from napari_segtrain.inference.tile_settings import choose_tiles
+from napari_segtrain.inference.tiling import plan_tiles
+
+INFOS = {
+    (dims, norm): tiny_model(dims, depth=2, norm=norm).info
+    for dims in (2, 3)
+    for norm in ("batch", "instance")
+}
+PLANE, VOLUME = INFOS[2, "batch"], INFOS[3, "batch"]
+
+
+def choose(shape, info, *, max_voxels=1 << 20, box=None, **settings):
+    config = InferenceConfig(**settings)
+    box = box or full_box(shape)
+    return choose_tiles(shape, box, info, config, max_voxels=max_voxels)
+
+
+def plan(shape, info, settings):
+    return plan_tiles(shape, settings.tile, settings.halo, settings.overlap, info.grid)
+
+
+@pytest.mark.parametrize("info", INFOS.values())
+@given(
+    shape=st.tuples(*[st.integers(16, 3000)] * 3),
+    max_voxels=st.integers(1 << 15, 1 << 22),
+)
+def test_automatic_tiles_keep_to_the_memory_and_can_be_planned(info, shape, max_voxels):
+    settings = choose(shape, info, max_voxels=max_voxels)
+    assert math.prod(settings.tile) * settings.batch_size <= max_voxels
+    for size, step in zip(settings.tile, info.grid, strict=True):
+        assert size % step == 0
+    for axis in range(3):
+        line = [
+            min(n, 3 * t) if i == axis else 1
+            for i, (n, t) in enumerate(zip(shape, settings.tile, strict=True))
+        ]
+        assert plan(tuple(line), info, settings)
+
+
+def test_a_plane_that_fits_is_one_tile():
+    assert choose((30, 500, 700), PLANE).tile == (1, 500, 700)
+
+
+def test_small_slices_form_a_batch():
+    assert choose((30, 128, 128), PLANE, max_voxels=4 * 128 * 128).batch_size == 4
+
+
+def test_planes_in_tiles_are_exact_without_overlap():
+    settings = choose((1, 3000, 3000), PLANE)
+    assert settings.halo[1] >= PLANE.radius[1]
+    assert settings.overlap == (0, 0, 0)
+
+
+def test_a_short_axis_of_a_volume_is_not_cut():
+    settings = choose((40, 800, 800), VOLUME)
+    assert settings.tile[0] == 40
+    assert settings.tile[1] < 800
+
+
+def test_tiles_are_no_larger_than_their_number_needs():
+    # A hair longer than what fits: two tiles of half the length, not two whole ones.
+    settings = choose((1, 1030, 1030), PLANE, max_voxels=1 << 20)
+    n_voxels = len(plan((1, 1030, 1030), PLANE, settings)) * math.prod(settings.tile)
+    assert n_voxels < 1.2 * 1030 * 1030
+
+
+def test_a_volume_blends_one_step_of_the_grid():
+    settings = choose((300, 300, 300), VOLUME)
+    assert settings.overlap == VOLUME.grid
+    assert 0 < settings.halo[0] <= VOLUME.radius[0]
+
+
+def test_a_network_that_is_not_local_blends_a_share():
+    info = INFOS[2, "instance"]
+    settings = choose((1, 500, 500), info, tile_size=(1, 64, 64))
+    assert settings.tile == (1, 64, 64)
+    assert settings.halo == (0, 8, 8)
+    assert settings.overlap == (0, 12, 12)
+
+
+def test_wishes_are_respected_and_rounded_to_the_grid():
+    settings = choose(
+        (1, 500, 500),
+        PLANE,
+        tile_size=(9, 61, 64),
+        halo=(3, 5, 6),
+        overlap=0.25,
+        batch_size=3,
+    )
+    assert settings.tile == (1, 64, 64)
+    assert settings.halo == (0, 5, 6)
+    assert settings.overlap == (0, 14, 13)
+    assert settings.batch_size == 3
+
+
+def test_a_small_box_reads_its_context_in_one_tile():
+    box = (slice(0, 1), slice(400, 420), slice(400, 420))
+    settings = choose((1, 3000, 3000), PLANE, box=box)
+    assert 20 + 2 * PLANE.radius[1] <= settings.tile[1] < 100
+
+
+def test_smaller_tiles_end_at_the_smallest_that_the_network_takes():
+    settings = choose((200, 200, 200), VOLUME)
+    sizes = [math.prod(settings.tile)]
+    while settings := settings.smaller(VOLUME):
+        sizes.append(math.prod(settings.tile))
+        assert settings.batch_size == 1
+        assert plan((200, 200, 200), VOLUME, settings)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] <= 4 * math.prod(VOLUME.min_size)
