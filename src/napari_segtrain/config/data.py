@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, model_validator
 
 from napari_segtrain.config.base import Auto, Config
 
@@ -25,7 +25,9 @@ class DataConfig(Config):
     axes: str | None = None
     """Axis letters of the images, such as ZCYX, when the files do not say."""
 
-    voxel_size: tuple[float, ...] | None = None
+    voxel_size: (
+        Annotated[tuple[PositiveFloat, ...], Field(min_length=2, max_length=3)] | None
+    ) = None
     """Micrometers per voxel along Z, Y, X; overrides the files."""
 
     zero: Auto | Literal["dense", "painted-slices", "unlabelled"] = "auto"
@@ -60,7 +62,7 @@ class HandValidation(Config):
     """Hold out the samples with these names."""
 
     kind: Literal["by-hand"] = "by-hand"
-    names: tuple[str, ...] = Field(min_length=1)
+    names: tuple[str, ...] = Field(min_length=1, examples=[["image_03"]])
     """File names or stems of the held-out samples."""
 
 
@@ -90,3 +92,12 @@ class NormalizationConfig(Config):
 
     percentiles: tuple[float, float] = (1.0, 99.8)
     """Low and high percentile."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        low, high = self.percentiles
+        if not 0 <= low < high <= 100:  # noqa: PLR2004 - percent
+            raise ValueError(
+                f"percentiles must rise and lie within 0 and 100, not {low}, {high}"
+            )
+        return self

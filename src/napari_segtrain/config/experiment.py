@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from napari_segtrain.config.base import Config
@@ -15,6 +14,12 @@ from napari_segtrain.config.data import (
     ValidationConfig,
 )
 from napari_segtrain.config.network import NetworkConfig, UNetConfig
+from napari_segtrain.config.plain_yaml import (
+    PlainYamlError,
+    dump_plain_yaml,
+    load_plain_yaml,
+)
+from napari_segtrain.config.problems import explain_problems
 from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
 from napari_segtrain.config.training import LossConfig, TrainingConfig
 from napari_segtrain.errors import ConfigError
@@ -25,7 +30,7 @@ FORMAT_VERSION = 1
 class ExperimentConfig(Config):
     """Settings of one experiment; every one has a default."""
 
-    format_version: int = Field(FORMAT_VERSION, ge=1)
+    format_version: int = Field(FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
     """Version of this file's layout."""
 
     data: DataConfig = DataConfig()
@@ -59,7 +64,8 @@ def parse_experiment(values: dict[str, Any], *, source: str) -> ExperimentConfig
     Parameters
     ----------
     values : dict
-        Nested settings; what is missing takes its default.
+        Nested settings; what is missing takes its default, and so does an empty
+        section (``data:`` with nothing below).
     source : str
         Where they came from, for the message.
 
@@ -74,10 +80,12 @@ def parse_experiment(values: dict[str, Any], *, source: str) -> ExperimentConfig
             f"{source} has format version {version}, but this release reads up to "
             f"{FORMAT_VERSION}; update napari-segtrain."
         )
+    filled = {name: value for name, value in values.items() if value is not None}
     try:
-        return ExperimentConfig.model_validate(values)
+        return ExperimentConfig.model_validate(filled)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_explain(error)}") from error
+        problems = explain_problems(error, ExperimentConfig)
+        raise ConfigError(f"{source}: {problems}.") from error
 
 
 def load_yaml(text: str, *, source: str) -> dict[str, Any]:
@@ -89,14 +97,16 @@ def load_yaml(text: str, *, source: str) -> dict[str, Any]:
         When the text is not YAML, or not a mapping of settings.
     """
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not valid YAML: {error}") from error
-    if not isinstance(values, dict | None):
+        values = load_plain_yaml(text)
+    except PlainYamlError as error:
+        raise ConfigError(f"{source} is not valid YAML: {error}.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
         raise ConfigError(
             f"{source} holds no settings (a mapping such as 'data: ...')."
         )
-    return values or {}
+    return {str(name): value for name, value in values.items()}
 
 
 def set_value(values: dict[str, Any], assignment: str) -> None:
@@ -117,25 +127,19 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
     node = values
     for key in keys[:-1]:
         child = node.setdefault(key, {})
+        if child is None:
+            child = node[key] = {}
         if not isinstance(child, dict):
             raise ConfigError(f"'{path}' is no setting: '{key}' has no parts.")
         node = child
     try:
-        node[keys[-1]] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The value of '{assignment}' is not valid YAML.") from error
+        node[keys[-1]] = load_plain_yaml(text)
+    except PlainYamlError as error:
+        raise ConfigError(
+            f"The value of '{assignment}' is not valid YAML: {error}."
+        ) from error
 
 
 def dump_yaml(config: Config) -> str:
     """Write a config as YAML with every value."""
-    values = config.model_dump(mode="json")
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-
-
-def _explain(error: ValidationError) -> str:
-    parts = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"]) or "settings"
-        met = problem.get("input")
-        parts.append(f"{place}: {problem['msg']} (met {met!r})")
-    return "; ".join(parts)
+    return dump_plain_yaml(config.model_dump(mode="json"))

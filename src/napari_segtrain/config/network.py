@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,15 +19,15 @@ class UNetConfig(Config):
     dims: Literal[2, 3] | Auto = "auto"
     """2 segments slice by slice, 3 in volumes."""
 
-    depth: int | Auto = "auto"
-    """Number of down-sampling steps."""
+    depth: Annotated[int, Field(ge=1, le=8)] | Auto = "auto"
+    """Number of down-sampling steps, 1 to 8."""
 
     stem: Literal[1, 2] | Auto = "auto"
     """2 turns blocks of 2 voxels per axis into channels first, which makes training and
     prediction about four times faster; 1 works at full resolution."""
 
-    first_filters: int | Auto = "auto"
-    """Filters of the first level; they double at each step down."""
+    first_filters: Annotated[int, Field(ge=1, le=512)] | Auto = "auto"
+    """Filters of the first level, 1 to 512; they double at each step down."""
 
     kernel_size: Literal[3, 5] = 3
     """Width of the convolutions in voxels."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from napari_segtrain.config.base import Auto, Config
 
@@ -10,10 +10,10 @@ from napari_segtrain.config.base import Auto, Config
 class SamplingConfig(Config):
     """Size, number and position of the patches."""
 
-    patch_size: tuple[int, int, int] | Auto = "auto"
+    patch_size: tuple[PositiveInt, PositiveInt, PositiveInt] | Auto = "auto"
     """Patch in voxels along Z, Y, X; Z is 1 for 2D networks."""
 
-    batch_size: int | Auto = Field("auto")
+    batch_size: PositiveInt | Auto = "auto"
     """Patches per iteration."""
 
     foreground_share: float = Field(0.5, ge=0, le=1)

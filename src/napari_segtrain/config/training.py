@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from napari_segtrain.config.base import Auto, Config
 
@@ -17,6 +17,12 @@ class LossConfig(Config):
 
     cross_entropy_weight: float = Field(1.0, ge=0)
     """Weight of the cross-entropy."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.dice_weight + self.cross_entropy_weight == 0:
+            raise ValueError("one of the two weights must be greater than 0")
+        return self
 
 
 class IterationsLength(Config):
@@ -50,7 +56,7 @@ class PlateauLength(Config):
     patience: int = Field(6, ge=1)
     """Epochs without a better score, after which the rate is annealed."""
 
-    max_minutes: float | Auto = "auto"
+    max_minutes: PositiveFloat | Auto = "auto"
     """Longest time; auto is 10 minutes on a CPU and 30 on a GPU."""
 
 
@@ -66,10 +72,10 @@ class TrainingConfig(Config):
     length: LengthConfig = PlateauLength()
     """When to end: iterations, epochs, time-budget or plateau."""
 
-    iterations_per_epoch: int | Auto = "auto"
+    iterations_per_epoch: PositiveInt | Auto = "auto"
     """Iterations between two validations."""
 
-    learning_rate: float | Auto = "auto"
+    learning_rate: PositiveFloat | Auto = "auto"
     """Peak of the one-cycle schedule."""
 
     weight_decay: float = Field(1e-4, ge=0)
@@ -81,13 +87,13 @@ class TrainingConfig(Config):
     ema_decay: float = Field(0.99, ge=0, lt=1)
     """Decay per iteration of the running mean of the weights, ramped up from 0."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 32)
     """Seed of the split, the patches, the augmentation and the first weights."""
 
     device: Auto | Literal["cpu", "cuda", "mps"] = "auto"
     """Where the network computes."""
 
-    n_threads: int | Auto = "auto"
+    n_threads: PositiveInt | Auto = "auto"
     """CPU threads of torch; auto is torch's own choice."""
 
     amp: bool = True
