@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -101,7 +99,7 @@ def measured_reach(network, grid, expected):
     center = -(-(expected + 2) // grid) * grid
     generator = torch.Generator().manual_seed(0)
     reach = np.zeros(len(grid), int)
-    for phase in itertools.product(*((0, step - 1) for step in grid)):
+    for phase in range(max(grid)):
         images = torch.rand(8, 1, *(2 * center + grid), generator=generator)
         images.requires_grad_()
         network(images)[(slice(None), 0, *(center + phase))].sum().backward()
