@@ -7,6 +7,7 @@ when it is first used.
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
     from napari_segtrain.image import ClassTable, Image, LabelImage
     from napari_segtrain.io import read_image, read_labels, write_labels
     from napari_segtrain.models import Model
-    from napari_segtrain.workflows import evaluate, load_model, predict, resume, train
+    from napari_segtrain.workflows.evaluation import evaluate
+    from napari_segtrain.workflows.models import load_model
+    from napari_segtrain.workflows.prediction import predict
+    from napari_segtrain.workflows.training import resume, train
+
+# Read when torch is loaded: its threads sleep while they wait for one another. Spinning,
+# they make training 10 times slower or worse as soon as another program (a viewer, say)
+# uses the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 try:
     __version__ = version("napari-segtrain")
@@ -30,13 +39,13 @@ _HOME = {
     "LabelImage": "image",
     "Model": "models",
     "RunControl": "control",
-    "evaluate": "workflows",
-    "load_model": "workflows",
-    "predict": "workflows",
+    "evaluate": "workflows.evaluation",
+    "load_model": "workflows.models",
+    "predict": "workflows.prediction",
     "read_image": "io",
     "read_labels": "io",
-    "resume": "workflows",
-    "train": "workflows",
+    "resume": "workflows.training",
+    "train": "workflows.training",
     "write_labels": "io",
 }
 
