@@ -46,15 +46,21 @@ def check_axes(axes: str, shape: Sequence[int], *, name: str = "the image") -> s
     ------
     DataError
         When letters repeat, are not letters, miss Y or X, or do not match the number
-        of dimensions.
+        of dimensions, or when a dimension is empty.
     """
     axes = axes.upper()
+    if 0 in shape:
+        raise DataError(
+            f"There is no voxel in {name} (axes {axes}, shape {tuple(shape)}); check "
+            "the file, or the part of the array that was taken."
+        )
     if len(axes) != len(shape):
         raise DataError(
             f"The axes '{axes}' name {len(axes)} dimensions, but {name} has "
             f"{len(shape)} (shape {tuple(shape)}); give one letter per dimension."
         )
-    if not axes.isalpha() or len(set(axes)) != len(axes):
+    is_letters = axes.isalpha() and axes.isascii()
+    if not is_letters or len(set(axes)) != len(axes):
         raise DataError(
             f"The axes '{axes}' of {name} must be different letters, such as 'ZYX', "
             "'CYX' or 'TCZYX'."
@@ -71,7 +77,7 @@ def guess_axes(shape: Sequence[int]) -> str:
 
     Two dimensions are ``YX``; three are ``YXC`` when the last has 3 or 4 entries and
     the others are larger, else ``ZYX``; four are ``ZYXC`` by the same rule, else
-    ``CZYX``; five are ``TCZYX``.
+    ``CZYX``; five are ``TZYXC`` by the same rule, else ``TCZYX``.
 
     Raises
     ------
@@ -79,15 +85,16 @@ def guess_axes(shape: Sequence[int]) -> str:
         For fewer than two or more than five dimensions.
     """
     n_dims = len(shape)
-    has_rgb_size = shape[-1] in _RGB_SIZES
-    is_rgb = n_dims > len("YX") and has_rgb_size and min(shape[-3:-1]) > shape[-1]
     plain = {2: "YX", 3: "ZYX", 4: "CZYX", 5: "TCZYX"}
     if n_dims not in plain:
         raise DataError(
             f"An array of shape {tuple(shape)} has {n_dims} dimensions, so its axes "
             "cannot be guessed; name them, for instance with --axes TZCYX."
         )
-    return plain[n_dims - 1] + "C" if is_rgb else plain[n_dims]
+    has_rgb_size = n_dims > len("YX") and shape[-1] in _RGB_SIZES
+    if has_rgb_size and min(shape[-3:-1]) > shape[-1]:
+        return "TZYX"[-n_dims + 1 :] + "C"
+    return plain[n_dims]
 
 
 def anisotropy(voxel_size: VoxelSize | None) -> float | None:

@@ -39,6 +39,9 @@ Box = tuple[slice, slice, slice]
 Role = Literal["background", "class", "unlabelled"]
 ZeroPolicy = Literal["dense", "painted-slices", "unlabelled"]
 
+_LABEL_KINDS = "BbHhIiQq"
+"""Integer types of labels, the smallest first and unsigned before signed."""
+
 _PALETTE = (
     "#4363d8", "#e6194b", "#3cb44b", "#ffe119", "#f58231", "#911eb4", "#42d4f4",
     "#f032e6", "#bfef45", "#fabed4", "#469990", "#dcbeff", "#9a6324", "#800000",
@@ -173,7 +176,8 @@ class Image:
     Raises
     ------
     DataError
-        When axes, voxel size or channel names do not fit the array.
+        When axes, voxel size or channel names do not fit the array, or its voxels are
+        no real numbers.
     """
 
     array: LazyArray
@@ -190,6 +194,11 @@ class Image:
         object.__setattr__(self, "axes", axes)
         size = _check_voxel_size(self.voxel_size, axes)
         object.__setattr__(self, "voxel_size", size)
+        if np.dtype(self.array.dtype).kind not in "biuf":
+            raise DataError(
+                f"The voxels of {self.name} are of type {self.array.dtype}; save the "
+                "image as integers or real numbers."
+            )
         if self.channel_names and len(self.channel_names) != self.n_channels:
             raise DataError(
                 f"{self.name} has {self.n_channels} channels but "
@@ -297,17 +306,17 @@ class ClassTable:
         return indices
 
     def to_values(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Turn class indices into the original label values.
+        """Turn class indices, none of them unlabelled, into the original label values.
 
         Returns
         -------
         ndarray, same shape
             The smallest integer dtype that holds every value.
         """
-        values = np.array(self.values)
-        low, high = int(values.min()), int(values.max())
-        dtype = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
-        return values.astype(dtype)[indices]
+        low, high = min(self.values), max(self.values)
+        limits = [np.iinfo(kind) for kind in _LABEL_KINDS]
+        dtype = next(n.dtype for n in limits if n.min <= low and high <= n.max)
+        return np.array(self.values, dtype)[indices]
 
     def _index_of_value(self) -> list[tuple[int, int]]:
         pairs = [(index, row.value) for index, row in enumerate(self.classes)]

@@ -79,7 +79,6 @@ def test_too_many_classes_are_refused():
         ((8, 9), "YX", (8, 10), "YX"),
         ((3, 8, 9), "ZYX", (3, 8, 9), "TYX"),
         ((3, 8, 9), "TYX", (4, 8, 9), "TYX"),
-        ((0, 8, 9), "TYX", (0, 8, 9), "TYX"),
     ],
 )
 def test_pairs_of_other_sizes_are_refused(truth_shape, truth_axes, shape, axes):
