@@ -1,6 +1,8 @@
 """``python -m napari_segtrain`` is the command line."""
 
+import sys
+
 from napari_segtrain.cli.app import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -31,7 +31,8 @@ from napari_segtrain.training.events import (
     Planned,
     TrainingResult,
 )
-from napari_segtrain.workflows import iter_resumed_run, iter_training_run, run
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
 
 
 @dataclass

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Annotated, cast
 
 import typer
 
-from napari_segtrain.cli import demo, evaluate, models, predict, train
+from napari_segtrain.cli import demo, evaluate, failures, models, predict, train
 
 app = typer.Typer(
     name="segtrain",
-    help="Train a segmentation network on microscopy images, apply it and judge it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -29,18 +28,52 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 for _name, _command in _COMMANDS:
     app.command(_name)(_command)
 
-INTERRUPTED = 130
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+"""click's UsageError, which newer releases of typer carry inside."""
 
 
-def main() -> None:
-    """Run the command line; errors that a user can mend end in one sentence."""
-    from napari_segtrain.errors import SegtrainError
+@app.callback(invoke_without_command=True)
+def show_general_help(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Train a segmentation network on microscopy images, apply it and judge it."""
+    if version:
+        import napari_segtrain
 
+        typer.echo(napari_segtrain.__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; what a user can mend ends in one sentence.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process without it.
+
+    Returns
+    -------
+    int
+        Exit code: 0, that of the error, or 128 and the number of a signal.
+    """
     try:
-        app()
-    except SegtrainError as error:
-        sys.stderr.write(f"segtrain: {error}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("segtrain: interrupted\n")
-        sys.exit(INTERRUPTED)
+        code = app(args=arguments, prog_name="segtrain", standalone_mode=False)
+    except _UsageError as error:
+        failure = failures.usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        failure = failures.INTERRUPTED
+    except Exception as error:
+        found = failures.explain(error)
+        if found is None:
+            raise
+        failure = found
+    else:
+        return code if isinstance(code, int) else 0
+    sys.stderr.write(f"segtrain: {failure.sentence}\n")
+    return failure.exit_code

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from napari_segtrain.cli import evaluation_run, prediction_run, training_run
-from napari_segtrain.data.samples import sample_dir
+from napari_segtrain.data.samples import SAMPLES, SampleInfo, sample_dir
 from napari_segtrain.io import refuse_existing
 
 _PARTS = ("model", "segmentation", "report")
@@ -23,12 +24,14 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
         When the sample does not exist, or the output does.
     """
     data = sample_dir(sample)
+    info = next(info for info in SAMPLES if info.name == sample)
     for part in _PARTS:
         refuse_existing(output / part, overwrite=overwrite)
-        shutil.rmtree(output / part, ignore_errors=True)
-    typer.echo(f"1. training on {data / 'train'}")
+    if (output / "model" / "plan.json").is_file():
+        shutil.rmtree(output / "model")
+    typer.echo(f"1. training on {info.title.lower()} ({data / 'train'})")
     changes = {
-        "data": {"images": data / "train/image", "labels": data / "train/label"},
+        "data": _data(data, info),
         "training": {"length": {"kind": "time-budget", "seconds": seconds}},
     }
     training_run.start(
@@ -39,7 +42,7 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
         output / "model",
         data / "test/image",
         output / "segmentation",
-        config=prediction_run.make_config("uint8", None, []),
+        config=prediction_run.read_config("uint8", None, []),
         slices=None,
         reading=prediction_run.Reading(None, stack=False),
         overwrite=overwrite,
@@ -51,7 +54,19 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
         {},
         output=output / "report",
         images=data / "test/image",
-        objects=sample == "nuclei",
+        objects=info.target == "instances",
         overwrite=overwrite,
     )
-    typer.echo(f"everything is in {output}")
+    typer.echo(
+        f"everything is in {output}: the model and its curves in model, labels and "
+        "probability maps in segmentation, the table and pictures in report"
+    )
+
+
+def _data(folder: Path, info: SampleInfo) -> dict[str, Any]:
+    names = dict(enumerate(info.classes)) if info.target == "semantic" else {}
+    return {
+        "images": folder / "train/image",
+        "labels": folder / "train/label",
+        "classes": names,
+    }

@@ -32,7 +32,7 @@ def info(
     path: Annotated[Path, typer.Argument(help="Run folder, model or checkpoint.")],
 ) -> None:
     """Show what a model is: input, classes, scores, origin."""
-    from napari_segtrain.workflows import describe_model, load_model
+    from napari_segtrain.workflows.models import describe_model, load_model
 
     for line in describe_model(load_model(path)):
         typer.echo(line)

@@ -155,7 +155,7 @@ def parse_ignore(text: str | None) -> tuple[int, ...] | None:
         ) from error
 
 
-def parse_numbers(text: str, option: str) -> tuple[float, ...]:
+def parse_numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     """Read ``0.05,0.004,0.004``.
 
     Raises
@@ -163,6 +163,8 @@ def parse_numbers(text: str, option: str) -> tuple[float, ...]:
     ConfigError
         For anything else.
     """
+    if text is None:
+        return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
@@ -171,8 +173,10 @@ def parse_numbers(text: str, option: str) -> tuple[float, ...]:
         ) from error
 
 
-def parse_validation(text: str) -> dict[str, Any]:
+def parse_validation(text: str | None) -> dict[str, Any] | None:
     """Read ``auto``, ``none``, a share such as ``0.2``, or names of samples."""
+    if text is None:
+        return None
     if text in {"auto", "none"}:
         return {"kind": text}
     try:

@@ -50,7 +50,7 @@ def predict(
         model,
         images,
         output,
-        config=prediction_run.make_config(
+        config=prediction_run.read_config(
             probability_type.value if probabilities else "none",
             device.value if device else None,
             settings or [],

@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import ValidationError
 
+from napari_segtrain.cli.interruption import SignalControl, interruptible
 from napari_segtrain.cli.progress import Bar
-from napari_segtrain.cli.training_run import interruptible
 from napari_segtrain.config import InferenceConfig, set_value
-from napari_segtrain.control import Event, RunControl
-from napari_segtrain.errors import ConfigError, PredictionError
+from napari_segtrain.control import Event
+from napari_segtrain.data.files import open_images
+from napari_segtrain.errors import OutputError
 from napari_segtrain.image import Image
 from napari_segtrain.inference.events import TileDone
+from napari_segtrain.inference.fit import check_fit, region
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
 from napari_segtrain.io import refuse_existing, write_labels, write_probabilities
 from napari_segtrain.models import Model
-from napari_segtrain.workflows import load_model, open_images, run
+from napari_segtrain.workflows.models import load_model
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.settings import parse_inference
+
+Slices = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Reading:
     stack: bool
 
 
-def make_config(
+def read_config(
     probabilities: str, device: str | None, settings: Sequence[str]
 ) -> InferenceConfig:
     """Options and ``--set`` as a config.
@@ -46,14 +51,7 @@ def make_config(
         values["device"] = device
     for assignment in settings:
         set_value(values, assignment)
-    try:
-        return InferenceConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"The setting {place}={first['input']!r} is not possible: {first['msg']}."
-        ) from error
+    return parse_inference(values)
 
 
 def start(
@@ -62,34 +60,78 @@ def start(
     output: Path,
     *,
     config: InferenceConfig,
-    slices: tuple[int, int] | None,
+    slices: Slices,
     reading: Reading,
     overwrite: bool,
 ) -> None:
-    """Predict every image; outputs are checked before the first."""
+    """Predict every image; inputs and outputs are checked before the first."""
     model = load_model(model_path)
     todo = open_images(images, axes=reading.axes, stack=reading.stack)
-    targets = [(image, output / _file_name(image)) for image in todo]
-    for _, path in targets:
+    for image in todo:
+        check_fit(model, image)
+        region(image, slices)
+    targets = _targets(todo, output)
+    _check_targets(targets, config, overwrite=overwrite)
+    with interruptible("images that are done are kept") as control:
+        for path, image in targets.items():
+            prediction = _predict(model, image, config, slices, control)
+            if not prediction.is_complete:
+                typer.echo(f"stopped before {image.name} was done")
+                raise control.leave()
+            _write(prediction, path)
+            typer.echo(f"{image.name} -> {path} ({prediction.seconds:.1f} s)")
+
+
+def _targets(images: Sequence[Image], output: Path) -> dict[Path, Image]:
+    """File to write for each image.
+
+    Raises
+    ------
+    OutputError
+        When two images would go to the same file.
+    """
+    targets: dict[Path, Image] = {}
+    for image in images:
+        path = output / _file_name(image)
+        if path in targets:
+            raise OutputError(
+                f"{targets[path].source} and {image.source} would both be written to "
+                f"{path}; predict them one by one, to different outputs."
+            )
+        targets[path] = image
+    return targets
+
+
+def _file_name(image: Image) -> str:
+    """Same stem as the input; TIFF whatever the input is."""
+    source = image.source
+    if source and source.is_file() and source.suffix.lower() in {".tif", ".tiff"}:
+        return source.name
+    return f"{image.name}.tif"
+
+
+def _check_targets(
+    targets: dict[Path, Image], config: InferenceConfig, *, overwrite: bool
+) -> None:
+    for path, image in targets.items():
+        if path.parent.exists() and not path.parent.is_dir():
+            raise OutputError(f"{path.parent} is a file; --output names a folder.")
+        if image.source and path.resolve() == image.source.resolve():
+            raise OutputError(
+                f"{path} is the image itself and would be replaced; choose another "
+                "--output."
+            )
         refuse_existing(path, overwrite=overwrite)
         if config.probabilities != "none":
             refuse_existing(_probability_path(path), overwrite=overwrite)
-    output.mkdir(parents=True, exist_ok=True)
-    with interruptible() as control:
-        for image, path in targets:
-            prediction = _predict(model, image, config, slices, control)
-            if not prediction.is_complete:
-                raise PredictionError(f"Stopped before {image.name} was done.")
-            _write(prediction, path)
-            typer.echo(f"{image.name} -> {path} ({prediction.seconds:.1f} s)")
 
 
 def _predict(
     model: Model,
     image: Image,
     config: InferenceConfig,
-    slices: tuple[int, int] | None,
-    control: RunControl,
+    slices: Slices,
+    control: SignalControl,
 ) -> Prediction:
     with Bar(image.name) as bar:
 
@@ -103,14 +145,7 @@ def _predict(
 
 
 def _write(prediction: Prediction, path: Path) -> None:
-    labels = prediction.labels
-    write_labels(
-        path,
-        labels.array,
-        axes=labels.axes,
-        voxel_size=labels.voxel_size,
-        classes=labels.classes,
-    )
+    write_labels(path, prediction.labels)
     maps = prediction.probabilities
     if maps is not None:
         write_probabilities(
@@ -122,15 +157,5 @@ def _write(prediction: Prediction, path: Path) -> None:
         )
 
 
-def _file_name(image: Image) -> str:
-    """Same stem as the input; TIFF whatever the input is."""
-    name = image.source.name if image.source else image.name
-    if name.endswith((".tif", ".tiff")):
-        return name
-    stem = name.split(".")[0] if name.endswith(".ome.zarr") else Path(name).stem
-    return f"{stem}.tif"
-
-
 def _probability_path(path: Path) -> Path:
-    folder = path.parent / "probabilities"
-    return folder / path.name
+    return path.parent / "probabilities" / path.name

@@ -45,10 +45,10 @@ class Bar:
         self._title = title
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             console=Console(stderr=True),
             transient=True,
             disable=not self.is_live,
@@ -85,7 +85,7 @@ class TrainingDisplay(Bar):
     def __call__(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, Planned):
-            self.show_plan(event.plan)
+            show_plan(event.plan)
             typer.echo(f"run folder: {event.run_dir}")
         elif isinstance(event, IterationEnd):
             self._show_iteration(event)
@@ -95,12 +95,6 @@ class TrainingDisplay(Bar):
             self._say(f"annealing the learning rate: {event.reason}")
         elif isinstance(event, BatchShrunk):
             self._say(f"memory ran out; going on with {event.batch_size} per batch")
-
-    @staticmethod
-    def show_plan(plan: TrainingPlan) -> None:
-        """Print what will be done."""
-        for line in describe_plan(plan):
-            typer.echo(line)
 
     def _show_iteration(self, event: IterationEnd) -> None:
         text = f"iteration {event.iteration}, loss {event.loss:.3f}"
@@ -116,6 +110,12 @@ class TrainingDisplay(Bar):
             self._bar.console.print(line, highlight=False, markup=False)
         else:
             typer.echo(line)
+
+
+def show_plan(plan: TrainingPlan) -> None:
+    """Print what will be done."""
+    for line in describe_plan(plan):
+        typer.echo(line)
 
 
 def _share(event: IterationEnd) -> float | None:

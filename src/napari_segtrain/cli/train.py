@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from napari_segtrain.cli import options as o
-from napari_segtrain.errors import ConfigError
 
 
 def train(
@@ -71,15 +70,12 @@ def train(
     ] = False,
 ) -> None:
     """Train a network on images and labels."""
-    lengths = _lengths(time_budget, epochs, iterations)
     data: dict[str, Any] = {
         "images": o.absolute(images) if images else None,
         "labels": o.absolute(labels) if labels else None,
         "stack": stack or None,
         "axes": axes,
-        "voxel_size": o.parse_numbers(voxel_size, "--voxel-size")
-        if voxel_size
-        else None,
+        "voxel_size": o.parse_numbers(voxel_size, "--voxel-size"),
         "zero": zero.value if zero else None,
         "ignore": o.parse_ignore(ignore),
         "classes": o.parse_classes(classes),
@@ -88,18 +84,18 @@ def train(
     changes: dict[str, Any] = {
         "data": data,
         "network": {"name": network, "dims": int(dims) if dims else None},
-        "training": {
-            "seed": seed,
-            "device": device.value if device else None,
-            **lengths,
-        },
-        "validation": o.parse_validation(validation) if validation else None,
+        "training": {"seed": seed, "device": device.value if device else None},
+        "validation": o.parse_validation(validation),
+        "time_budget": _seconds(time_budget),
+        "epochs": epochs,
+        "iterations": iterations,
     }
     from napari_segtrain.cli.training_run import start
+    from napari_segtrain.workflows.settings import expand_length
 
     start(
         config,
-        _without_none(changes),
+        expand_length(_without_none(changes)),
         settings or [],
         output=output,
         continue_from=continue_from,
@@ -119,23 +115,8 @@ def resume(
     go_on(run, checkpoint)
 
 
-def _lengths(
-    time_budget: str | None, epochs: int | None, iterations: int | None
-) -> dict[str, Any]:
-    given = [value for value in (time_budget, epochs, iterations) if value is not None]
-    if len(given) > 1:
-        raise ConfigError(
-            "The length is given more than once; use one of --time-budget, --epochs "
-            "and --iterations."
-        )
-    if time_budget is not None:
-        seconds = o.parse_duration(time_budget)
-        return {"length": {"kind": "time-budget", "seconds": seconds}}
-    if epochs is not None:
-        return {"length": {"kind": "epochs", "epochs": epochs}}
-    if iterations is not None:
-        return {"length": {"kind": "iterations", "iterations": iterations}}
-    return {}
+def _seconds(duration: str | None) -> float | None:
+    return None if duration is None else o.parse_duration(duration)
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from napari_segtrain.cli.progress import TrainingDisplay
+from napari_segtrain.cli.interruption import SignalControl, interruptible
+from napari_segtrain.cli.progress import TrainingDisplay, show_plan
 from napari_segtrain.config import (
     ExperimentConfig,
     load_yaml,
     parse_experiment,
     set_value,
 )
-from napari_segtrain.control import RunControl
+from napari_segtrain.control import Event
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import TrainingResult
-from napari_segtrain.workflows import (
+from napari_segtrain.workflows.models import load_model
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.settings import merge_settings
+from napari_segtrain.workflows.training import (
     default_run_dir,
     iter_resumed_run,
     iter_training_run,
-    load_model,
-    merge_settings,
     open_training_data,
     plan_training,
-    run,
 )
+
+_NOTE = "the checkpoint is being written"
 
 
 def start(
@@ -44,15 +45,14 @@ def start(
 ) -> None:
     """Read the config, apply options and overrides, and train."""
     config = read_config(config_path, changes, settings)
+    model = load_model(continue_from) if continue_from else None
     opened = open_training_data(config)
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
     if is_dry:
-        display = TrainingDisplay()
-        display.show_plan(plan_training(opened.dataset, config))
+        show_plan(plan_training(opened.dataset, config, model))
         return
-    model = load_model(continue_from) if continue_from else None
-    with interruptible() as control:
+    with interruptible(_NOTE) as control:
         work = iter_training_run(
             opened.dataset,
             config,
@@ -60,18 +60,14 @@ def start(
             control=control,
             continue_from=model,
         )
-        with TrainingDisplay() as display:
-            result = run(work, display)
-    _finish(result)
+        _train(work, control)
 
 
 def go_on(run_dir: Path, checkpoint: str) -> None:
     """Resume a run."""
-    with interruptible() as control:
+    with interruptible(_NOTE) as control:
         work = iter_resumed_run(run_dir, checkpoint=checkpoint, control=control)
-        with TrainingDisplay() as display:
-            result = run(work, display)
-    _finish(result)
+        _train(work, control)
 
 
 def read_config(
@@ -89,7 +85,10 @@ def read_config(
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"The config {path} cannot be read: {error}.") from error
+            raise ConfigError(
+                f"The config {path} cannot be read ({_reason(error)}); write one with "
+                "'segtrain init'."
+            ) from error
         values = load_yaml(text, source=str(path))
     overrides: dict[str, Any] = {}
     for assignment in settings:
@@ -98,36 +97,26 @@ def read_config(
     return merge_settings(merge_settings(base, changes), overrides)
 
 
-@contextmanager
-def interruptible() -> Iterator[RunControl]:
-    """Turn the first Ctrl-C (or SIGTERM) into a stop that saves; the second ends."""
-    control = RunControl()
-
-    def stop(number: int, _frame: object) -> None:
-        if control.is_stopping:
-            raise KeyboardInterrupt
-        typer.echo("stopping: the checkpoint is being written", err=True)
-        control.stop()
-        del number
-
-    old = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield control
-    finally:
-        for name, handler in old.items():
-            signal.signal(name, handler)
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
-def _finish(result: TrainingResult) -> None:
+def _train(
+    work: Generator[Event, None, TrainingResult], control: SignalControl
+) -> None:
+    with TrainingDisplay() as display:
+        result = run(work, display)
     draw_curves(result.run_dir)
     score = "" if result.score is None else f", validation IoU {result.score:.3f}"
-    if result.is_complete:
+    if not result.is_complete:
         typer.echo(
-            f"trained {result.iterations} iterations in {result.seconds:.0f} s{score}; "
-            f"the model is {result.model_path}"
+            f"stopped after {result.iterations} iterations{score}; go on with "
+            f"'segtrain resume {result.run_dir}'"
         )
-        return
+        raise control.leave()
     typer.echo(
-        f"stopped after {result.iterations} iterations{score}; go on with "
-        f"'segtrain resume {result.run_dir}'"
+        f"trained {result.iterations} iterations in {result.seconds:.0f} s{score}; "
+        f"the model is {result.model_path}"
     )

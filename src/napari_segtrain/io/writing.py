@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from napari_segtrain.axes import VoxelSize, check_axes, spatial_axes
+from napari_segtrain.axes import VoxelSize, check_axes, guess_axes, spatial_axes
 from napari_segtrain.errors import DataError
+from napari_segtrain.image import LabelImage
 from napari_segtrain.io.atomic import atomic_path
 from napari_segtrain.io.ome import annotate_classes
 
@@ -58,9 +59,9 @@ class Planes:
 
 def write_labels(
     path: str | Path,
-    array: LazyArray | Planes,
+    labels: LabelImage | LazyArray | Planes,
     *,
-    axes: str,
+    axes: str | None = None,
     voxel_size: VoxelSize | None = None,
     classes: ClassTable | None = None,
     compression: str | None = "zlib",
@@ -71,12 +72,12 @@ def write_labels(
     ----------
     path : str or Path
         Best ending in ``.ome.tif``.
-    array : LazyArray or Planes
-        Integer labels, read or taken plane by plane. 64-bit labels are stored with 32
-        bits, booleans with 8.
-    axes : str
-        Letters of the array, without C; ending in YX for `Planes`. In the file Y and
-        X come last.
+    labels : LabelImage, LazyArray or Planes
+        Integers, read or taken plane by plane. 64-bit labels are stored with 32 bits,
+        booleans with 8. A `LabelImage` brings axes, voxel size and classes.
+    axes : str, optional
+        Letters of an array, without C; ending in YX for `Planes`; guessed from the
+        shape without it. In the file Y and X come last.
     voxel_size : tuple of float, optional
         Micrometers, ZYX.
     classes : ClassTable, optional
@@ -91,7 +92,12 @@ def write_labels(
     DataError
         When a label does not fit into 32 bits.
     """
-    planes, axes = _as_planes(array, axes)
+    if isinstance(labels, LabelImage):
+        axes = axes or labels.axes
+        voxel_size = voxel_size or labels.voxel_size
+        classes = classes or labels.classes
+        labels = labels.array
+    planes, axes = _as_planes(labels, axes or guess_axes(labels.shape))
     if planes.dtype.kind not in "biu":
         raise TypeError(f"labels must be integers, not {planes.dtype}")
     stored = _NARROWED.get(planes.dtype)

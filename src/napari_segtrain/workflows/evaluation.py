@@ -1,0 +1,241 @@
+"""From ground truth and segmentations to scores and overlays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_segtrain.data.classes import describe_labels
+from napari_segtrain.errors import DataError
+from napari_segtrain.evaluation.evaluate import iter_evaluation
+from napari_segtrain.evaluation.overlay import write_overlay
+from napari_segtrain.evaluation.pairs import LabelPair, common_classes
+from napari_segtrain.io import (
+    image_stem,
+    list_images,
+    pair_files,
+    read_labels,
+    read_stack,
+)
+from napari_segtrain.io.formats import is_store
+from napari_segtrain.workflows.inputs import LabelsLike, as_labels, as_list
+from napari_segtrain.workflows.running import Listener, run
+from napari_segtrain.workflows.settings import parse_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from napari_segtrain.axes import ZYX
+    from napari_segtrain.config import DataConfig
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.report import EvaluationReport
+    from napari_segtrain.image import Box, ClassTable, Image, LabelImage
+
+
+@dataclass(frozen=True)
+class OpenedPairs:
+    """Label images to compare, and the files that found no partner."""
+
+    pairs: tuple[LabelPair, ...]
+    unmatched: tuple[Path, ...] = ()
+
+
+def evaluate(
+    truth: LabelsLike | Sequence[LabelsLike],
+    segmentation: LabelsLike | Sequence[LabelsLike],
+    *,
+    objects: bool = False,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+    **settings: Any,
+) -> EvaluationReport:
+    """Score segmentations against ground truth.
+
+    Parameters
+    ----------
+    truth, segmentation
+        An array, `LabelImage` or path, or a list of them in the same order; paths of
+        folders are paired by file name.
+    objects : bool
+        Also match objects, at an IoU of 0.5 and of 0.75.
+    control : RunControl, optional
+        Stop and pause.
+    on_event : callable, optional
+        Is given each event.
+    **settings
+        Those of the config's data section that say what the values mean where label
+        images do not: ``zero``, ``ignore``, ``classes``, ``target``, ``stack``.
+
+    Returns
+    -------
+    EvaluationReport
+
+    Raises
+    ------
+    DataError
+        When nothing matches, sizes differ, or the values cannot be understood.
+    """
+    opened = open_label_pairs(truth, segmentation, parse_data(settings))
+    return score_pairs(
+        opened.pairs, objects=objects, control=control, on_event=on_event
+    )
+
+
+def score_pairs(
+    pairs: Iterable[LabelPair],
+    *,
+    objects: bool = False,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+) -> EvaluationReport:
+    """Score pairs that know their classes; see `evaluate`."""
+    todo = list(pairs)
+    work = iter_evaluation(
+        todo, classes=_classes_of(todo), objects=objects, control=control
+    )
+    return run(work, on_event)
+
+
+def open_label_pairs(
+    truth: LabelsLike | Sequence[LabelsLike],
+    segmentation: LabelsLike | Sequence[LabelsLike],
+    data: DataConfig,
+) -> OpenedPairs:
+    """Open ground truth and segmentations and find out what their values mean.
+
+    Parameters
+    ----------
+    truth, segmentation
+        As in `evaluate`.
+    data : DataConfig
+        What the values mean, where the labels do not say.
+
+    Raises
+    ------
+    DataError
+        When nothing matches, or the values cannot be understood.
+    """
+    unmatched: tuple[Path, ...] = ()
+    if not (isinstance(truth, str | Path) and isinstance(segmentation, str | Path)):
+        opened = _listed_pairs(as_list(truth), as_list(segmentation), data)
+    elif data.stack:
+        opened = [(_read_stack(Path(truth)), _read_stack(Path(segmentation)))]
+    else:
+        pairing = pair_files(truth, segmentation)
+        opened = [(read_labels(a), read_labels(b)) for a, b in pairing.pairs]
+        unmatched = (*pairing.unmatched_images, *pairing.unmatched_labels)
+    return OpenedPairs(_with_classes(opened, data), unmatched)
+
+
+def _listed_pairs(
+    truth: list[LabelsLike], segmentation: list[LabelsLike], data: DataConfig
+) -> list[tuple[LabelImage, LabelImage]]:
+    if len(truth) != len(segmentation):
+        raise DataError(
+            f"There are {len(truth)} label images of ground truth but "
+            f"{len(segmentation)} segmentations; give one for each."
+        )
+    pairs = zip(truth, segmentation, strict=True)
+    return [
+        (as_labels(a, data, number=number), as_labels(b, data, number=number))
+        for number, (a, b) in enumerate(pairs)
+    ]
+
+
+def _read_stack(path: Path) -> LabelImage:
+    """Open a folder of slices, or the one volume that a path or folder holds."""
+    files = list_images(path)
+    if path.is_dir() and not is_store(path) and len(files) > 1:
+        return read_stack(path, labels=True)
+    return read_labels(files[0])
+
+
+def _with_classes(
+    opened: Sequence[tuple[LabelImage, LabelImage]], data: DataConfig
+) -> tuple[LabelPair, ...]:
+    """Give every label image a class table: its own, or one found from its values."""
+    truths, predictions = [a for a, _ in opened], [b for _, b in opened]
+    known = next((labels.classes for labels in predictions if labels.classes), None)
+    truth_table = describe_labels(truths, data, known)
+    table = known or describe_labels(predictions, data, truth_table)
+    return tuple(
+        LabelPair(
+            image_stem(a.source) if a.source else a.name,
+            a.with_classes(truth_table),
+            b.with_classes(b.classes or table),
+        )
+        for a, b in opened
+    )
+
+
+def write_overlays(
+    folder: Path, pairs: Sequence[LabelPair], images: Mapping[Path, Image]
+) -> Path:
+    """Write a picture of each pair: segmentation and errors on the image.
+
+    Of a volume the slice with most labels is shown.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is missing and there is a picture.
+    pairs : sequence of LabelPair
+        With class tables.
+    images : mapping of Path to Image
+        By the path of the ground truth.
+
+    Raises
+    ------
+    DataError
+        When an image differs in size from its labels.
+    """
+    shown = [
+        (pair, images[pair.truth.source])
+        for pair in pairs
+        if pair.truth.source is not None and pair.truth.source in images
+    ]
+    for pair, image in shown:
+        _check_size(pair, image)
+    classes = _classes_of(pairs)
+    for pair, image in shown:
+        _write_overlay(folder / f"{pair.name}.png", pair, image, classes)
+    return folder
+
+
+def _check_size(pair: LabelPair, image: Image) -> None:
+    shapes = [part.items()[0].shape for part in (image, pair.truth)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"The image {image.name} has {shapes[0]} voxels (Z, Y, X), its ground "
+            f"truth {shapes[1]}; give the images that the labels belong to."
+        )
+
+
+def _classes_of(pairs: Sequence[LabelPair]) -> ClassTable:
+    return common_classes(
+        (pair.truth.classes for pair in pairs if pair.truth.classes),
+        (pair.prediction.classes for pair in pairs if pair.prediction.classes),
+    )
+
+
+def _write_overlay(
+    path: Path, pair: LabelPair, image: Image, classes: ClassTable
+) -> None:
+    truth, prediction = pair.truth.items()[0], pair.prediction.items()[0]
+    labelled = [(truth.read(box) != 0).sum() for box in _slices(truth.shape)]
+    box = _slices(truth.shape)[int(np.argmax(labelled))]
+    write_overlay(
+        path,
+        image.items()[0].read(box)[:, 0],
+        truth_indices=classes.to_index(truth.read(box)[0, 0]),
+        predicted_indices=classes.to_index(prediction.read(box)[0, 0]),
+        classes=classes,
+    )
+
+
+def _slices(shape: ZYX) -> list[Box]:
+    n_z, n_y, n_x = shape
+    return [(slice(z, z + 1), slice(0, n_y), slice(0, n_x)) for z in range(n_z)]

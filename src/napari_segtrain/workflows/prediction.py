@@ -1,0 +1,63 @@
+"""From a model and an image to labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_segtrain.inference.predictor import Prediction, iter_prediction
+from napari_segtrain.models import Model
+from napari_segtrain.workflows.inputs import ImageLike, as_image
+from napari_segtrain.workflows.models import load_model
+from napari_segtrain.workflows.running import Listener, run
+from napari_segtrain.workflows.settings import parse_data, parse_inference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_segtrain.control import RunControl
+
+
+def predict(
+    model: Model | str | Path,
+    image: ImageLike,
+    *,
+    axes: str | None = None,
+    slices: tuple[int, int] | None = None,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+    **settings: Any,
+) -> Prediction:
+    """Segment one image.
+
+    Parameters
+    ----------
+    model : Model or path
+        What to apply; a run folder, model folder, zip or checkpoint.
+    image : array, Image or path
+        Channels and axes as in training.
+    axes : str, optional
+        Letters of an array or file that does not say.
+    slices : (int, int), optional
+        First slice along Z, and the one after the last; all without it.
+    control : RunControl, optional
+        Stop and pause.
+    on_event : callable, optional
+        Is given each event.
+    **settings
+        Those of `InferenceConfig`, such as ``probabilities="float32"``.
+
+    Returns
+    -------
+    Prediction
+        Its ``labels`` can be given to `write_labels` and `evaluate`.
+
+    Raises
+    ------
+    ModelError
+        When channels or axes do not fit.
+    """
+    config = parse_inference(settings)
+    model = model if isinstance(model, Model) else load_model(model)
+    opened = as_image(image, parse_data({"axes": axes}))
+    work = iter_prediction(model, opened, config, slices=slices, control=control)
+    return run(work, on_event)

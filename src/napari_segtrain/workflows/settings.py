@@ -1,0 +1,103 @@
+"""Changes of a config, as scripts and the command line give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from napari_segtrain.config import (
+    DataConfig,
+    ExperimentConfig,
+    InferenceConfig,
+    parse_experiment,
+)
+from napari_segtrain.config.problems import explain_problems
+from napari_segtrain.errors import ConfigError
+
+_SOURCE = "the settings"
+_LENGTHS = {
+    "time_budget": ("time-budget", "seconds"),
+    "epochs": ("epochs", "epochs"),
+    "iterations": ("iterations", "iterations"),
+}
+
+
+def merge_settings(
+    config: ExperimentConfig, settings: dict[str, Any]
+) -> ExperimentConfig:
+    """Change some settings of a config, section by section.
+
+    Raises
+    ------
+    ConfigError
+        When a setting does not exist or its value is not allowed.
+    """
+    if not settings:
+        return config
+    values = config.model_dump(mode="python")
+    return parse_experiment(_merged(values, settings), source=_SOURCE)
+
+
+def parse_data(values: dict[str, Any]) -> DataConfig:
+    """Check settings of the data section.
+
+    Raises
+    ------
+    ConfigError
+        When a setting does not exist or its value is not allowed.
+    """
+    return parse_experiment({"data": values}, source=_SOURCE).data
+
+
+def parse_inference(values: dict[str, Any]) -> InferenceConfig:
+    """Check settings of a prediction.
+
+    Raises
+    ------
+    ConfigError
+        When a setting does not exist or its value is not allowed.
+    """
+    try:
+        return InferenceConfig.model_validate(values)
+    except ValidationError as error:
+        problems = explain_problems(error, InferenceConfig)
+        raise ConfigError(f"{_SOURCE}: {problems}.") from error
+
+
+def expand_length(settings: dict[str, Any]) -> dict[str, Any]:
+    """Replace ``time_budget``, ``epochs`` or ``iterations`` by what they stand for.
+
+    Parameters
+    ----------
+    settings : dict
+        Sections of the config, and at most one of the three (``None`` is not given).
+
+    Raises
+    ------
+    ConfigError
+        When the length is given more than once.
+    """
+    given = {k: settings[k] for k in _LENGTHS if settings.get(k) is not None}
+    rest = {key: value for key, value in settings.items() if key not in _LENGTHS}
+    if not given:
+        return rest
+    if len(given) > 1:
+        names = " and ".join(name.replace("_", "-") for name in given)
+        raise ConfigError(f"The length is given more than once, by {names}; give one.")
+    ((name, value),) = given.items()
+    kind, key = _LENGTHS[name]
+    training = {**rest.get("training", {}), "length": {"kind": kind, key: value}}
+    return {**rest, "training": training}
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        is_section = isinstance(value, dict) and isinstance(old, dict)
+        if is_section and "kind" not in value and key != "classes":
+            result[key] = _merged(old or {}, value)
+        else:
+            result[key] = value
+    return result

@@ -1,0 +1,286 @@
+"""From images and labels to a run folder with a model in it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.data.dataset import Dataset
+from napari_segtrain.data.facts import gather_facts
+from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
+from napari_segtrain.errors import ConfigError, DataError, ModelError
+from napari_segtrain.training.events import Planned, TrainingResult
+from napari_segtrain.training.machine import find_machine
+from napari_segtrain.training.plan import TrainingPlan, resolve
+from napari_segtrain.training.run_folder import LATEST, RunFolder
+from napari_segtrain.training.snapshot import read_snapshot, write_snapshot
+from napari_segtrain.training.trainer import iter_training
+from napari_segtrain.workflows.inputs import (
+    ImageLike,
+    LabelsLike,
+    as_image,
+    as_labels,
+    as_list,
+)
+from napari_segtrain.workflows.models import load_model
+from napari_segtrain.workflows.running import Listener, run
+from napari_segtrain.workflows.settings import expand_length, merge_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.models import Model
+
+
+def plan_training(
+    dataset: Dataset, config: ExperimentConfig, continue_from: Model | None = None
+) -> TrainingPlan:
+    """Inspect a data set and decide everything that the config leaves open.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Samples.
+    config : ExperimentConfig
+        Settings.
+    continue_from : Model, optional
+        First weights; its network is taken over.
+
+    Raises
+    ------
+    DataError, ConfigError
+        When the data or the settings cannot be trained with.
+    ModelError
+        When the model to go on from does not fit the data.
+    """
+    if continue_from is not None:
+        config = config.model_copy(update={"network": continue_from.spec.network})
+    facts = gather_facts(dataset, config)
+    plan = resolve(config, facts, find_machine(config.training.device))
+    if continue_from is not None:
+        _check_continuation(plan, continue_from)
+    return plan
+
+
+def iter_training_run(
+    dataset: Dataset,
+    config: ExperimentConfig,
+    output: Path,
+    *,
+    control: RunControl | None = None,
+    continue_from: Model | None = None,
+) -> Generator[Event, None, TrainingResult]:
+    """Plan, freeze the data and train, in a new run folder.
+
+    A run that fails before its first checkpoint leaves no folder.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Samples.
+    config : ExperimentConfig
+        Settings.
+    output : Path
+        Run folder; must not exist, or be empty.
+    control : RunControl, optional
+        Stop, pause, finish now.
+    continue_from : Model, optional
+        First weights ("train on"); its network and channels are taken over.
+
+    Yields
+    ------
+    Event
+        `Planned`, then those of `iter_training`.
+
+    Raises
+    ------
+    SegtrainError
+        When data, settings, output or memory do not allow it.
+    """
+    existed = output.exists()
+    folder = RunFolder.create(output)
+    with _removed_unless_begun(output, keep_folder=existed):
+        plan = plan_training(dataset, config, continue_from)
+        folder.write_start(plan.config, plan)
+        margin = plan.patch_size[0]
+        write_snapshot(folder.snapshot_path, dataset, plan.facts.used, margin)
+        yield Planned(plan, folder.path)
+        frozen = read_snapshot(folder.snapshot_path, axes=config.data.axes)
+        return (
+            yield from iter_training(
+                plan, frozen, folder, control, start_from=continue_from
+            )
+        )
+
+
+def iter_resumed_run(
+    run_dir: Path, *, checkpoint: str = LATEST, control: RunControl | None = None
+) -> Generator[Event, None, TrainingResult]:
+    """Go on with a run that was stopped or killed.
+
+    Parameters
+    ----------
+    run_dir : Path
+        Its folder.
+    checkpoint : str
+        ``latest``, ``best`` or ``epoch-0010``.
+    control : RunControl, optional
+        Stop, pause, finish now.
+
+    Raises
+    ------
+    SegtrainError
+        When there is no such run or checkpoint, or an image was changed.
+    ConfigError
+        When the run is complete.
+    """
+    folder = RunFolder.open(run_dir)
+    plan = folder.read_plan()
+    state = folder.load(checkpoint)
+    if state.progress.is_complete:
+        raise ConfigError(
+            f"The run {run_dir} came to its end; start a new one from its model with "
+            f"--continue-from {run_dir}."
+        )
+    device = find_machine(plan.config.training.device)
+    plan = replace(plan, machine=device)
+    frozen = read_snapshot(folder.snapshot_path, axes=plan.config.data.axes)
+    folder.forget_metrics_after(state.progress.iteration)
+    yield Planned(plan, folder.path)
+    return (yield from iter_training(plan, frozen, folder, control, resume_from=state))
+
+
+@contextmanager
+def _removed_unless_begun(path: Path, *, keep_folder: bool) -> Iterator[None]:
+    """Remove a run folder, or what is in it, on errors before its first checkpoint."""
+    try:
+        yield
+    except BaseException:
+        if not any(path.glob("checkpoints/*.safetensors")):
+            shutil.rmtree(path, ignore_errors=True)
+            if keep_folder:
+                path.mkdir(exist_ok=True)
+        raise
+
+
+def _check_continuation(plan: TrainingPlan, model: Model) -> None:
+    given, wanted = plan.facts.n_channels, model.spec.n_channels
+    if given != wanted:
+        raise ModelError(
+            f"The model to go on from takes {wanted} channels, the images have "
+            f"{given}; use the same channels, or train a new model."
+        )
+    names = (plan.facts.classes.values, model.spec.classes.values)
+    if names[0] != names[1]:
+        raise ModelError(
+            f"The model to go on from knows the label values {names[1]}, the labels "
+            f"hold {names[0]}; train a new model, or label the same classes."
+        )
+
+
+def train(
+    images: ImageLike | Sequence[ImageLike],
+    labels: LabelsLike | Sequence[LabelsLike],
+    *,
+    output: str | Path | None = None,
+    config: ExperimentConfig | None = None,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+    continue_from: Model | str | Path | None = None,
+    **settings: Any,
+) -> TrainingResult:
+    """Train a model.
+
+    Parameters
+    ----------
+    images, labels
+        An array, `Image`/`LabelImage` or path, or a list of them; paths of folders are
+        paired by file name.
+    output : str or Path, optional
+        Run folder; by default a new one under ``segtrain-runs``.
+    config : ExperimentConfig, optional
+        Settings; the defaults without it.
+    control : RunControl, optional
+        Stop, pause, finish now.
+    on_event : callable, optional
+        Is given each event.
+    continue_from : Model or path, optional
+        First weights.
+    **settings
+        The length as ``time_budget`` (seconds), ``epochs`` or ``iterations``, and
+        sections of the config to change, such as ``training={"seed": 3}``.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    SegtrainError
+        When data, settings, output or memory do not allow it.
+    """
+    config = merge_settings(config or ExperimentConfig(), expand_length(settings))
+    config, dataset = _dataset(images, labels, config)
+    if isinstance(continue_from, str | Path):
+        continue_from = load_model(continue_from)
+    target = Path(output) if output is not None else default_run_dir()
+    work = iter_training_run(
+        dataset, config, target, control=control, continue_from=continue_from
+    )
+    return run(work, on_event)
+
+
+def resume(
+    run_dir: str | Path,
+    *,
+    checkpoint: str = LATEST,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+) -> TrainingResult:
+    """Go on with a run that was stopped or killed; see `iter_resumed_run`."""
+    work = iter_resumed_run(Path(run_dir), checkpoint=checkpoint, control=control)
+    return run(work, on_event)
+
+
+def default_run_dir() -> Path:
+    """Return a new folder name under ``segtrain-runs``."""
+    stamp = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
+    return Path("segtrain-runs") / stamp
+
+
+def open_training_data(config: ExperimentConfig) -> OpenedData:
+    """Open the files that a config names; see `open_dataset`."""
+    wants_3d = config.network.dims == 3  # noqa: PLR2004
+    return open_dataset(config.data, wants_3d=wants_3d)
+
+
+def _dataset(
+    images: ImageLike | Sequence[ImageLike],
+    labels: LabelsLike | Sequence[LabelsLike],
+    config: ExperimentConfig,
+) -> tuple[ExperimentConfig, Dataset]:
+    if isinstance(images, str | Path) and isinstance(labels, str | Path):
+        paths = {"images": Path(images).absolute(), "labels": Path(labels).absolute()}
+        config = merge_settings(config, {"data": paths})
+        return config, open_training_data(config).dataset
+    many_images, many_labels = as_list(images), as_list(labels)
+    if len(many_images) != len(many_labels):
+        raise DataError(
+            f"There are {len(many_images)} images but {len(many_labels)} label images; "
+            "give one label image for each image."
+        )
+    pairs = zip(many_images, many_labels, strict=True)
+    samples = [
+        make_sample(
+            as_image(image, config.data, number=number),
+            as_labels(truth, config.data, number=number),
+        )
+        for number, (image, truth) in enumerate(pairs)
+    ]
+    return config, Dataset(tuple(samples))
