@@ -18,7 +18,6 @@ from napari_segtrain.config import (
 )
 from napari_segtrain.control import Event
 from napari_segtrain.errors import ConfigError
-from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import TrainingResult
 from napari_segtrain.workflows.models import load_model
 from napari_segtrain.workflows.running import run
@@ -108,7 +107,6 @@ def _train(
 ) -> None:
     with TrainingDisplay() as display:
         result = run(work, display)
-    draw_curves(result.run_dir)
     score = "" if result.score is None else f", validation IoU {result.score:.3f}"
     if not result.is_complete:
         typer.echo(

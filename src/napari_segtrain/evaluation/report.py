@@ -86,6 +86,16 @@ class EvaluationReport:
     classes: ClassTable
     is_complete: bool = True
 
+    @property
+    def iou(self) -> float | None:
+        """Mean IoU over the foreground classes, of all voxels together."""
+        return self.total.scores.overall.iou
+
+    @property
+    def dice(self) -> float | None:
+        """Mean Dice over the foreground classes, of all voxels together."""
+        return self.total.scores.overall.dice
+
     def to_rows(self) -> list[Row]:
         """Class scores as a flat table, the total last.
 

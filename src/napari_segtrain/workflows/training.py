@@ -14,6 +14,7 @@ from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
 from napari_segtrain.errors import ConfigError, DataError, ModelError
+from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import Planned, TrainingResult
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
@@ -112,11 +113,11 @@ def iter_training_run(
         write_snapshot(folder.snapshot_path, dataset, plan.facts.used, margin)
         yield Planned(plan, folder.path)
         frozen = read_snapshot(folder.snapshot_path, axes=config.data.axes)
-        return (
-            yield from iter_training(
-                plan, frozen, folder, control, start_from=continue_from
-            )
+        result = yield from iter_training(
+            plan, frozen, folder, control, start_from=continue_from
         )
+    draw_curves(folder.path)
+    return result
 
 
 def iter_resumed_run(
@@ -153,7 +154,9 @@ def iter_resumed_run(
     frozen = read_snapshot(folder.snapshot_path, axes=plan.config.data.axes)
     folder.forget_metrics_after(state.progress.iteration)
     yield Planned(plan, folder.path)
-    return (yield from iter_training(plan, frozen, folder, control, resume_from=state))
+    result = yield from iter_training(plan, frozen, folder, control, resume_from=state)
+    draw_curves(folder.path)
+    return result
 
 
 @contextmanager
