@@ -190,10 +190,17 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tenso
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
 ) -> None:
-    """Put moments and step counts back."""
+    """Put moments and step counts back.
+
+    Moments take the memory layout of their parameter, as fused optimizers need.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        states.setdefault(int(index), {})[name] = value
+        like = parameters[int(index)].detach()
+        is_moment = value.shape == like.shape
+        laid_out = torch.empty_like(like).copy_(value) if is_moment else value
+        states.setdefault(int(index), {})[name] = laid_out
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": states, "param_groups": groups})

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _RAMP = 10.0
 
@@ -52,7 +53,43 @@ class WeightAverage:
             if not value.is_floating_point():
                 value.copy_(present[name])
 
+    def is_finite(self) -> bool:
+        """Whether no value is NaN or infinite."""
+        return all(bool(self.state[n].isfinite().all()) for n in self._floating)
+
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take over an average from a checkpoint."""
         for name, value in self.state.items():
             value.copy_(state[name])
+
+    @torch.no_grad()
+    def recalibrate(self, network: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+        """Measure the statistics of batch norms anew, for the averaged weights.
+
+        The mean and variance that batch norms keep while training belong to the
+        weights of the moment, and reach back a few batches only (Izmailov et al. 2018,
+        https://arxiv.org/abs/1803.05407, section 3.2).
+
+        Parameters
+        ----------
+        network : nn.Module
+            Gives the architecture; its own state is left as it is.
+        batches : iterable of Tensor, shape (N, C, [Z], Y, X)
+            Normalized training patches on the network's device; the mean over them
+            is taken.
+        """
+        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        was_training = network.training
+        network.eval()
+        for norm in norms:
+            norm.train()
+        for number, images in enumerate(batches, start=1):
+            for norm in norms:
+                norm.momentum = 1 / number
+            torch.func.functional_call(network, self.state, (images,))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        network.train(was_training)

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 _EVENT_SECONDS = 0.25
 _MAX_BAD_STEPS = 20
+_N_RECALIBRATION = int(__import__("os").environ.get("NREC", "12"))
 
 
 def iter_training(
@@ -342,7 +343,7 @@ class _Trainer:
 
     def _give_up(self) -> NoReturn:
         raise TrainingError(
-            f"The loss was not a finite number for {_MAX_BAD_STEPS} iterations; use a "
+            "The training diverged (values that are not finite numbers); use a "
             "lower training.learning_rate, and check the images for extreme values. "
             "The last checkpoint can be used."
         )
@@ -365,6 +366,8 @@ class _Trainer:
         progress = self._progress
         mean_loss = progress.epoch_loss_sum / max(1, progress.epoch_iterations)
         validation = self._validate()
+        if not self._average.is_finite():
+            self._give_up()
         score = validation.score if validation else None
         is_best = score is not None and (
             progress.best_score is None or score > progress.best_score
@@ -397,10 +400,19 @@ class _Trainer:
         if every and epoch % every == 0:
             yield self.checkpoint(f"epoch-{epoch:04d}")
 
+    def _recalibrate(self) -> None:
+        batches = (self._source.make(number) for number in range(_N_RECALIBRATION))
+        images = (batch.images.to(self._device) for batch in batches)
+        layout = self._layout
+        self._average.recalibrate(
+            self._network, (image.contiguous(memory_format=layout) for image in images)
+        )
+
     def _validate(self) -> Validation | None:
+        start = time.perf_counter()
+        self._recalibrate()
         if not self._validator:
             return None
-        start = time.perf_counter()
         validation = self._validator.run(self._network, self._average.state, self._loss)
         self._pacer.validation_seconds = time.perf_counter() - start
         return validation
