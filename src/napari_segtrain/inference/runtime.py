@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 Array32 = npt.NDArray[np.float32]
 
-_MAX_VOXELS = {2: 1 << 21, 3: 3 << 20}
-"""On a CPU; larger passes were no faster."""
+_MAX_BYTES = 1.25e9
+"""Of one pass on a CPU; larger ones were no faster per voxel."""
 
-_MAX_VOXELS_GPU = {2: 1 << 23, 3: 1 << 22}
+_MAX_BYTES_GPU = 16e9
 _MEMORY_SHARE = 0.25
 _MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -62,9 +62,9 @@ class TorchRuntime:
     @property
     def max_voxels(self) -> int:
         """Voxels that are worth passing at once: more are no faster, or do not fit."""
-        usable = self._free_bytes() * _MEMORY_SHARE / self.info.bytes_per_voxel
-        at_most = _MAX_VOXELS if self._device.type == "cpu" else _MAX_VOXELS_GPU
-        return max(1, min(at_most[self.info.dims], int(usable)))
+        at_most = _MAX_BYTES if self._device.type == "cpu" else _MAX_BYTES_GPU
+        usable = min(at_most, self._free_bytes() * _MEMORY_SHARE)
+        return max(1, int(usable / self.info.bytes_per_voxel))
 
     def _free_bytes(self) -> int:
         if self._device.type == "cuda":

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari_segtrain.image import Box
     from napari_segtrain.networks import NetworkInfo
 
-MAX_EXACT_HALO = 128
-"""Longest automatic halo of a two-dimensional network, in voxels."""
+MAX_HALO = {2: 128, 3: 32}
+"""Longest automatic halo by dimensions, in voxels."""
 
 _VOLUME_HALO_SHARE = 0.5
 """Automatic halo of a three-dimensional network, as a share of its reach: on the embryo
@@ -29,11 +29,15 @@ reach 0.016 %, the whole reach none at two to four times the cost."""
 _HALO_SHARE = 4
 """An automatic halo is at most this part of the tile."""
 
+_HALO_SHARES = (1, 0.5, 0)
+"""Shares of the automatic halo, given up one after the other to fit in memory."""
+
 _HALO_SHARE_NOT_LOCAL = 8
 _OVERLAP_SHARE_NOT_LOCAL = 4
 
 _LENGTHS = (32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072)
-_MAX_BATCH = 16
+_MAX_BATCH = 4
+"""Larger ones were no faster, and Stop would wait for them."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,9 @@ def choose_tiles(
 ) -> TileSettings:
     """Choose what the config leaves open.
 
-    An automatic halo is the reach of the receptive field in two dimensions (at most
-    `MAX_EXACT_HALO`), half of it in three, and at most a quarter of the tile; of
-    networks that are not local it is an eighth of the tile. An automatic overlap is
+    An automatic halo is the reach of the receptive field in two dimensions and half of
+    it in three, at most `MAX_HALO` and, where memory is short, a quarter of the tile;
+    of networks that are not local it is an eighth of the tile. An automatic overlap is
     none where the halo holds all that a local network sees, since there is nothing to
     blend, else one step of the grid; of networks that are not local it is a quarter of
     the tile without its halo. An automatic tile is the one that computes the fewest
@@ -188,35 +192,41 @@ class _Axis:
             return 0 if halo >= self._radius else self._grid
         return room // _OVERLAP_SHARE_NOT_LOCAL
 
-    def options(self) -> Iterator[tuple[int, int]]:
-        """Tiles worth a thought, with how many of them cover the region."""
+    def options(self, halo_share: float) -> Iterator[tuple[int, int]]:
+        """Tiles worth a thought, with how many of them cover the region.
+
+        Where the axis is cut, they keep this share of the automatic halo.
+        """
         yield self._length, self._n_slices if self._is_sliced else 1
         for tile in map(self.rounded, _LENGTHS):
             if tile == self._length:
                 return
-            if tile - 2 * self._halo(tile, is_whole=False) < self._grid:
+            halo = self._halo(tile, is_whole=False)
+            is_short = self._is_local and halo < self._reach * halo_share
+            if tile - 2 * halo < self._grid or (is_short and self._fixed is None):
                 continue
             tiling = self.tiling(tile)
             n_tiles = 1 - (tile - self._length) // tiling.step
             yield self._shrunk(tiling, n_tiles), n_tiles
 
     def _shrunk(self, tiling: AxisTiling, n_tiles: int) -> int:
-        """Smallest tile of which as many cover the region."""
+        """Smallest tile of which as many cover the region with the same halo."""
         shared = tiling.tile - tiling.step
         least = -(-(self._length + (n_tiles - 1) * shared) // n_tiles)
         return min(tiling.tile, _ceil(least, self._grid))
 
 
 def _best_sizes(axes: list[_Axis], max_voxels: int) -> list[int]:
-    options = [list(axis.options()) for axis in axes]
-    choices = [
-        (math.prod(tile * n for tile, n in choice), [tile for tile, _ in choice])
-        for choice in itertools.product(*options)
-        if math.prod(tile for tile, _ in choice) <= max_voxels
-    ]
-    if not choices:
-        return [min(tile for tile, _ in option) for option in options]
-    return min(choices)[1]
+    for halo_share in _HALO_SHARES:
+        options = [list(axis.options(halo_share)) for axis in axes]
+        choices = [
+            (math.prod(tile * n for tile, n in choice), [tile for tile, _ in choice])
+            for choice in itertools.product(*options)
+            if math.prod(tile for tile, _ in choice) <= max_voxels
+        ]
+        if choices:
+            return min(choices)[1]
+    return [min(tile for tile, _ in option) for option in options]
 
 
 def _fixed_halo(config: InferenceConfig, axis: int) -> int | None:
@@ -225,10 +235,9 @@ def _fixed_halo(config: InferenceConfig, axis: int) -> int | None:
 
 def _automatic_halo(radius: int, grid: int, dims: int) -> int:
     if dims < len(SPATIAL_AXES):
-        return min(_ceil(radius, grid), MAX_EXACT_HALO)
-    return min(
-        _ceil(radius, grid), max(1, round(radius * _VOLUME_HALO_SHARE / grid)) * grid
-    )
+        return min(_ceil(radius, grid), MAX_HALO[dims])
+    half = max(1, round(radius * _VOLUME_HALO_SHARE / grid)) * grid
+    return min(_ceil(radius, grid), half, MAX_HALO[dims])
 
 
 def _ceil(size: int, grid: int) -> int:
