@@ -1,0 +1,1 @@
+"""Benchmarks: paired where there is a baseline, reported as ratios or differences."""

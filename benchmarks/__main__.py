@@ -1,0 +1,46 @@
+"""Run benchmarks by name: ``python -m benchmarks [NAME ...] [--data DIR]``.
+
+Without a name, those that need no data beyond the bundled samples are run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks import contention, large_volume, loop_overhead, membranes, samples
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", help="what to run")
+    parser.add_argument(
+        "--data", type=Path, help="folder that holds membranes_isbi2012"
+    )
+    parser.add_argument("--baseline", type=Path, help="script of the baseline loop")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    bundled = {
+        "loop-overhead": loop_overhead.run,
+        "contention": contention.run,
+        "large-volume": large_volume.run,
+        "samples": lambda: samples.run(options.seeds),
+    }
+    with_data = {
+        "membranes": lambda: membranes.run(
+            options.data, options.baseline, options.seeds
+        ),
+        "strokes": lambda: membranes.run_strokes(options.data, options.seeds),
+    }
+    known = bundled | with_data
+    for name in options.names or bundled:
+        if name not in known:
+            parser.error(f"unknown benchmark {name}; choose from {', '.join(known)}")
+        if name in with_data and options.data is None:
+            parser.error(f"{name} needs --data")
+        print(f"## {name}", flush=True)
+        known[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The product as its user runs it, timed from outside."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def segtrain(*arguments: object) -> tuple[float, str]:
+    """Run a command; return its seconds and what it printed."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "napari_segtrain", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    return time.perf_counter() - start, done.stdout
+
+
+def train_and_score(
+    data: dict[str, Path], seconds: float, *options: object
+) -> dict[str, Any]:
+    """Train, predict and evaluate in a scratch folder; IoU, seconds and iterations."""
+    with scratch() as folder:
+        run, out, report = (folder / name for name in ("run", "out", "report"))
+        wall, _ = segtrain(
+            "train", "--images", data["images"], "--labels", data["labels"],
+            "--time-budget", f"{seconds}s", "--output", run, *options,
+        )  # fmt: skip
+        segtrain("predict", run, data["test_images"], "--output", out)
+        extra = ["--objects"] if data.get("objects") else []
+        segtrain("evaluate", data["test_labels"], out, "--output", report, *extra)
+        result = json.loads((report / "metrics.json").read_text())
+        row = (run / "metrics.jsonl").read_text().splitlines()[-1]
+    return {
+        "report": result["total"],
+        "wall": wall,
+        "iterations": json.loads(row)["iteration"],
+    }
+
+
+def peak_rss_gb() -> float:
+    """Greatest resident memory of any child so far, in GB."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9

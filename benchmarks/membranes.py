@@ -1,0 +1,92 @@
+"""ISBI 2012 membranes: the defaults against a bare loop around MONAI's residual U-Net.
+
+Train on slices 0-23, score 24-29, by turns with the baseline; IoU differences.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import tifffile
+
+from benchmarks.commands import scratch, train_and_score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SIZE = {
+    "axes": "ZYX",
+    "PhysicalSizeX": 0.004,
+    "PhysicalSizeY": 0.004,
+    "PhysicalSizeZ": 0.05,
+}
+
+
+def run(data: Path, baseline: Path, n_seeds: int) -> None:
+    with scratch() as folder:
+        files = _split(data / "membranes_isbi2012", folder)
+        for seconds in (20, 60):
+            rows = []
+            for seed in range(n_seeds):
+                ours = _ours(files, "labels", seconds, seed)
+                theirs = _baseline(files, baseline, seconds, seed)
+                rows.append((ours["iou"], theirs))
+                print(
+                    f"{seconds} s, seed {seed}: {ours['iou']:.4f} in "
+                    f"{ours['wall']:.1f} s ({ours['iterations']} iterations), "
+                    f"baseline {theirs:.4f}, difference {ours['iou'] - theirs:+.4f}",
+                    flush=True,
+                )
+            gain = statistics.median(a - b for a, b in rows)
+            print(f"{seconds} s: median difference {gain:+.4f}", flush=True)
+
+
+def run_strokes(data: Path, n_seeds: int) -> None:
+    with scratch() as folder:
+        files = _split(data / "membranes_isbi2012", folder)
+        ratios = []
+        for seed in range(n_seeds):
+            sparse = _ours(files, "strokes", 60, seed)["iou"]
+            dense = _ours(files, "labels", 60, seed)["iou"]
+            ratios.append(sparse / dense)
+            print(f"seed {seed}: strokes {sparse:.4f}, dense {dense:.4f}", flush=True)
+        print(f"median ratio {statistics.median(ratios):.3f}", flush=True)
+
+
+def _split(source: Path, folder: Path) -> dict[str, Path]:
+    image = tifffile.imread(source / "image.ome.tif")
+    labels = tifffile.imread(source / "label.ome.tif")
+    strokes = tifffile.imread(source / "strokes.ome.tif")
+    parts = {
+        "images": image[:24],
+        "labels": labels[:24],
+        "strokes": strokes[:24],
+        "test_images": image[24:],
+        "test_labels": labels[24:],
+    }
+    files = {}
+    for name, array in parts.items():
+        files[name] = folder / f"{name}.ome.tif"
+        tifffile.imwrite(files[name], array, ome=True, metadata=_SIZE)
+    return files
+
+
+def _ours(files: dict[str, Path], labels: str, seconds: int, seed: int) -> Any:
+    data = {**files, "labels": files[labels]}
+    result = train_and_score(data, seconds, "--seed", seed)
+    return {**result, "iou": result["report"]["scores"]["overall"]["iou"]}
+
+
+def _baseline(files: dict[str, Path], script: Path, seconds: int, seed: int) -> float:
+    names = ("images", "labels", "test_images", "test_labels")
+    arguments = [str(files[name]) for name in names] + [str(seconds), str(seed)]
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = re.search(r"final .*iou=([\d.]+)", done.stdout)
+    if found is None:
+        raise SystemExit(done.stdout + done.stderr)
+    return float(found.group(1))
