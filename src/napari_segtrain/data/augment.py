@@ -114,16 +114,14 @@ def _intensity(
 ) -> torch.Tensor:
     n, n_channels = images.shape[:2]
     shape = (n, n_channels, *[1] * (images.dim() - 2))
-    spread = images.std(correction=0)
-    gain = torch.exp(
-        _signed(generator, n * n_channels) * math.log(1 + config.contrast)
-    ).view(shape)
+    spread, center = images.std(correction=0), images.mean()
+    gain = torch.exp(_signed(generator, n * n_channels) * math.log1p(config.contrast))
+    gain = gain.view(shape).to(images.device)
     shift = (_signed(generator, n * n_channels) * config.brightness).view(shape)
-    center = images.mean()
-    changed = (images - center) * gain.to(images.device)
-    changed += center + shift.to(images.device) * spread
+    shift = shift.to(images.device) * spread + center * (1 - gain)
+    changed = (images * gain).add_(shift)
     if config.noise > 0:
         level = _uniform(generator, n).view(n, *[1] * (images.dim() - 1)) * config.noise
-        noise = torch.randn(images.shape, generator=generator)
-        changed += (noise * level).to(images.device) * spread
+        noise = torch.randn(images.shape, generator=generator).mul_(level)
+        changed.add_(noise.to(images.device).mul_(spread))
     return changed

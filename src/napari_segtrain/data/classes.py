@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,11 @@ def describe_labels(
 ) -> ClassTable:
     """Class table of label images that are only looked at; they may be empty."""
     known = known or next((labels.classes for labels in images if labels.classes), None)
-    facts = [inspect_labels(item) for labels in images for item in labels.items()]
-    if known is not None and known.is_objects and config.target == "auto":
-        config = config.model_copy(update={"target": "instances"})
+    facts = [
+        inspect_labels(item, image=number, name=labels.name)
+        for number, labels in enumerate(images)
+        for item in labels.items()
+    ]
     return class_table(facts, config, known)
 
 
@@ -75,8 +78,10 @@ def class_table(
 ) -> ClassTable:
     """Class table of labels, whatever they hold; see `propose_classes`."""
     counts = _total(facts)
-    ignored = _ignored_values(counts, config)
-    is_objects = _is_objects(facts, config)
+    ignored = _ignored_values(counts, config, known)
+    is_objects = _is_objects(facts, config, known)
+    if known is not None and 0 in known.unlabelled_values and config.zero == "auto":
+        config = config.model_copy(update={"zero": "unlabelled"})
     zero = propose_zero(facts, config, is_objects=is_objects)
     n_zero = _n_zero(facts, zero)
     if is_objects:
@@ -118,21 +123,30 @@ def _n_zero(facts: Sequence[LabelFacts], zero: ZeroPolicy) -> int:
     return total - empty
 
 
-def _ignored_values(counts: Counter[int], config: DataConfig) -> tuple[int, ...]:
+def _ignored_values(
+    counts: Counter[int], config: DataConfig, known: ClassTable | None
+) -> tuple[int, ...]:
     """255 beside 0, 1, ... without a gap is the usual mark of unlabelled voxels."""
     if config.ignore != "auto":
         return config.ignore
+    marked = [value for value in known.unlabelled_values if value] if known else []
+    if marked:
+        return tuple(marked)
     others = sorted(value for value in counts if value != _IGNORE_CANDIDATE)
-    is_run = others == list(range(others[0], others[0] + len(others))) if others else 0
-    has_classes = len(others) > 1 and others[0] in {0, 1} and len(others) < MAX_CLASSES
-    if counts.get(_IGNORE_CANDIDATE) and is_run and has_classes:
+    n = len(others)
+    is_run = others in (list(range(n)), list(range(1, n + 1)))
+    if counts.get(_IGNORE_CANDIDATE) and is_run and 1 < n < MAX_CLASSES:
         return (_IGNORE_CANDIDATE,)
     return ()
 
 
-def _is_objects(facts: Sequence[LabelFacts], config: DataConfig) -> bool:
+def _is_objects(
+    facts: Sequence[LabelFacts], config: DataConfig, known: ClassTable | None
+) -> bool:
     if config.target != "auto":
         return config.target == "instances"
+    if known is not None:
+        return known.is_objects
     return not config.classes and look_like_objects(facts)
 
 
@@ -221,6 +235,12 @@ _NO_LABELS = (
 
 
 def _check(table: ClassTable) -> None:
+    for first, second in itertools.combinations(table.classes, 2):
+        if first.name == second.name:
+            raise DataError(
+                f"Two classes have the name '{first.name}': the values {first.value} "
+                f"and {second.value}; give each its own with --classes."
+            )
     present = [row for row in table.classes if row.n_voxels]
     if not any(row.value for row in present):
         raise DataError(_NO_LABELS)

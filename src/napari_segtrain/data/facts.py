@@ -95,7 +95,12 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         images are constant, or a sampled voxel is NaN or infinite.
     """
     pairs = dataset.pairs()
-    label_facts = [inspect_labels(pair.labels) for pair in pairs]
+    label_facts = [
+        inspect_labels(
+            pair.labels, image=pair.sample, name=f"the labels of {pair.name}"
+        )
+        for pair in pairs
+    ]
     known = next((s.labels.classes for s in dataset.samples if s.labels.classes), None)
     classes = propose_classes(label_facts, config.data, known)
     used = tuple(used_slices(fact.painted, classes) for fact in label_facts)
@@ -103,9 +108,10 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     rng = np.random.default_rng([config.training.seed, 1])
     split = plan_split(pairs, indices, config.validation, rng)
     images = [pair.image for pair in pairs]
-    normalization, intensities = plan_normalization(images, config.normalization)
+    names = tuple(pair.name for pair in pairs)
+    normalization, intensities = plan_normalization(images, config.normalization, names)
     return DatasetFacts(
-        names=tuple(pair.name for pair in pairs),
+        names=names,
         shapes=tuple(pair.shape for pair in pairs),
         used=used,
         n_channels=dataset.n_channels,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from napari_segtrain.data.blobs import is_one_blob_each
+from napari_segtrain.data.strokes import MAX_COVERAGE, look_drawn
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Item, iter_blocks
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _MIN_OBJECTS = 8
 _MIN_ONE_BLOB_SHARE = 0.8
 _MAX_CHECKED_VOXELS = 1 << 22
-_STROKE_ELONGATION = 12.0
-_STROKE_COVERAGE = 0.25
+_MAX_CHECKED_WIDTH = 2048
+_MAX_TAPERED = 0.5
+"""Share of the usual labelled area up to which labels count as tapering off."""
+_MAX_FLOAT = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,27 @@ class LabelFacts:
     ----------
     counts : dict of int to int
         Voxels per label value, 0 included.
-    painted : tuple of bool
-        For each slice along Z, whether it holds any value but 0.
+    n_labelled : tuple of int
+        For each slice along Z, how many of its voxels are not 0.
     one_blob_share : float
         Share of the values whose voxels form one connected component, in the part of
         the item that was checked.
-    elongation : float
-        Median over components of area / (π · greatest inscribed radius²): about 1 for
-        discs, large for thin strokes.
+    is_drawn : bool
+        Whether the labels of that part look like strokes of a brush.
+    image : int
+        Number of the label image that the item is part of.
     """
 
     counts: dict[int, int]
-    painted: tuple[bool, ...]
+    n_labelled: tuple[int, ...]
     one_blob_share: float
-    elongation: float
+    is_drawn: bool
+    image: int = 0
+
+    @property
+    def painted(self) -> tuple[bool, ...]:
+        """For each slice along Z, whether it holds any value but 0."""
+        return tuple(n > 0 for n in self.n_labelled)
 
     @property
     def foreground_values(self) -> tuple[int, ...]:
@@ -53,13 +62,16 @@ class LabelFacts:
         return tuple(sorted(value for value in self.counts if value != 0))
 
 
-def as_integers(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def as_integers(
+    labels: npt.NDArray[Any], *, name: str = "the labels"
+) -> npt.NDArray[Any]:
     """Return label values as integers.
 
     Raises
     ------
     DataError
-        When a value is not whole, NaN or infinite, or the dtype is not numeric.
+        When a value is not whole, NaN, infinite or too large, or the dtype is not
+        numeric.
     """
     if labels.dtype.kind in "iu":
         return labels
@@ -67,33 +79,45 @@ def as_integers(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return labels.astype(np.uint8)
     if labels.dtype.kind != "f":
         raise DataError(
-            f"Labels of type {labels.dtype} cannot be used; save them as integers."
+            f"Labels of type {labels.dtype} cannot be used (in {name}); save them as "
+            "integers."
         )
-    whole = np.rint(labels)
-    wrong = ~(whole == labels)
-    if wrong.any():
+    is_whole = (np.rint(labels) == labels) & (np.abs(labels) < _MAX_FLOAT)
+    if not is_whole.all():
         raise DataError(
-            f"The labels hold the value {labels[wrong].flat[0]}, which is not a whole "
-            "number; labels are integers (probability maps must be thresholded first)."
+            f"The value {labels[~is_whole].flat[0]:g} in {name} cannot be a label; "
+            "save labels as whole numbers (threshold probability maps first)."
         )
-    integers: npt.NDArray[np.int64] = whole.astype(np.int64)
+    integers: npt.NDArray[np.int64] = labels.astype(np.int64)
     return integers
 
 
-def inspect_labels(item: Item) -> LabelFacts:
-    """Count the values of a label item, block by block."""
+def inspect_labels(
+    item: Item, *, image: int = 0, name: str = "the labels"
+) -> LabelFacts:
+    """Count the values of a label item, block by block.
+
+    Parameters
+    ----------
+    item : Item
+        Labels.
+    image : int
+        Number of the label image that the item is part of.
+    name : str
+        For messages.
+    """
     counts: Counter[int] = Counter()
-    painted = np.zeros(item.shape[0], bool)
+    n_labelled = np.zeros(item.shape[0], np.int64)
     sample: npt.NDArray[Any] | None = None
     for box in iter_blocks(item.shape):
-        block = as_integers(item.read(box)[0])
-        has_label = np.asarray(block.reshape(len(block), -1).any(axis=1))
-        painted[box[0]] |= has_label
-        _count(block, has_label, counts)
-        if has_label.any() and sample is None:
-            sample = _part_to_check(block, has_label)
-    share, elongation = (0.0, 0.0) if sample is None else _shapes(sample)
-    return LabelFacts(dict(counts), tuple(painted.tolist()), share, elongation)
+        block = as_integers(item.read(box)[0], name=name)
+        in_slices = np.count_nonzero(block, axis=(1, 2))
+        n_labelled[box[0]] += in_slices
+        _count(block, in_slices > 0, counts)
+        if sample is None and in_slices.any():
+            sample = _part_to_check(block, in_slices)
+    share, is_drawn = (0.0, False) if sample is None else _shapes(sample)
+    return LabelFacts(dict(counts), tuple(n_labelled.tolist()), share, is_drawn, image)
 
 
 def _count(
@@ -114,36 +138,34 @@ def _count(
 
 
 def _part_to_check(
-    block: npt.NDArray[Any], has_label: npt.NDArray[np.bool_]
+    block: npt.NDArray[Any], in_slices: npt.NDArray[np.intp]
 ) -> npt.NDArray[Any]:
+    """Part of a block around the middle of its labels."""
     if block.size <= _MAX_CHECKED_VOXELS:
         return block
-    n_slices = max(1, _MAX_CHECKED_VOXELS // block[0].size)
-    first = int(np.flatnonzero(has_label)[len(np.flatnonzero(has_label)) // 2])
-    first = max(0, min(first - n_slices // 2, len(block) - n_slices))
-    return block[first : first + n_slices, :2048, :2048].copy()
+    plane = block[np.argmax(in_slices)] != 0
+    rows = _middle(plane.sum(axis=1), _MAX_CHECKED_WIDTH)
+    columns = _middle(plane.sum(axis=0), _MAX_CHECKED_WIDTH)
+    area = (rows.stop - rows.start) * (columns.stop - columns.start)
+    slices = _middle(in_slices, max(1, _MAX_CHECKED_VOXELS // area))
+    return block[slices, rows, columns].copy()
 
 
-def _shapes(sample: npt.NDArray[Any]) -> tuple[float, float]:
+def _middle(counts: npt.NDArray[Any], size: int) -> slice:
+    """Interval of at most ``size`` around the median of the counted voxels."""
+    summed = np.cumsum(counts)
+    center = int(np.searchsorted(summed, summed[-1] / 2))
+    first = max(0, min(center - size // 2, len(counts) - size))
+    return slice(first, min(first + size, len(counts)))
+
+
+def _shapes(sample: npt.NDArray[Any]) -> tuple[float, bool]:
     values = np.unique(sample)
     values = values[values != 0]
     if not len(values):
-        return 0.0, 0.0
-    plane = sample[np.argmax((sample != 0).sum(axis=(1, 2)))]
-    return float(is_one_blob_each(sample, values)), _elongation(plane)
-
-
-def _elongation(plane: npt.NDArray[Any]) -> float:
-    ratios = []
-    for value in np.unique(plane[plane != 0])[:8]:
-        mask = plane == value
-        components, n = ndimage.label(mask)
-        radius = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-        index = np.arange(1, n + 1)
-        area = ndimage.sum_labels(mask, components, index)
-        inscribed = ndimage.maximum(radius, components, index)
-        ratios += list(area / (np.pi * np.maximum(inscribed, 0.5) ** 2))
-    return float(np.median(ratios))
+        return 0.0, False
+    plane = sample[np.argmax(np.count_nonzero(sample, axis=(1, 2)))]
+    return float(is_one_blob_each(sample, values)), look_drawn(plane)
 
 
 def look_like_objects(facts: Sequence[LabelFacts]) -> bool:
@@ -158,37 +180,58 @@ def look_like_objects(facts: Sequence[LabelFacts]) -> bool:
 
 
 def look_like_strokes(facts: Sequence[LabelFacts]) -> bool:
-    """Whether 0 is rather unlabelled: thin strokes of several classes on a little area.
+    """Whether 0 is rather unlabelled: strokes of several classes on a little area.
 
     Only slices that hold any label are looked at.
     """
-    values = {value for fact in facts for value in fact.foreground_values}
-    n_labelled = sum(
-        sum(fact.counts.values()) - fact.counts.get(0, 0) for fact in facts
-    )
-    n_seen = sum(sum(fact.counts.values()) * np.mean(fact.painted) for fact in facts)
-    if len(values) < 2 or n_labelled == 0:  # noqa: PLR2004 - two classes can be told apart
+    shown = [fact for fact in facts if fact.foreground_values]
+    values = {value for fact in shown for value in fact.foreground_values}
+    if len(values) < 2:  # noqa: PLR2004 - without a second class 0 is the other one
         return False
-    elongation = float(np.median([f.elongation for f in facts if f.foreground_values]))
-    is_sparse = n_labelled / n_seen < _STROKE_COVERAGE
-    return bool(is_sparse and elongation > _STROKE_ELONGATION)
+    n_labelled = sum(sum(fact.n_labelled) for fact in shown)
+    n_seen = sum(sum(fact.counts.values()) * np.mean(fact.painted) for fact in shown)
+    is_sparse = n_labelled < MAX_COVERAGE * n_seen
+    return bool(is_sparse and np.mean([fact.is_drawn for fact in shown]) > 1 / 2)
 
 
 def look_like_painted_slices(facts: Sequence[LabelFacts]) -> bool:
-    """Whether a stack was labelled on some slices only.
+    """Whether only some slices of the stacks, or frames of the series, were labelled.
 
-    Fewer than half of the slices of the stacks hold a label, or empty slices lie
-    between labelled ones.
+    Fewer than half hold a label, or empty ones lie between labelled ones, and the
+    labels end abruptly: those of a volume with empty slices taper off.
     """
-    stacks = [np.array(fact.painted) for fact in facts if len(fact.painted) > 1]
-    if not stacks:
-        return False
-    n_painted = sum(int(stack.sum()) for stack in stacks)
-    n_gaps = sum(_n_inner_gaps(stack) for stack in stacks)
+    stacks = [np.array(f.n_labelled) for f in facts if len(f.n_labelled) > 1]
+    if _are_partly_painted(stacks):
+        return True
+    series: dict[int, list[int]] = {}
+    for fact in facts:
+        series.setdefault(fact.image, []).append(sum(fact.n_labelled))
+    return _are_partly_painted([np.array(s) for s in series.values() if len(s) > 1])
+
+
+def _are_partly_painted(stacks: Sequence[npt.NDArray[np.intp]]) -> bool:
     n_slices = sum(len(stack) for stack in stacks)
-    return 0 < n_painted < n_slices and (n_painted < n_slices / 2 or n_gaps > 0)
+    n_painted = sum(np.count_nonzero(stack) for stack in stacks)
+    if not 0 < n_painted < n_slices:
+        return False
+    has_gaps = any(_has_inner_gap(stack > 0) for stack in stacks)
+    if not has_gaps and n_painted >= n_slices / 2:
+        return False
+    ends = np.concatenate([_ends(stack) for stack in stacks if stack.any()])
+    return bool(np.median(ends) > _MAX_TAPERED)
 
 
-def _n_inner_gaps(painted: npt.NDArray[np.bool_]) -> int:
+def _has_inner_gap(painted: npt.NDArray[np.bool_]) -> bool:
     where = np.flatnonzero(painted)
-    return int(where[-1] - where[0] + 1 - len(where)) if len(where) else 0
+    return len(where) > 0 and bool(where[-1] - where[0] + 1 > len(where))
+
+
+def _ends(n_labelled: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Labelled voxels of the slices beside empty ones, over the usual number."""
+    is_painted = n_labelled > 0
+    padded = np.pad(is_painted, 1, constant_values=True)
+    is_end = is_painted & ~(padded[:-2] & padded[2:])
+    shares: npt.NDArray[np.float64] = n_labelled[is_end] / np.median(
+        n_labelled[is_painted]
+    )
+    return shares

@@ -25,6 +25,7 @@ Scope = Literal["image", "training-set"]
 
 MAX_SAMPLED_VOXELS = 1 << 22
 MAX_SAMPLED_BLOCKS = 16
+_N_BLOCKS_OF_EMPTY = 256
 RANGE_RATIO = 1.5
 """Images whose intensity ranges differ by more than this are measured one by one."""
 OFFSET_SHARE = 0.25
@@ -46,15 +47,14 @@ class IntensityMap:
         DataError
             When a voxel is NaN or infinite.
         """
-        shape = (-1, *[1] * (block.ndim - 1))
-        offset = np.array(self.offset, np.float32).reshape(shape)
-        scale = np.array(self.scale, np.float32).reshape(shape)
-        result = block.astype(np.float32)
         if block.dtype.kind == "f":
-            check_finite(result)
-        result -= offset
-        result *= scale
-        return result
+            check_finite(block)
+        shape = (-1, *[1] * (block.ndim - 1))
+        kind = np.float32 if np.can_cast(block.dtype, np.float32) else np.float64
+        result: npt.NDArray[Any] = block.astype(kind)
+        np.subtract(result, np.array(self.offset, kind).reshape(shape), out=result)
+        np.multiply(result, np.array(self.scale, kind).reshape(shape), out=result)
+        return result.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -103,30 +103,48 @@ class Normalization:
         return intensity_map(statistics, self.method)
 
 
-def check_finite(values: npt.NDArray[Any]) -> None:
+def check_finite(values: npt.NDArray[Any], *, name: str = "the image") -> None:
     """Raise a `DataError` when ``values`` hold NaN or infinity."""
     if np.isfinite(values).all():
         return
     n_bad = int(values.size - np.isfinite(values).sum())
     raise DataError(
-        f"The image holds NaN or infinite voxels ({n_bad} in the part that was read); "
-        "replace them, for instance by the median, and save the image again."
+        f"There are NaN or infinite voxels in {name} ({n_bad} in the part that was "
+        "read); replace them, for instance by the median, and save the image again."
     )
 
 
 def measure(
-    items: Sequence[Item], percentiles: tuple[float, float]
+    items: Sequence[Item],
+    percentiles: tuple[float, float],
+    *,
+    name: str = "the image",
 ) -> IntensityStatistics:
     """Sample items evenly and describe their intensities per channel.
 
-    At most `MAX_SAMPLED_VOXELS` voxels per channel are read, in at most
-    `MAX_SAMPLED_BLOCKS` blocks (or one per item, when there are more items).
+    About `MAX_SAMPLED_VOXELS` voxels per channel are taken, of at most four times as
+    many that are read, in `MAX_SAMPLED_BLOCKS` blocks (or one per item, when there are
+    more items). When all of them are equal, as in a store that is mostly empty, more
+    and smaller blocks are looked at.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Measured together.
+    percentiles : tuple of float
+        Low and high.
+    name : str
+        For messages.
+
+    Raises
+    ------
+    DataError
+        When a sampled voxel is NaN or infinite.
     """
-    budget = max(1, MAX_SAMPLED_VOXELS // len(items))
-    n_blocks = max(1, MAX_SAMPLED_BLOCKS // len(items))
-    parts = [_sample(item, budget, n_blocks) for item in items]
-    values = np.concatenate(parts, axis=1).astype(np.float64)
-    check_finite(values)
+    values = _samples(items, MAX_SAMPLED_BLOCKS)
+    if np.array_equal(values.min(axis=1), values.max(axis=1)):
+        values = _samples(items, _N_BLOCKS_OF_EMPTY)
+    check_finite(values, name=name)
     low, high = np.percentile(values, percentiles, axis=1)
     return IntensityStatistics(
         _floats(low), _floats(high),
@@ -151,9 +169,11 @@ def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityM
 
 
 def plan_normalization(
-    items: Sequence[Item], config: NormalizationConfig
+    items: Sequence[Item], config: NormalizationConfig, names: Sequence[str] = ()
 ) -> tuple[Normalization, tuple[IntensityMap, ...]]:
     """Choose the rule for a training set and the map of each of its items.
+
+    ``names`` are those of the items, for messages.
 
     ``auto`` measures each image by itself (percentiles) when their ranges differ by
     more than `RANGE_RATIO` or their low ends by more than `OFFSET_SHARE` of the range,
@@ -164,11 +184,16 @@ def plan_normalization(
     DataError
         When every image is constant, or a sampled voxel is NaN or infinite.
     """
-    each = [measure([item], config.percentiles) for item in items]
+    names = names or [f"image {number}" for number in range(1, len(items) + 1)]
+    each = [
+        measure([item], config.percentiles, name=name)
+        for item, name in zip(items, names, strict=True)
+    ]
     if all(np.array_equal(s.minimum, s.maximum) for s in each):
         raise DataError(
-            f"Every image is constant (value {each[0].mean[0]:g}), so there is nothing "
-            "to learn; check that the images, not empty channels, were given."
+            f"Every image is constant where it was looked at (value "
+            f"{each[0].mean[0]:g}), so there is nothing to learn; check that the "
+            "images, not empty channels or labels, were given."
         )
     scope = config.scope
     if scope == "auto":
@@ -195,6 +220,14 @@ def _differ(each: Sequence[IntensityStatistics]) -> bool:
 
 def _floats(values: npt.NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
+
+
+def _samples(items: Sequence[Item], n_blocks: int) -> npt.NDArray[np.float64]:
+    """Intensities of all items, shape (C, N)."""
+    budget = max(1, MAX_SAMPLED_VOXELS // len(items))
+    n_blocks = max(1, n_blocks // len(items))
+    parts = [_sample(item, budget, n_blocks) for item in items]
+    return np.concatenate(parts, axis=1).astype(np.float64)
 
 
 def _sample(item: Item, budget: int, n_blocks: int) -> npt.NDArray[Any]:

@@ -175,9 +175,9 @@ class PatchReader:
                 (image.read(), target.read(full_box(target.shape)))
                 for image, target in zip(images, targets, strict=True)
             ]
-            for image, _ in self._cached:
+            for number, (image, _) in enumerate(self._cached, start=1):
                 if image.dtype.kind == "f":
-                    check_finite(image)
+                    check_finite(image, name=f"image {number} of {len(images)}")
 
     def read(
         self, patch: Patch

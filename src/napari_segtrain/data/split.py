@@ -1,12 +1,14 @@
 """Training and validation regions that share no voxel.
 
-From several samples whole samples are held out; from one, a slab at an end of an axis,
-with a gap beside it. Time points of one sample count as neighbours.
+From several samples whole samples are held out; from one, its last time points or a
+slab at an end of an axis, with a gap beside them. Time points of one sample count as
+neighbours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from napari_segtrain.config import (
     ValidationConfig,
 )
 from napari_segtrain.errors import DataError
+from napari_segtrain.io.formats import image_stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,21 +140,31 @@ def _no_validation(pairs: Sequence[Pair], reason: str) -> Split:
 
 
 def _by_hand(pairs: Sequence[Pair], config: HandValidation) -> Split:
-    names = {name.split(".")[0] for name in config.names} | set(config.names)
-    held = {
-        p.sample for p in pairs if _base(p) in names or _base(p).split(".")[0] in names
-    }
-    found = sorted({_base(pair) for pair in pairs})
-    if not held or len(held) == len({pair.sample for pair in pairs}):
+    names = {pair.sample: _sample_name(pair) for pair in pairs}
+    held: set[int] = set()
+    for wanted in config.names:
+        same = {number for number, name in names.items() if name == wanted}
+        stem = image_stem(Path(wanted))
+        same = same or {
+            n for n, name in names.items() if image_stem(Path(name)) == stem
+        }
+        if not same:
+            raise DataError(
+                f"There is no sample {wanted} to hold out; the samples are "
+                f"{', '.join(sorted(names.values()))}."
+            )
+        held |= same
+    if len(held) == len(names):
         raise DataError(
-            f"Validation by hand with {', '.join(config.names)} leaves no sample on "
-            f"one side; the samples are {', '.join(found)}."
+            f"Validation by hand with {', '.join(config.names)} leaves nothing to "
+            f"train on; the samples are {', '.join(sorted(names.values()))}."
         )
     return _by_samples(pairs, held, f"{len(held)} samples chosen by hand")
 
 
-def _base(pair: Pair) -> str:
-    return pair.name.split(" ")[0] if pair.image.index else pair.name
+def _sample_name(pair: Pair) -> str:
+    """Name of the sample, without the position of the item."""
+    return pair.name.rsplit(" ", len(pair.image.index))[0]
 
 
 def _by_samples(pairs: Sequence[Pair], held: set[int], reason: str) -> Split:
@@ -174,7 +187,7 @@ def _automatic(
         split = _draw_samples(pairs, indices, fraction, rng)
         if split is not None:
             return split
-    if n_samples == 1 and len(pairs) >= _MIN_SLICES:
+    if n_samples == 1:
         split = _last_items(pairs, indices, fraction)
         if split is not None:
             return split
@@ -198,7 +211,8 @@ def _draw_samples(
     best: tuple[float, set[int]] | None = None
     for _ in range(_N_DRAWS):
         held = rng.choice(n_samples, n_held, replace=False)
-        score = _badness(per_sample[held].sum(0), per_sample.sum(0), fraction)
+        total = per_sample.sum(0)
+        score = _badness(per_sample[held].sum(0), total, 0 * total, fraction)
         if score is not None and (best is None or score < best[0]):
             best = score, set(held.tolist())
     if best is None:
@@ -207,16 +221,23 @@ def _draw_samples(
 
 
 def _badness(
-    held: npt.NDArray[np.int64], total: npt.NDArray[np.int64], fraction: float
+    held: npt.NDArray[np.int64],
+    total: npt.NDArray[np.int64],
+    lost: npt.NDArray[np.int64],
+    fraction: float,
 ) -> float | None:
-    """Distance of the class shares from the fraction; `None` where a class lacks."""
+    """Distance of the class shares from the fraction; `None` where a class lacks.
+
+    The three are voxels per class: held out, in all, and in the gap.
+    """
+    kept = total - lost
     present = total > 0
-    least = np.minimum(held, total - held)[present]
-    if (least < MIN_CLASS_VOXELS).any():
+    least = np.minimum(held, kept - held)[present]
+    if not present.any() or (least < MIN_CLASS_VOXELS).any():
         return None
-    shares = held[present] / total[present]
-    if held.sum() / total.sum() > _MAX_SHARE:
+    if held.sum() / kept.sum() > _MAX_SHARE:
         return None
+    shares = held[present] / kept[present]
     return float(np.abs(np.log(shares / fraction)).mean())
 
 
@@ -224,27 +245,39 @@ def _last_items(
     pairs: Sequence[Pair], indices: Sequence[LabelIndex], fraction: float
 ) -> Split | None:
     """Hold out the last (or first) time points, and drop the one beside them."""
+    positions = np.array([_position(pair) for pair in pairs])
+    n_points = int(positions.max()) + 1
+    if n_points < _MIN_SLICES:
+        return None
+    n_held = max(1, round(fraction * n_points))
     counts = np.stack([index.counts for index in indices])
-    n_held = max(1, round(fraction * len(pairs)))
-    numbers = np.arange(len(pairs))
+    total = counts.sum(0)
     options = []
-    for held, gap in (
-        (numbers[-n_held:], len(pairs) - n_held - 1),
-        (numbers[:n_held], n_held),
+    for first, stop, gap in (
+        (n_points - n_held, n_points, n_points - n_held - 1),
+        (0, n_held, n_held),
     ):
-        kept = counts.sum(0) - counts[gap]
-        score = _badness(counts[held].sum(0), kept, fraction)
+        is_held = (positions >= first) & (positions < stop)
+        is_gap = positions == gap
+        lost = counts[is_gap].sum(0)
+        score = _badness(counts[is_held].sum(0), total, lost, fraction)
         if score is not None:
-            options.append((score, set(held.tolist()), gap))
+            options.append((score, is_held, is_gap))
     if not options:
         return None
-    _, held_set, gap = min(options, key=lambda option: option[0])
+    _, is_held, is_gap = min(options, key=lambda option: option[0])
     regions = [whole(number, pair.shape) for number, pair in enumerate(pairs)]
     return Split(
-        tuple(r for r in regions if r.pair not in held_set and r.pair != gap),
-        tuple(r for r in regions if r.pair in held_set),
-        f"{n_held} of {len(pairs)} time points are held out",
+        tuple(r for r in regions if not is_held[r.pair] and not is_gap[r.pair]),
+        tuple(r for r in regions if is_held[r.pair]),
+        f"{n_held} of {n_points} time points are held out",
     )
+
+
+def _position(pair: Pair) -> int:
+    """Index of an item on its time axis, or on its first item axis."""
+    index = pair.image.index
+    return index.get("T", next(iter(index.values()), 0))
 
 
 @dataclass(frozen=True)
@@ -274,20 +307,20 @@ class _Cut:
 def _slab(
     pairs: Sequence[Pair], indices: Sequence[LabelIndex], fraction: float
 ) -> Split | None:
-    """Cut a slab from the item with most labels (from all items of a time series)."""
-    main = int(np.argmax([index.counts.sum() for index in indices]))
-    shape = pairs[main].shape
-    is_series = len({pair.sample for pair in pairs}) == 1
-    same = [n for n, p in enumerate(pairs) if n == main or is_series]
+    """Cut the same slab from every item of the sample with most labels."""
+    samples = np.array([pair.sample for pair in pairs])
+    counts = np.stack([index.counts for index in indices])
+    main = int(np.argmax(np.bincount(samples, counts.sum(1))))
+    same = np.flatnonzero(samples == main).tolist()
     marginals = [
         np.sum([indices[n].marginals[axis] for n in same], axis=0) for axis in range(3)
     ]
-    total = np.sum([index.counts for index in indices], axis=0)
+    total = counts.sum(0)
     share = fraction * total.sum() / max(1, marginals[0].sum())
     options = []
-    for cut in _cuts(shape, marginals, min(share, 0.5)):
+    for cut in _cuts(pairs[same[0]].shape, marginals, min(share, 0.5)):
         held, lost = _held(marginals[cut.axis], cut)
-        score = _badness(held, total - lost, fraction)
+        score = _badness(held, total, lost, fraction)
         if score is not None:
             options.append((cut.axis > 0, score, cut))
     if not options:
@@ -307,7 +340,8 @@ def _cut_regions(pairs: Sequence[Pair], same: Sequence[int], cut: _Cut) -> Split
         validation.append(Region(number, *held))
     where = "last" if cut.at_end else "first"
     unit = "slices" if cut.axis == 0 else f"voxels along {'ZYX'[cut.axis]}"
-    reason = f"the {where} {cut.size} {unit} of {pairs[same[0]].name} are held out"
+    name = _sample_name(pairs[same[0]])
+    reason = f"the {where} {cut.size} {unit} of {name} are held out"
     return Split(tuple(training), tuple(validation), reason)
 
 
