@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from napari_segtrain.workflows.prediction import predict
     from napari_segtrain.workflows.training import resume, train
 
-# Read when torch is loaded: its threads sleep while they wait for one another. Spinning,
-# they make training 10 times slower or worse as soon as another program (a viewer, say)
-# uses the same cores.
+# Read when torch is loaded: its threads spin for a moment only while they wait for one
+# another, then sleep. Were they to spin on, training would be many times slower as soon
+# as another program (a viewer, say) uses the same cores; see benchmarks/RESULTS.md.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 try:
     __version__ = version("napari-segtrain")
