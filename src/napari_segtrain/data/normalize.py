@@ -246,6 +246,7 @@ def _spread_boxes(
     """Whole slices spread over Z, or bands of rows where a slice is too large."""
     n_z, n_y, n_x = shape
     max_read = 4 * budget
+    n_blocks = max(1, min(n_blocks, max_read // n_x))
     slices = np.unique(np.linspace(0, n_z - 1, min(n_z, n_blocks)).round().astype(int))
     rows = max(1, min(n_y, max_read // (len(slices) * n_x)))
     bands = max(1, n_blocks // len(slices)) if rows < n_y else 1
