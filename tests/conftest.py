@@ -2,5 +2,10 @@
 
 import os
 
+from hypothesis import settings
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 """Workers of pytest share the cores; more threads each would wait for one another."""
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")

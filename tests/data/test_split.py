@@ -81,7 +81,7 @@ def datasets(draw):
     return make_dataset(*labels, axes=axes)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     datasets(),
     st.sampled_from(["dense", "unlabelled", "painted-slices"]),
@@ -125,7 +125,7 @@ def test_no_training_patch_reaches_a_validation_region_or_its_gap(
         assert all(pairs[patch.pair].shape[a] >= stop[a] > start[a] for a in range(3))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(datasets())
 def test_automatic_validation_holds_out_or_says_why_not(dataset):
     try:

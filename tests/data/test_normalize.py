@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.data.helpers import RecordingArray
+
+from napari_segtrain.config import NormalizationConfig
+from napari_segtrain.data.normalize import (
+    MAX_SAMPLED_VOXELS,
+    IntensityMap,
+    Normalization,
+    measure,
+    plan_normalization,
+)
+from napari_segtrain.errors import DataError
+from napari_segtrain.image import Image
+
+METHODS = ("percentile", "zscore", "zero-center", "rescale", "none")
+DTYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32)
+
+
+def item_of(voxels, axes=None):
+    return Image(voxels, axes or "ZYX"[-voxels.ndim :]).items()[0]
+
+
+def noise(shape=(40, 50), mean=100.0, spread=10.0, seed=0):
+    return np.random.default_rng(seed).normal(mean, spread, shape)
+
+
+def plan(*images, axes=None, **config):
+    items = [item_of(image, axes) for image in images]
+    return plan_normalization(items, NormalizationConfig(**config))
+
+
+def normalized(rule, voxels, axes=None):
+    item = item_of(voxels, axes)
+    return rule.for_item(item).apply(item.read())
+
+
+class TestMethods:
+    voxels = noise()
+
+    def one(self, method, **config):
+        rule, maps = plan(self.voxels, method=method, **config)
+        result = normalized(rule, self.voxels)
+        np.testing.assert_array_equal(
+            result, maps[0].apply(item_of(self.voxels).read())
+        )
+        return result
+
+    def test_percentile(self):
+        result = self.one("percentile", percentiles=(10, 90))
+        np.testing.assert_allclose(np.percentile(result, (10, 90)), (0, 1), atol=1e-5)
+
+    def test_zscore(self):
+        result = self.one("zscore")
+        assert result.mean() == pytest.approx(0, abs=1e-5)
+        assert result.std() == pytest.approx(1, abs=1e-5)
+
+    def test_zero_center(self):
+        result = self.one("zero-center")
+        assert result.mean() == pytest.approx(0, abs=1e-4)
+        assert result.std() == pytest.approx(self.voxels.std(), rel=1e-4)
+
+    def test_rescale(self):
+        result = self.one("rescale")
+        assert (result.min(), result.max()) == pytest.approx((0, 1), abs=1e-6)
+
+    def test_none(self):
+        result = self.one("none")
+        np.testing.assert_array_equal(result[0, 0], self.voxels.astype(np.float32))
+
+
+@pytest.mark.parametrize("scope", ["image", "training-set"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_crop_is_normalized_as_the_whole(dtype, method, scope):
+    voxels = noise((2, 3, 40, 50)).astype(dtype)
+    voxels.flat[0] = 0
+    rule, _ = plan(voxels, axes="CZYX", method=method, scope=scope)
+    item = item_of(voxels, "CZYX")
+    whole = rule.for_item(item).apply(item.read())
+    box = (slice(1, 2), slice(5, 20), slice(30, 50))
+    crop = rule.for_item(item).apply(item.read(box))
+    assert whole.dtype == crop.dtype == np.float32
+    np.testing.assert_array_equal(crop, whole[(slice(None), *box)])
+
+
+def test_per_image_statistics_are_those_of_the_image_at_hand():
+    rule, _ = plan(noise(), noise(mean=500, spread=90), method="zscore", scope="image")
+    assert rule.training_set is None
+    other = normalized(rule, noise(mean=-40, spread=3, seed=7))
+    assert other.mean() == pytest.approx(0, abs=1e-4)
+    assert other.std() == pytest.approx(1, rel=1e-4)
+
+
+def test_statistics_of_the_training_set_are_kept_for_every_image():
+    rule, maps = plan(noise(), noise(seed=1), method="zscore", scope="training-set")
+    assert maps == (rule.training_set,) * 2
+    brighter = normalized(rule, noise(mean=200))
+    assert brighter.mean() == pytest.approx(10, rel=0.02)
+
+
+def test_channels_are_measured_one_by_one():
+    voxels = np.stack([noise(), noise(mean=9000, spread=500)])
+    rule, _ = plan(voxels, axes="CYX", method="zscore")
+    result = normalized(rule, voxels, "CYX")
+    np.testing.assert_allclose(result.mean(axis=(1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(result.std(axis=(1, 2, 3)), 1, rtol=1e-4)
+
+
+class TestChoice:
+    def test_images_that_are_alike_are_measured_together(self):
+        rule, _ = plan(*[noise(seed=seed) for seed in range(3)])
+        assert (rule.scope, rule.method) == ("training-set", "zscore")
+
+    @pytest.mark.parametrize(
+        "other", [noise(spread=30), noise(mean=160), noise() * 0 + 3]
+    )
+    def test_images_that_differ_are_measured_one_by_one(self, other):
+        rule, _ = plan(noise(), other)
+        assert (rule.scope, rule.method) == ("image", "percentile")
+
+    def test_one_channel_that_differs_is_enough(self):
+        first = np.stack([noise(), noise()])
+        second = np.stack([noise(), noise(mean=200)])
+        assert plan(first, second, axes="CYX")[0].scope == "image"
+
+    def test_what_is_said_is_done(self):
+        rule, _ = plan(noise(), noise(mean=900), method="rescale", scope="training-set")
+        assert (rule.scope, rule.method) == ("training-set", "rescale")
+        assert plan(noise(), scope="image")[0].method == "percentile"
+
+
+@given(st.sampled_from(METHODS), st.sampled_from(["image", "training-set"]))
+def test_a_constant_channel_becomes_finite(method, scope):
+    voxels = np.stack([noise(), np.full((40, 50), 7.0)])
+    rule, _ = plan(voxels, axes="CYX", method=method, scope=scope)
+    result = normalized(rule, voxels, "CYX")
+    assert np.isfinite(result).all()
+    assert np.ptp(result[1]) == 0
+
+
+def test_a_mostly_constant_image_keeps_its_contrast():
+    voxels = np.zeros((100, 100))
+    voxels[50, 50:53] = 5
+    rule, _ = plan(voxels, method="percentile")
+    assert np.ptp(normalized(rule, voxels)) == pytest.approx(1)
+
+
+def test_constant_images_are_refused_with_their_value():
+    with pytest.raises(DataError, match=r"constant.*value 7.*check"):
+        plan(np.full((20, 20), 7), np.full((20, 20), 9))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_voxels_that_are_not_finite_are_refused(bad, dtype):
+    voxels = noise().astype(dtype)
+    voxels[3, 4] = bad
+    items = [item_of(noise()), item_of(voxels)]
+    with pytest.raises(DataError, match=r"NaN or infinite voxels in cells_2 \(1 in"):
+        plan_normalization(items, NormalizationConfig(), ["cells_1", "cells_2"])
+    with pytest.raises(DataError, match="NaN or infinite"):
+        Normalization("zscore", "image").for_item(items[1])
+    with pytest.raises(DataError, match="NaN or infinite"):
+        IntensityMap((0.0,), (1.0,)).apply(items[1].read())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "offset"), [(np.uint32, 4e9), (np.int64, 1e12), (np.float64, 1e12)]
+)
+def test_small_contrast_on_large_values_survives(dtype, offset):
+    voxels = (noise(spread=20) + offset).astype(dtype)
+    result = normalized(plan(voxels, method="zscore")[0], voxels)
+    assert len(np.unique(result)) > 50
+    assert result.std() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 60_000, 60_000), (5000, 3000, 3000), (3, 100, 2_000_000)]
+)
+def test_a_huge_image_is_sampled(shape):
+    array = RecordingArray(shape=shape)
+    measure([item_of(array, "ZYX")], (1, 99))
+    assert max(array.reads) <= 4 * MAX_SAMPLED_VOXELS
+    assert sum(array.reads) <= 8 * MAX_SAMPLED_VOXELS
+
+
+class Gradient(RecordingArray):
+    """A huge volume whose voxels are their own z."""
+
+    def __getitem__(self, key):
+        block = super().__getitem__(key)
+        z = np.arange(key[0].start, key[0].stop)
+        return block + z[:, None, None].astype(self.dtype)
+
+
+def test_the_sample_is_spread_over_the_image():
+    array = Gradient(shape=(4001, 5000, 5000), dtype=np.float32)
+    found = measure([item_of(array, "ZYX")], (1, 99))
+    assert found.minimum == (0,)
+    assert found.maximum == (4000,)
+    assert found.mean[0] == pytest.approx(2000)
+
+
+def test_a_store_that_is_mostly_empty_is_looked_at_more_closely():
+    voxels = np.zeros((300, 64, 64), np.uint8)
+    voxels[107:115] = 50
+    rule, _ = plan(voxels)
+    assert np.ptp(normalized(rule, voxels)) > 0
+
+
+def test_many_images_are_sampled_less_each():
+    arrays = [
+        RecordingArray(shape=(1, 3000, 3000), dtype=np.float32) for _ in range(40)
+    ]
+    measure([item_of(array, "ZYX") for array in arrays], (1, 99))
+    assert sum(sum(array.reads) for array in arrays) <= 8 * MAX_SAMPLED_VOXELS
+
+
+def test_measuring_twice_gives_the_same():
+    item = item_of(noise((30, 40, 50)))
+    assert measure([item], (1, 99)) == measure([item], (1, 99))
