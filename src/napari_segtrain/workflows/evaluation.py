@@ -124,10 +124,19 @@ def open_label_pairs(
     elif data.stack:
         opened = [(_read_stack(Path(truth)), _read_stack(Path(segmentation)))]
     else:
+        _refuse_same(Path(truth), Path(segmentation))
         pairing = pair_files(truth, segmentation)
         opened = [(read_labels(a), read_labels(b)) for a, b in pairing.pairs]
         unmatched = (*pairing.unmatched_images, *pairing.unmatched_labels)
     return OpenedPairs(_with_classes(opened, data), unmatched)
+
+
+def _refuse_same(truth: Path, segmentation: Path) -> None:
+    if truth.resolve() == segmentation.resolve():
+        raise DataError(
+            f"The ground truth and the segmentation are both {truth}; give two "
+            "different files or folders."
+        )
 
 
 def _listed_pairs(

@@ -1,0 +1,165 @@
+"""``segtrain evaluate``: a table for people, CSV and JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+from tests.cli.helpers import SMALL, disks, iou, listing
+
+from napari_segtrain.data.samples import sample_dir
+
+
+def write(folder: Path, **arrays: np.ndarray) -> Path:
+    folder.mkdir(parents=True)
+    for name, array in arrays.items():
+        tifffile.imwrite(folder / f"{name}.tif", array, photometric="minisblack")
+    return folder
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_are_right(segtrain, tmp_path: Path) -> None:
+    truth, other = disks((60, 60), 0)[1], disks((60, 60), 1)[1]
+    mixed = np.where(np.arange(60) < 30, truth, other)
+    given = (write(tmp_path / "a", x=truth), write(tmp_path / "b", x=mixed))
+    said = segtrain("evaluate", *given, "--output", tmp_path / "report")
+    assert (said.code, said.err) == (0, "")
+    rows = rows_of(tmp_path / "report/metrics.csv")
+    found = {row["class"]: row["iou"] for row in rows if row["image"] == "all images"}
+    expected = {value: iou(truth, mixed, value) for value in (0, 100, 255)}
+    assert float(found["background"]) == pytest.approx(expected[0])
+    assert float(found["class 100"]) == pytest.approx(expected[100])
+    mean = (expected[100] + expected[255]) / 2
+    assert float(found["overall"]) == pytest.approx(mean)
+    report = json.loads((tmp_path / "report/metrics.json").read_text())
+    assert report["total"]["overall"]["iou"] == pytest.approx(mean)
+    assert f"{mean:.3f}" in said.out
+
+
+def test_predictions_of_a_model(
+    segtrain, data: Path, trained: Path, tmp_path: Path
+) -> None:
+    image = data / "test/image"
+    assert segtrain("predict", trained, image, "--output", tmp_path / "s").code == 0
+    given = (data / "test/label", tmp_path / "s", "--output", tmp_path / "report")
+    said = segtrain("evaluate", *given, "--images", image)
+    assert said.code == 0
+    assert "gray" in said.out
+    assert listing(tmp_path / "report") == {
+        "metrics.csv", "metrics.json", "overlays",
+        "overlays/cell_d.png", "overlays/cell_e.png",
+    }  # fmt: skip
+    names = {row["image"] for row in rows_of(tmp_path / "report/metrics.csv")}
+    assert names == {"cell_d", "cell_e", "all images"}
+
+
+def test_without_output_nothing_is_written(
+    segtrain, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    truth = data / "test/label"
+    said = segtrain("evaluate", truth / "cell_d.tif", truth / "cell_d.tif")
+    assert said.code == 3
+    assert "both" in said.err
+    copy = shutil.copytree(truth, tmp_path.with_name("copy"))
+    said = segtrain("evaluate", truth, copy)
+    assert (said.code, said.err) == (0, "")
+    assert "100.0% of the labelled voxels are right" in said.out
+    assert listing(tmp_path) == set()
+
+
+def test_objects_of_the_nuclei(segtrain, tmp_path: Path) -> None:
+    folder = sample_dir("nuclei") / "test/label"
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    given = ("evaluate", folder, copy, "--objects", "--output", tmp_path / "r")
+    said = segtrain(*given)
+    assert said.code == 0
+    rows = rows_of(tmp_path / "r/metrics_objects.csv")
+    total = [row for row in rows if row["image"] == "all images"]
+    assert [float(row["threshold"]) for row in total] == [0.5, 0.75]
+    assert all(float(row["f1"]) == 1 for row in total)
+    ids = sum(len(np.unique(tifffile.imread(p))) - 1 for p in folder.iterdir())
+    assert int(total[0]["n_truth"]) == ids
+
+
+def test_nuclei_from_training_to_objects(segtrain, tmp_path: Path) -> None:
+    nuclei = sample_dir("nuclei")
+    train = ("--images", nuclei / "train/image", "--labels", nuclei / "train/label")
+    options = (
+        "--target", "instances", "--iterations", 30, "--validation", "none", *SMALL,
+        "--output", tmp_path / "run",
+    )  # fmt: skip
+    assert segtrain("train", *train, *options).code == 0
+    given = (tmp_path / "run", nuclei / "test/image", "--output", tmp_path / "s")
+    assert segtrain("predict", *given).code == 0
+    labels = tifffile.imread(tmp_path / "s/002.tif")
+    assert labels.max() > 3
+    said = segtrain("evaluate", nuclei / "test/label", tmp_path / "s", "--objects")
+    assert said.code == 0
+    assert "mean matched IoU" in said.out
+
+
+def test_unlabelled_voxels_count_nowhere(segtrain, tmp_path: Path) -> None:
+    truth = np.zeros((40, 40), np.uint8)
+    truth[:20] = 1
+    truth[:, 30:] = 255
+    wrong = np.where(truth == 255, 1, truth).astype(np.uint8)
+    given = (write(tmp_path / "a", x=truth), write(tmp_path / "b", x=wrong))
+    said = segtrain("evaluate", *given, "--ignore", 255)
+    assert "100.0% of the labelled voxels" in said.out
+    counted = segtrain("evaluate", *given, "--ignore", "none")
+    assert "100.0% of the labelled voxels" not in counted.out
+
+
+def test_zero_and_classes(segtrain, tmp_path: Path) -> None:
+    truth = np.zeros((2, 40, 40), np.uint8)
+    truth[0, :20] = 1
+    truth[0, 20:] = 2
+    prediction = truth.copy()
+    prediction[1] = 2
+    given = (write(tmp_path / "a", x=truth), write(tmp_path / "b", x=prediction))
+    options = ("--zero", "unlabelled", "--classes", "1=cell,2=background")
+    said = segtrain("evaluate", *given, *options)
+    assert "100.0% of the labelled voxels" in said.out
+    assert "cell" in said.out
+    dense = segtrain("evaluate", *given, "--zero", "dense", "--target", "semantic")
+    assert "100.0% of the labelled voxels" not in dense.out
+
+
+def test_a_stack_against_a_volume(segtrain, tmp_path: Path) -> None:
+    labels = disks((3, 40, 40), 0)[1]
+    (tmp_path / "a").mkdir()
+    for z, plane in enumerate(labels):
+        PIL.Image.fromarray(plane).save(tmp_path / "a" / f"{z}.png")
+    write(tmp_path / "b", volume=labels)
+    for segmentation in (tmp_path / "b", tmp_path / "b/volume.tif", tmp_path / "a"):
+        said = segtrain("evaluate", tmp_path / "a", segmentation, "--stack")
+        assert (said.code, said.err) == (0, "")
+        assert "100.0% of the labelled voxels" in said.out
+
+
+def test_files_without_a_partner_are_listed(segtrain, tmp_path: Path) -> None:
+    labels = disks((40, 40), 0)[1]
+    given = (write(tmp_path / "a", x=labels), write(tmp_path / "b", x=labels, y=labels))
+    said = segtrain("evaluate", *given)
+    assert said.code == 0
+    assert said.err == f"! {tmp_path / 'b/y.tif'} has no partner and is left out\n"
+
+
+def test_overwrite(segtrain, tmp_path: Path) -> None:
+    labels = disks((40, 40), 0)[1]
+    folders = (write(tmp_path / "a", x=labels), write(tmp_path / "b", x=labels))
+    given = ("evaluate", *folders, "--output", tmp_path / "report")
+    assert segtrain(*given).code == 0
+    assert segtrain(*given).code == 7
+    assert segtrain(*given, "--overwrite").code == 0

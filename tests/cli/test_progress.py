@@ -1,0 +1,69 @@
+"""Bars for people, plain lines for logs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.helpers import SMALL, call, segtrain_script
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+@pytest.fixture
+def arguments(data: Path) -> list[str]:
+    images, labels = data / "train/image", data / "train/label"
+    options = ("--iterations", 40, "--set", "training.iterations_per_epoch=20")
+    paths = ("--images", images, "--labels", labels, "--output", "run")
+    return [str(a) for a in ("train", *paths, *options, *SMALL)]
+
+
+def test_a_log_has_plain_lines(arguments, tmp_path: Path) -> None:
+    said = call(*arguments, cwd=tmp_path)
+    assert (said.code, said.err) == (0, "")
+    assert not CONTROL.search(said.out)
+    assert re.search(r"^run folder: run$", said.out, re.M)
+    assert re.search(r"^epoch 2: \d+ s, iteration 40, loss [\d.]+, ", said.out, re.M)
+    assert re.match(
+        r"trained 40 iterations in \d+ s, validation IoU 0\.\d{3}; "
+        r"the model is run.model$",
+        said.lines[-1],
+    )
+    log = call("predict", "run", arguments[2], "--output", "s", cwd=tmp_path)
+    assert (log.code, log.err) == (0, "")
+    assert not CONTROL.search(log.out)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_a_terminal_has_bars(arguments, tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    with subprocess.Popen(
+        [segtrain_script(), *arguments],
+        cwd=tmp_path,
+        env=environment,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # the other side was closed
+                break
+            if not part:
+                break
+            shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    text = shown.decode()
+    assert "\x1b[" in text
+    assert re.search(r"iteration \d+, loss [\d.]+", text)
+    assert "s left" in text
+    assert "epoch 2: " in text
