@@ -43,6 +43,10 @@ _N_DRAWS = 64
 _MIN_SLICES = 6
 _MIN_PLANE = 96
 _MAX_SHARE = 0.34
+_END_PENALTY = 0.25
+"""Hold out the end of an axis only when it represents the classes clearly better than
+the start: labels that are made from the start on end where the unlabelled part begins,
+and those nearest to it are the most useful to train on."""
 
 
 @dataclass(frozen=True)
@@ -322,7 +326,7 @@ def _slab(
         held, lost = _held(marginals[cut.axis], cut)
         score = _badness(held, total, lost, fraction)
         if score is not None:
-            options.append((cut.axis > 0, score, cut))
+            options.append((cut.axis > 0, score + _END_PENALTY * cut.at_end, cut))
     if not options:
         return None
     _, _, cut = min(options, key=lambda option: option[:2])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MIN_SCORE_GAIN = 0.002
 _FINISH_SHARE = 0.1
 _MAX_FINISH_ITERATIONS = 150
-_VALIDATION_SHARE = 0.05
+_VALIDATION_SHARE = 0.04
 _EPOCHS_PER_RUN = 10
 _MAX_EPOCH_SECONDS = 20.0
 _CALIBRATION_ITERATIONS = 8
@@ -59,6 +59,8 @@ class Pacer:
         self._length = length
         self._clock = clock
         self.iterations_per_epoch = iterations_per_epoch or 0
+        self._is_measured = iterations_per_epoch is None
+        self.has_new_validation = False
         self.n_iterations = fixed_iterations(length, self.iterations_per_epoch)
         self._limit = time_limit(length, max_minutes)
         self.speed = Speedometer()
@@ -66,7 +68,13 @@ class Pacer:
         self.save_seconds = 0.0
 
     def expect_validation(self, n_voxels: int) -> None:
-        """Guess what a validation costs from the training speed, until one was made."""
+        """Guess what a validation costs from the training speed, until one was made.
+
+        Parameters
+        ----------
+        n_voxels : int
+            Voxels that pass the network.
+        """
         if not self.validation_seconds and self.speed.voxels_per_second:
             cost = n_voxels * _FORWARD_SHARE / self.speed.voxels_per_second
             self.validation_seconds = cost
@@ -108,8 +116,11 @@ class Pacer:
 
     def calibrate_epoch(self, progress: Progress) -> Progress:
         """Choose the iterations per epoch from what iteration and validation cost."""
-        if self.iterations_per_epoch or progress.iteration < _CALIBRATION_ITERATIONS:
+        if not self._is_measured or progress.iteration < _CALIBRATION_ITERATIONS:
             return progress
+        if self.iterations_per_epoch and not self.has_new_validation:
+            return progress
+        self.has_new_validation = False
         share = (self._limit or 0.0) / _EPOCHS_PER_RUN
         seconds = max(
             self.validation_seconds / _VALIDATION_SHARE, min(share, _MAX_EPOCH_SECONDS)

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 _EVENT_SECONDS = 0.25
 _MAX_BAD_STEPS = 20
-_N_RECALIBRATION = int(__import__("os").environ.get("NREC", "12"))
+_N_RECALIBRATION = 12
 
 
 def iter_training(
@@ -311,7 +311,8 @@ class _Trainer:
             epoch_loss_sum=progress.epoch_loss_sum + loss,
         )
         self._pacer.speed.add(waited, computed, batch.targets.numel())
-        self._pacer.expect_validation(self._validator.n_voxels)
+        n_recalibration = _N_RECALIBRATION * batch.targets.numel()
+        self._pacer.expect_validation(self._validator.n_voxels + n_recalibration)
         self._progress = self._pacer.calibrate_epoch(self._progress)
         now = time.perf_counter()
         if now - self._reports.last >= _EVENT_SECONDS:
@@ -415,6 +416,7 @@ class _Trainer:
             return None
         validation = self._validator.run(self._network, self._average.state, self._loss)
         self._pacer.validation_seconds = time.perf_counter() - start
+        self._pacer.has_new_validation = True
         return validation
 
     def _epoch_event(
