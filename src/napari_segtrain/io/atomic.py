@@ -74,7 +74,8 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise `OutputError` when ``path`` exists and must not be replaced."""
     if Path(path).exists() and not overwrite:
         raise OutputError(
-            f"{path} exists already; choose another name, or allow to replace it."
+            f"{path} exists already; choose another name, or replace it with "
+            "--overwrite."
         )
 
 
