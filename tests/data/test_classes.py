@@ -90,7 +90,7 @@ class TestIgnored:
         assert propose(with_values(0, 1, 255), ignore=()).values == (0, 1, 255)
         table = propose(with_values(0, 1, 9), ignore=(9,))
         assert roles(table) == {0: "background", 1: "class", 9: "unlabelled"}
-        table = propose(with_values(0, 1, 2), ignore=(0,))
+        table = propose(with_values(0, 1, 2), ignore=(0,), zero="unlabelled")
         assert table.values == (1, 2)
         assert table.unlabelled_values == (0,)
 
@@ -195,8 +195,9 @@ class TestObjects:
         assert table.to_index(labels).tolist() == [0, 1, 1, 255]
 
     def test_ids_need_a_background(self):
-        with pytest.raises(DataError, match=r"need a background.*--zero dense"):
-            propose(with_values(0, 1, 2), target="instances", zero="unlabelled")
+        for settings in ({"zero": "unlabelled"}, {"ignore": (0,)}):
+            with pytest.raises(DataError, match=r"need a background.*--zero dense"):
+                propose(with_values(0, 1, 2), target="instances", **settings)
 
 
 class TestNames:

@@ -154,7 +154,7 @@ def _object_table(
     counts: Counter[int], ignored: Sequence[int], zero: ZeroPolicy, n_zero: int
 ) -> ClassTable:
     n_voxels = sum(n for value, n in counts.items() if value and value not in ignored)
-    if zero == "unlabelled":
+    if zero == "unlabelled" or 0 in ignored:
         raise DataError(
             "Objects with ids need a background, but 0 counts as unlabelled; use "
             "--zero dense (or painted-slices), or --target semantic."
@@ -193,10 +193,10 @@ def _rows(
     names = _names(values, zero, config, known)
     colors = {row.value: row.color for row in known.rows} if known else {}
     rows = []
-    if zero == "unlabelled":
-        if counts[0]:
-            rows.append(ClassInfo(0, "unlabelled", "#808080", "unlabelled", counts[0]))
-    elif 0 not in ignored and n_zero:
+    has_zero = counts[0] > 0 and 0 not in ignored
+    if has_zero and zero == "unlabelled":
+        rows.append(ClassInfo(0, "unlabelled", "#808080", "unlabelled", counts[0]))
+    elif has_zero and n_zero:
         name = config.classes.get(0, "background")
         rows.append(ClassInfo(0, name, "#000000", "background", n_zero))
     background = _painted_background(values, names) if zero == "unlabelled" else None
