@@ -12,6 +12,7 @@ from benchmarks.commands import scratch
 from napari_segtrain.config import parse_experiment
 from napari_segtrain.data.dataset import Dataset, Sample
 from napari_segtrain.image import Image, LabelImage
+from napari_segtrain.training import learner as learner_module
 from napari_segtrain.training import trainer as trainer_module
 from napari_segtrain.training.events import IterationEnd
 from napari_segtrain.workflows.training import iter_training_run
@@ -39,7 +40,7 @@ def _measure(shape: tuple[int, ...]) -> tuple[list[float], list[float]]:
     """Seconds inside `train_step`, and from one iteration to the next."""
     inside: list[float] = []
     ends: list[float] = []
-    real_step = trainer_module.train_step
+    real_step = learner_module.train_step
 
     def timed_step(*arguments: Any, **options: Any) -> float:
         start = time.perf_counter()
@@ -47,7 +48,7 @@ def _measure(shape: tuple[int, ...]) -> tuple[list[float], list[float]]:
         inside.append(time.perf_counter() - start)
         return loss
 
-    trainer_module.train_step = timed_step
+    learner_module.train_step = timed_step
     trainer_module._EVENT_SECONDS = 0.0  # noqa: SLF001 - an event per step
     try:
         with scratch() as folder:
@@ -57,7 +58,7 @@ def _measure(shape: tuple[int, ...]) -> tuple[list[float], list[float]]:
                 if isinstance(event, IterationEnd)
             )
     finally:
-        trainer_module.train_step = real_step
+        learner_module.train_step = real_step
     return inside[_WARM_UP:], list(np.diff(ends))[_WARM_UP - 1 :]
 
 

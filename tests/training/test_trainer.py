@@ -19,7 +19,7 @@ from napari_segtrain.config import ExperimentConfig
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.errors import ConfigError, ModelError, OutputError, TrainingError
-from napari_segtrain.training import trainer
+from napari_segtrain.training import learner, trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import (
@@ -324,14 +324,14 @@ def test_without_validation_the_last_weights_are_kept(run_dir: Path) -> None:
 def test_memory_that_runs_out_shrinks_the_batch(
     dataset: Dataset, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_step = trainer.train_step
+    real_step = learner.train_step
 
     def greedy(network, loss, optimizer, images, targets, **rest):
         if len(images) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real_step(network, loss, optimizer, images, targets, **rest)
 
-    monkeypatch.setattr(trainer, "train_step", greedy)
+    monkeypatch.setattr(learner, "train_step", greedy)
     recorder = Recorder()
     result = train(dataset, make_config(training=_short()), run_dir, recorder)
     assert [event.batch_size for event in recorder.of(BatchShrunk)] == [2]
@@ -344,7 +344,7 @@ def test_memory_for_not_even_one_patch_is_said_in_one_sentence(
     def never(*_args: object, **_rest: object) -> float:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(trainer, "train_step", never)
+    monkeypatch.setattr(learner, "train_step", never)
     with pytest.raises(TrainingError, match="use a smaller"):
         train(dataset, make_config(training=_short()), run_dir)
     assert load_model(run_dir).spec.dims == 2

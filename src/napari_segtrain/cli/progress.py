@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from napari_segtrain.control import Event
+from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.events import (
     Annealing,
     BatchShrunk,
@@ -26,7 +27,7 @@ from napari_segtrain.training.events import (
     IterationEnd,
     Planned,
 )
-from napari_segtrain.training.plan import TrainingPlan, describe_plan
+from napari_segtrain.training.plan import TrainingPlan
 
 _LOG_SECONDS = 10.0
 

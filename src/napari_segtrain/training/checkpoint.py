@@ -75,6 +75,38 @@ class Progress:
     is_complete: bool = False
     scaler_scale: float | None = None
 
+    @property
+    def mean_epoch_loss(self) -> float:
+        """Mean training loss of the epoch that is under way."""
+        return self.epoch_loss_sum / max(1, self.epoch_iterations)
+
+    def after_epoch(self, score: float | None, *, min_gain: float) -> Progress:
+        """Count an epoch.
+
+        Parameters
+        ----------
+        score : float, optional
+            Its validation score; without one the training loss tells of a plateau.
+        min_gain : float
+            By how much a score must exceed the former ones to count as a gain.
+        """
+        is_best = score is not None and (
+            self.best_score is None or score > self.best_score
+        )
+        merit = score if score is not None else -self.mean_epoch_loss
+        has_gain = self.plateau_score is None or merit > self.plateau_score + min_gain
+        epoch = self.epoch + 1
+        return replace(
+            self,
+            epoch=epoch,
+            best_score=score if is_best else self.best_score,
+            best_epoch=epoch if is_best else self.best_epoch,
+            plateau_score=merit if has_gain else self.plateau_score,
+            epochs_without_gain=0 if has_gain else self.epochs_without_gain + 1,
+            epoch_loss_sum=0.0,
+            epoch_iterations=0,
+        )
+
 
 @dataclass(frozen=True)
 class Checkpoint:

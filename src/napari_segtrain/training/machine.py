@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 import torch
 
 from napari_segtrain.networks import choose_device
-from napari_segtrain.training.plan import Machine
 
 if TYPE_CHECKING:
     from napari_segtrain.networks.device import DeviceSetting
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the run may use.
+
+    Parameters
+    ----------
+    device : str
+        torch's name: cpu, cuda or mps.
+    name : str
+        For people.
+    memory_bytes : int
+        Free memory of the device.
+    """
+
+    device: str
+    name: str
+    memory_bytes: int
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the network runs on the processor."""
+        return self.device == "cpu"
 
 
 def find_machine(setting: DeviceSetting) -> Machine:

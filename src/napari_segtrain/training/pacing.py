@@ -60,7 +60,7 @@ class Pacer:
         self._clock = clock
         self.iterations_per_epoch = iterations_per_epoch or 0
         self._is_measured = iterations_per_epoch is None
-        self.has_new_validation = False
+        self._has_new_validation = False
         self.n_iterations = fixed_iterations(length, self.iterations_per_epoch)
         self._limit = time_limit(length, max_minutes)
         self.speed = Speedometer()
@@ -78,6 +78,11 @@ class Pacer:
         if not self.validation_seconds and self.speed.voxels_per_second:
             cost = n_voxels * _FORWARD_SHARE / self.speed.voxels_per_second
             self.validation_seconds = cost
+
+    def note_validation(self, seconds: float) -> None:
+        """Take note of what a validation cost."""
+        self.validation_seconds = seconds
+        self._has_new_validation = True
 
     @property
     def reserve(self) -> float:
@@ -118,9 +123,9 @@ class Pacer:
         """Choose the iterations per epoch from what iteration and validation cost."""
         if not self._is_measured or progress.iteration < _CALIBRATION_ITERATIONS:
             return progress
-        if self.iterations_per_epoch and not self.has_new_validation:
+        if self.iterations_per_epoch and not self._has_new_validation:
             return progress
-        self.has_new_validation = False
+        self._has_new_validation = False
         share = (self._limit or 0.0) / _EPOCHS_PER_RUN
         seconds = max(
             self.validation_seconds / _VALIDATION_SHARE, min(share, _MAX_EPOCH_SECONDS)

@@ -13,10 +13,8 @@ from napari_segtrain.axes import (
     ANISOTROPY_RATIO,
     ZYX,
     anisotropy,
-    format_voxel_size,
 )
 from napari_segtrain.config import (
-    AutoValidation,
     ExperimentConfig,
     NetworkConfig,
     PlateauLength,
@@ -31,45 +29,15 @@ from napari_segtrain.networks import (
     fit_patch,
 )
 from napari_segtrain.training import defaults
-
-Level = Literal["info", "warning"]
+from napari_segtrain.training.findings import (
+    Finding,
+    data_findings,
+    memory_findings,
+)
+from napari_segtrain.training.machine import Machine
 
 _2D: Literal[2] = 2
 _3D: Literal[3] = 3
-_FEW_VOXELS = 500
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What the run may use.
-
-    Parameters
-    ----------
-    device : str
-        torch's name: cpu, cuda or mps.
-    name : str
-        For people.
-    memory_bytes : int
-        Free memory of the device.
-    """
-
-    device: str
-    name: str
-    memory_bytes: int
-
-    @property
-    def is_cpu(self) -> bool:
-        """Whether the network runs on the processor."""
-        return self.device == "cpu"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A remark about the plan, and what can be done about it."""
-
-    level: Level
-    text: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,8 +135,8 @@ def resolve(
         max_minutes=_max_minutes(config, machine),
         findings=(
             Finding("info", why_dims),
-            *_data_findings(config, facts),
-            *_machine_findings(memory, machine),
+            *data_findings(config, facts),
+            *memory_findings(memory, machine),
         ),
     )
 
@@ -276,129 +244,3 @@ def _max_minutes(config: ExperimentConfig, machine: Machine) -> float:
     if isinstance(length, PlateauLength) and length.max_minutes != "auto":
         return length.max_minutes
     return defaults.MAX_MINUTES_CPU if machine.is_cpu else defaults.MAX_MINUTES_GPU
-
-
-def _data_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding]:
-    findings = [_zero_finding(facts)]
-    if facts.voxel_size is None:
-        findings.append(
-            Finding(
-                "info",
-                "The voxel size is unknown, so anisotropy is not assumed.",
-                "Give it with --voxel-size Z,Y,X in micrometers.",
-            )
-        )
-    if facts.classes.is_objects:
-        findings.append(
-            Finding(
-                "info",
-                "The labels look like object ids and train as foreground; connected "
-                "components give objects back.",
-                "Use --target semantic if they are classes.",
-            )
-        )
-    if not facts.split.validation:
-        findings.append(_no_validation_finding(config, facts))
-    absent = sorted(
-        set(config.data.classes) - {row.value for row in facts.classes.rows}
-    )
-    if absent:
-        findings.append(
-            Finding(
-                "warning", f"Named values that do not occur in the labels: {absent}."
-            )
-        )
-    rows = zip(facts.classes.classes, facts.class_voxels, strict=True)
-    findings += [
-        Finding(
-            "warning",
-            f"Class '{row.name}' has only {n} labelled voxels.",
-            "Label more of it.",
-        )
-        for row, n in rows
-        if n < _FEW_VOXELS
-    ]
-    return findings
-
-
-def _zero_finding(facts: DatasetFacts) -> Finding:
-    meaning = {
-        "dense": "0 is background",
-        "painted-slices": "0 is background in slices that hold any label",
-        "unlabelled": "0 is unlabelled",
-    }[facts.classes.zero]
-    ignored = [value for value in facts.classes.unlabelled_values if value != 0]
-    if ignored:
-        meaning += f", {', '.join(map(str, ignored))} is unlabelled"
-    return Finding(
-        "info",
-        f"{meaning[0].upper()}{meaning[1:]}: {facts.n_used_slices} of {facts.n_slices} "
-        f"slices used, {sum(facts.class_voxels)} labelled voxels.",
-        "Change it with --zero dense|painted-slices|unlabelled and --ignore VALUE.",
-    )
-
-
-def _no_validation_finding(config: ExperimentConfig, facts: DatasetFacts) -> Finding:
-    is_automatic = isinstance(config.validation, AutoValidation)
-    return Finding(
-        "warning" if is_automatic else "info",
-        f"Nothing is held out ({facts.split.reason}); the last weights are kept and no "
-        "score is claimed.",
-        "Label more, on another slice or image, to have the training judged."
-        if is_automatic
-        else "",
-    )
-
-
-def _machine_findings(memory: int, machine: Machine) -> list[Finding]:
-    if memory <= defaults.MEMORY_SHARE * machine.memory_bytes:
-        return []
-    return [
-        Finding(
-            "warning",
-            f"An iteration needs about {memory / 1e9:.1f} GB, but {machine.name} has "
-            f"{machine.memory_bytes / 1e9:.1f} GB free.",
-            "Use a smaller sampling.patch_size or fewer network.first_filters.",
-        )
-    ]
-
-
-def describe_plan(plan: TrainingPlan) -> list[str]:
-    """Lines that tell a person what will be done."""
-    facts, (z, y, x) = plan.facts, plan.patch_size
-    patch = f"{y} × {x}" if plan.is_2d else f"{z} × {y} × {x}"
-    n_images = len(facts.names)
-    normalization = facts.normalization
-    lines = [
-        f"data: {n_images} image{'s' * (n_images > 1)}, {facts.n_channels} channel"
-        f"{'s' * (facts.n_channels > 1)}, "
-        f"voxel size {format_voxel_size(facts.voxel_size)}",
-        "classes: " + ", ".join(
-            f"{row.value} {row.name} ({n})"
-            for row, n in zip(facts.classes.classes, facts.class_voxels, strict=True)
-        ),
-        f"validation: {facts.split.reason}",
-        f"normalization: {normalization.method} per {normalization.scope}",
-        f"network: {plan.network.name} {plan.info.dims}D, depth {plan.network.depth}, "
-        f"{plan.network.first_filters} first filters, {plan.info.n_parameters:,} "
-        "parameters",
-        f"patches: {patch} voxels, {plan.batch_size} per iteration",
-        f"length: {_length_text(plan)}",
-        f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "
-        f"{plan.machine.memory_bytes / 1e9:.1f} GB",
-    ]  # fmt: skip
-    for finding in plan.findings:
-        mark = "! " if finding.level == "warning" else ""
-        lines.append(f"{mark}{finding.text} {finding.remedy}".rstrip())
-    return lines
-
-
-def _length_text(plan: TrainingPlan) -> str:
-    length = plan.config.training.length
-    if length.kind == "iterations":
-        return f"{length.iterations} iterations"
-    if length.kind == "epochs":
-        return f"{length.epochs} epochs of {plan.iterations_per_epoch} iterations"
-    if length.kind == "time-budget":
-        return f"{length.seconds:g} s"
-    return f"until plateau, at most {plan.max_minutes:g} min"

@@ -97,6 +97,13 @@ class Validation:
         """Mean IoU of the classes that are not background; 0 when none occurs."""
         return self.scores.overall.iou or 0.0
 
+    def named_scores(self) -> dict[str, float | None]:
+        """IoU and Dice, overall and per class, by the names that people see."""
+        overall, classes = self.scores.overall, self.scores.classes
+        named = {"IoU": overall.iou, "Dice": overall.dice}
+        named |= {f"IoU {row.name}": row.iou for row in classes}
+        return named | {f"Dice {row.name}": row.dice for row in classes}
+
 
 class Validator:
     """Scores weights on the held-out boxes.

@@ -1,0 +1,51 @@
+"""A plan in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_segtrain.axes import format_voxel_size
+
+if TYPE_CHECKING:
+    from napari_segtrain.training.plan import TrainingPlan
+
+
+def describe_plan(plan: TrainingPlan) -> list[str]:
+    """Lines that tell a person what will be done."""
+    facts, (z, y, x) = plan.facts, plan.patch_size
+    patch = f"{y} × {x}" if plan.is_2d else f"{z} × {y} × {x}"
+    n_images = len(facts.names)
+    normalization = facts.normalization
+    lines = [
+        f"data: {n_images} image{'s' * (n_images > 1)}, {facts.n_channels} channel"
+        f"{'s' * (facts.n_channels > 1)}, "
+        f"voxel size {format_voxel_size(facts.voxel_size)}",
+        "classes: " + ", ".join(
+            f"{row.value} {row.name} ({n})"
+            for row, n in zip(facts.classes.classes, facts.class_voxels, strict=True)
+        ),
+        f"validation: {facts.split.reason}",
+        f"normalization: {normalization.method} per {normalization.scope}",
+        f"network: {plan.network.name} {plan.info.dims}D, depth {plan.network.depth}, "
+        f"{plan.network.first_filters} first filters, {plan.info.n_parameters:,} "
+        "parameters",
+        f"patches: {patch} voxels, {plan.batch_size} per iteration",
+        f"length: {_length_text(plan)}",
+        f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "
+        f"{plan.machine.memory_bytes / 1e9:.1f} GB",
+    ]  # fmt: skip
+    for finding in plan.findings:
+        mark = "! " if finding.level == "warning" else ""
+        lines.append(f"{mark}{finding.text} {finding.remedy}".rstrip())
+    return lines
+
+
+def _length_text(plan: TrainingPlan) -> str:
+    length = plan.config.training.length
+    if length.kind == "iterations":
+        return f"{length.iterations} iterations"
+    if length.kind == "epochs":
+        return f"{length.epochs} epochs of {plan.iterations_per_epoch} iterations"
+    if length.kind == "time-budget":
+        return f"{length.seconds:g} s"
+    return f"until plateau, at most {plan.max_minutes:g} min"

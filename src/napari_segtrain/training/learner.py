@@ -1,0 +1,218 @@
+"""What learns: network, optimizer and running mean, with their data and their judge."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+
+from napari_segtrain.data.batches import Batch, BatchSource
+from napari_segtrain.data.facts import index_pairs, targets_of
+from napari_segtrain.data.sampling import PatchReader, PatchSampler
+from napari_segtrain.networks import build_network
+from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
+from napari_segtrain.training.ema import WeightAverage
+from napari_segtrain.training.losses import SegmentationLoss
+from napari_segtrain.training.optim import build_optimizer, memory_layout
+from napari_segtrain.training.steps import (
+    Precision,
+    Validation,
+    Validator,
+    seeded_torch,
+    train_step,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from napari_segtrain.data.dataset import Dataset, Pair
+    from napari_segtrain.models import Model
+    from napari_segtrain.training.checkpoint import Checkpoint
+    from napari_segtrain.training.plan import TrainingPlan
+
+N_RECALIBRATION = 12
+"""Batches from which the statistics of batch norms are measured."""
+
+
+class Learner:
+    """Everything of a run that has to do with tensors.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        What to build.
+    dataset : Dataset
+        The frozen data of the run.
+    """
+
+    def __init__(self, plan: TrainingPlan, dataset: Dataset) -> None:
+        self._plan = plan
+        self._training = plan.config.training
+        self._device = torch.device(plan.machine.device)
+        self._layout = memory_layout(self._device, is_2d=plan.is_2d)
+        if self._training.n_threads != "auto":
+            torch.set_num_threads(self._training.n_threads)
+        pairs = dataset.pairs()
+        self.source = _batch_source(plan, pairs)
+        self._validator = Validator(
+            plan.validation,
+            pairs,
+            targets_of(pairs, plan.facts.classes, plan.facts.used),
+            plan.facts.intensities,
+            grid=plan.info.grid,
+            is_2d=plan.is_2d,
+        )
+        self._loss = SegmentationLoss(plan.config.loss)
+        self._precision = Precision(self._device, is_mixed=self._training.amp)
+        self._network = self._build()
+        self._optimizer = build_optimizer(
+            self._network, plan.learning_rate, self._training.weight_decay
+        )
+        self._average = WeightAverage(self._network, self._training.ema_decay)
+
+    def _build(self) -> nn.Module:
+        network = build_network(
+            self._plan.network,
+            in_channels=self._plan.facts.n_channels,
+            n_classes=self._plan.facts.classes.n_classes,
+            seed=self._training.seed,
+        )
+        return network.to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload, no-any-return]
+
+    def start_from(self, model: Model) -> None:
+        """Take the weights of a model as the first ones."""
+        self._network.load_state_dict(model.network.state_dict())
+        self._average.load(self._network.state_dict())
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to exactly where a checkpoint was."""
+        self._network.load_state_dict(checkpoint.network)
+        restore_optimizer(self._optimizer, checkpoint.optimizer)
+        self._average.load(checkpoint.average)
+        self.source.batch_size = checkpoint.progress.batch_size
+        scaler = self._precision.scaler
+        if checkpoint.progress.scaler_scale and scaler.is_enabled():
+            state = scaler.state_dict()
+            scaler.load_state_dict({**state, "scale": checkpoint.progress.scaler_scale})
+
+    def step(self, batch: Batch, rate: float) -> float:
+        """Make one optimizer step with a learning rate; return the loss."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        batch = self.source.augment(batch, self._device)
+        has_chance = self._plan.network.dropout > 0
+        seeded = seeded_torch(self._training.seed, batch.iteration)
+        with seeded if has_chance else nullcontext():
+            return train_step(
+                self._network,
+                self._loss,
+                self._optimizer,
+                batch.images.contiguous(memory_format=self._layout),
+                batch.targets,
+                precision=self._precision,
+                gradient_clip=self._training.gradient_clip,
+            )
+
+    def accept(self, iteration: int) -> None:
+        """Let the weights count in the running mean."""
+        self._average.update(self._network, iteration)
+
+    def reject(self) -> None:
+        """Go back to the running mean, since the weights lead nowhere."""
+        self._network.load_state_dict(self._average.state)
+
+    def free(self) -> None:
+        """Give back the memory of the gradients."""
+        self._optimizer.zero_grad(set_to_none=True)
+
+    @property
+    def n_judged_voxels(self) -> int:
+        """Voxels that pass the network at the end of an epoch."""
+        patch = int(torch.tensor(self._plan.patch_size).prod())
+        n_patches = N_RECALIBRATION * self.source.batch_size
+        return self._validator.n_voxels + n_patches * patch
+
+    def judge(self) -> Validation | None:
+        """Validate the running mean; ``None`` when nothing is held out.
+
+        The statistics of its batch norms are measured anew first.
+        """
+        self._average.recalibrate(self._network, self._recalibration_images())
+        if not self._validator:
+            return None
+        return self._validator.run(self._network, self._average.state, self._loss)
+
+    def _recalibration_images(self) -> Iterator[torch.Tensor]:
+        for number in range(N_RECALIBRATION):
+            images = self.source.make(number).images.to(self._device)
+            yield images.contiguous(memory_format=self._layout)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the running mean holds numbers only."""
+        return self._average.is_finite()
+
+    @property
+    def network_state(self) -> dict[str, torch.Tensor]:
+        """State dict of the network."""
+        return dict(self._network.state_dict())
+
+    @property
+    def average_state(self) -> dict[str, torch.Tensor]:
+        """State dict of the running mean."""
+        return self._average.state
+
+    @property
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
+        """Moments of the optimizer."""
+        return optimizer_tensors(self._optimizer)
+
+    @property
+    def scaler_scale(self) -> float | None:
+        """Loss scale of fp16 training."""
+        scaler = self._precision.scaler
+        return float(scaler.get_scale()) if scaler.is_enabled() else None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of the process, or the peak of the GPU."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device))
+        return int(psutil.Process().memory_info().rss)
+
+
+def _batch_source(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> BatchSource:
+    facts, config = plan.facts, plan.config
+    sampler = PatchSampler(
+        facts.split.training,
+        index_pairs(pairs, facts.classes, facts.used, config.training.seed),
+        plan.patch_size,
+        foreground=facts.classes.foreground,
+        foreground_share=config.sampling.foreground_share,
+    )
+    reader = PatchReader(
+        [pair.image for pair in pairs],
+        targets_of(pairs, facts.classes, facts.used),
+        facts.intensities,
+        cache_bytes=config.sampling.cache_megabytes << 20,
+    )
+    return BatchSource(
+        sampler,
+        reader,
+        config.augmentation,
+        batch_size=plan.batch_size,
+        is_2d=plan.is_2d,
+        seed=config.training.seed,
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch (which raises plain RuntimeErrors on the CPU) ran out of memory."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return "DefaultCPUAllocator" in text or "out of memory" in text

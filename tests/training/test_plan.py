@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.training.tasks import disks, make_config, make_dataset
+
+from napari_segtrain.data.dataset import Dataset
+from napari_segtrain.data.facts import gather_facts
+from napari_segtrain.data.files import make_sample
+from napari_segtrain.errors import ConfigError
+from napari_segtrain.image import Image, LabelImage
+from napari_segtrain.training.describe import describe_plan
+from napari_segtrain.training.machine import Machine, find_machine
+from napari_segtrain.training.plan import choose_dims, resolve
+from napari_segtrain.training.run_folder import RunFolder
+
+CPU = Machine("cpu", "test CPU", 8 << 30)
+
+
+def volume(shape=(24, 64, 64), voxel_size=None, painted=None):
+    image, labels = disks(shape, 0)
+    if painted is not None:
+        keep = np.zeros(shape[0], bool)
+        keep[list(painted)] = True
+        labels[~keep] = 0
+    return Dataset(
+        (
+            make_sample(
+                Image(image, "ZYX", voxel_size), LabelImage(labels, "ZYX", voxel_size)
+            ),
+        )
+    )
+
+
+def plan_of(dataset, machine=CPU, **sections):
+    config = make_config(**sections)
+    return resolve(config, gather_facts(dataset, config), machine)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected", "reason"),
+    [
+        (make_dataset(1), 2, "flat"),
+        (volume((8, 64, 64)), 2, "too thin"),
+        (volume(voxel_size=(1.0, 0.9, 0.9)), 3, "1.1 times"),
+        (volume(voxel_size=(1.0, 0.1, 0.1)), 2, "10.0 times longer"),
+        (volume(), 3, "unknown voxel size"),
+        (volume(painted=[3, 9, 15]), 2, "3 of 24 slices"),
+    ],
+)
+def test_slices_or_volumes(dataset, expected, reason):
+    config = make_config(network={"dims": "auto"})
+    dims, why = choose_dims(config, gather_facts(dataset, config))
+    assert dims == expected
+    assert reason in why
+
+
+def test_volumes_are_not_made_of_flat_images():
+    with pytest.raises(ConfigError, match="--stack"):
+        plan_of(make_dataset(1), network={"dims": 3})
+
+
+def test_nothing_is_left_open():
+    plan = plan_of(
+        make_dataset(4),
+        network={"depth": "auto", "first_filters": "auto", "stem": "auto"},
+        sampling={"patch_size": "auto", "batch_size": "auto"},
+    )
+    assert "auto" not in plan.network.model_dump().values()
+    steps = zip(plan.patch_size, plan.info.grid, strict=True)
+    assert all(size % step == 0 for size, step in steps)
+    assert plan.batch_size >= 1
+    assert plan.memory_bytes > 0
+
+
+@pytest.mark.parametrize("patch", [(1, 50, 61), (1, 7, 7), (9, 4000, 4000)])
+def test_sizes_that_do_not_fit_are_rounded(patch):
+    plan = plan_of(make_dataset(4), sampling={"patch_size": patch})
+    z, y, x = plan.patch_size
+    assert z == 1
+    assert (y % plan.info.grid[1], x % plan.info.grid[2]) == (0, 0)
+    assert max(y, x) <= 96
+
+
+def test_little_memory_shrinks_the_batch_and_is_said():
+    plan = plan_of(make_dataset(4), sampling={"batch_size": 16})
+    small = plan_of(
+        make_dataset(4),
+        replace(CPU, memory_bytes=plan.memory_bytes // 3),
+        sampling={"batch_size": 16},
+    )
+    assert small.batch_size < 16
+    tiny = plan_of(make_dataset(4), replace(CPU, memory_bytes=1000))
+    assert tiny.batch_size == 1
+    warnings = [f for f in tiny.findings if f.level == "warning"]
+    assert any("GB free" in finding.text and finding.remedy for finding in warnings)
+
+
+def test_the_plan_says_what_a_person_needs_to_know():
+    text = "\n".join(describe_plan(plan_of(volume(painted=[3, 9, 15]))))
+    assert "3 of 24 slices used" in text
+    assert "voxel size unknown" in text
+    assert "anisotropy is not assumed" in text
+    assert "--voxel-size" in text
+    assert "test CPU" in text
+    assert "40 iterations" in text
+
+
+def test_no_validation_is_said_with_a_remedy():
+    dataset = make_dataset(1, (40, 40))
+    plan = plan_of(dataset)
+    assert not plan.validation
+    [finding] = [f for f in plan.findings if "held out" in f.text]
+    assert finding.level == "warning"
+    assert "no score is claimed" in finding.text
+    assert "Label more" in finding.remedy
+
+
+def test_validation_boxes_lie_in_the_held_out_regions():
+    plan = plan_of(make_dataset(6))
+    held = {region.pair for region in plan.facts.split.validation}
+    assert held
+    assert {box.pair for box in plan.validation} == held
+
+
+def test_a_plan_survives_its_file(tmp_path):
+    config = make_config()
+    facts = gather_facts(volume(voxel_size=(0.3, 0.1, 0.1)), config)
+    plan = resolve(config, facts, CPU)
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_start(config, plan)
+    assert folder.read_plan() == plan
+    assert folder.read_config() == config
+
+
+def test_the_machine_of_this_test_is_described():
+    machine = find_machine("cpu")
+    assert machine.is_cpu
+    assert machine.memory_bytes > 1 << 20
