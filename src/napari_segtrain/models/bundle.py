@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import stat
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from napari_segtrain.errors import ModelError, OutputError, SegtrainError
-from napari_segtrain.io.atomic import write_bytes, write_text
+from napari_segtrain.io.atomic import atomic_path, write_bytes
 from napari_segtrain.models.spec import MAX_SPEC_BYTES, ModelSpec, dump_spec, parse_spec
 from napari_segtrain.networks import NetworkInfo, build_network, describe_network
 
@@ -32,6 +34,15 @@ SPEC_NAME = "model.yaml"
 WEIGHTS_NAME = "weights.safetensors"
 MAX_WEIGHTS_BYTES = 8 << 30
 MAX_ZIP_ENTRIES = 64
+MAX_PACKING = 64
+"""Weights hardly shrink; a file that unpacks to more than this is a bomb."""
+
+_PICKLES = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
+_ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, LookupError,
+    NotImplementedError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What `zipfile` raises for damaged, encrypted and unheard-of archives."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,8 @@ def save_model(
 ) -> ModelSpec:
     """Write a model as a folder, or as one zip when the name ends in ``.zip``.
 
+    It appears complete or not at all.
+
     Parameters
     ----------
     path : Path
@@ -76,7 +89,7 @@ def save_model(
     Raises
     ------
     OutputError
-        When the path exists, or the disk is full.
+        When the path exists or cannot be written, or the disk is full.
     """
     if path.exists():
         raise OutputError(f"{path} exists already; choose another name or remove it.")
@@ -85,9 +98,10 @@ def save_model(
     if path.suffix == ".zip":
         write_bytes(path, _zipped(spec, data))
         return spec
-    path.mkdir(parents=True)
-    write_bytes(path / WEIGHTS_NAME, data)
-    write_text(path / SPEC_NAME, dump_spec(spec))
+    with atomic_path(path) as folder:
+        folder.mkdir()
+        (folder / WEIGHTS_NAME).write_bytes(data)
+        (folder / SPEC_NAME).write_bytes(dump_spec(spec).encode())
     return spec
 
 
@@ -99,6 +113,11 @@ def load_bundle(path: Path) -> Model:
     ModelError
         When it is damaged, hostile, no model, or of a newer format.
     """
+    if path.suffix.lower() in _PICKLES:
+        raise ModelError(
+            f"{path} is a pickle, which could run any program and is never opened; a "
+            "model is a folder or a zip with model.yaml and weights.safetensors."
+        )
     if path.is_dir():
         text = _read_small(path / SPEC_NAME)
         data = _read_weights(path / WEIGHTS_NAME)
@@ -112,7 +131,7 @@ def load_bundle(path: Path) -> Model:
         )
     try:
         weights = load_tensors(data)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, LookupError, ValueError) as error:
         raise ModelError(f"The weights in {path} are damaged: {error}.") from error
     return assemble(spec, weights, source=str(path))
 
@@ -122,7 +141,7 @@ def assemble(
 ) -> Model:
     """Put weights into the network that a spec describes.
 
-    Shapes are compared before any memory is taken for the network.
+    Shapes and types are compared before any memory is taken for the network.
 
     Raises
     ------
@@ -139,12 +158,12 @@ def assemble(
             )
     except SegtrainError as error:
         raise ModelError(f"The network of {source} cannot be built: {error}") from error
-    expected = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-    given = {name: tuple(t.shape) for name, t in weights.items()}
+    expected = {n: (tuple(t.shape), t.dtype) for n, t in network.state_dict().items()}
+    given = {n: (tuple(t.shape), t.dtype) for n, t in weights.items()}
     if expected != given:
-        wrong = sorted(set(expected.items()) ^ set(given.items()))[0]
+        wrong = min(name for name, _ in set(expected.items()) ^ set(given.items()))
         raise ModelError(
-            f"The weights in {source} do not fit its network (first at {wrong[0]}); "
+            f"The weights in {source} do not fit its network (first at {wrong}); "
             "the model file is damaged."
         )
     network.load_state_dict(dict(weights), strict=True, assign=True)
@@ -152,25 +171,23 @@ def assemble(
 
 
 def _read_small(path: Path) -> str:
+    if not path.is_file():
+        raise ModelError(f"{path.parent} holds no {SPEC_NAME}: it is no model.")
     try:
         if path.stat().st_size > MAX_SPEC_BYTES:
             raise ModelError(f"{path} is larger than 4 MiB; this is no model.")
         return path.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path.parent} holds no {SPEC_NAME}: it is no model."
-        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error
 
 
 def _read_weights(path: Path) -> bytes:
+    if not path.is_file():
+        raise ModelError(f"The model lacks its weights: {path} is missing.")
     try:
         if path.stat().st_size > MAX_WEIGHTS_BYTES:
             raise ModelError(f"{path} is larger than 8 GiB; this is no model of ours.")
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelError(f"The model lacks its weights: {path} is missing.") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error
 
@@ -192,12 +209,7 @@ def _unzipped(path: Path) -> tuple[str, bytes]:
             return text, archive.read(entries[WEIGHTS_NAME])
     except FileNotFoundError as error:
         raise ModelError(f"There is no model at {path}.") from error
-    except (
-        zipfile.BadZipFile,
-        OSError,
-        UnicodeDecodeError,
-        NotImplementedError,
-    ) as error:
+    except _ZIP_ERRORS as error:
         raise ModelError(f"{path} is no readable model file: {error}.") from error
 
 
@@ -207,20 +219,25 @@ def _checked_entries(
     infos = archive.infolist()
     if len(infos) > MAX_ZIP_ENTRIES:
         raise ModelError(f"{path} holds {len(infos)} files; a model has two.")
+    found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = PurePosixPath(info.filename.replace("\\", "/"))
         is_link = stat.S_ISLNK(info.external_attr >> 16)
-        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or is_link:
+        if name.is_absolute() or ".." in name.parts or ":" in str(name) or is_link:
             raise ModelError(
                 f"{path} is not safe: its entry {info.filename!r} leads outside."
             )
-    found = {PurePosixPath(info.filename).name: info for info in infos}
+        if name.name in (SPEC_NAME, WEIGHTS_NAME) and name.name in found:
+            raise ModelError(f"{path} holds two files {name.name}; a model has one.")
+        found[name.name] = info
     for wanted, limit in (
         (SPEC_NAME, MAX_SPEC_BYTES),
         (WEIGHTS_NAME, MAX_WEIGHTS_BYTES),
     ):
         if wanted not in found:
             raise ModelError(f"{path} holds no {wanted}: it is no model.")
-        if found[wanted].file_size > limit:
+        size, packed = found[wanted].file_size, found[wanted].compress_size
+        is_bomb = size > MAX_SPEC_BYTES and size > MAX_PACKING * packed
+        if size > limit or is_bomb:
             raise ModelError(f"{path}: {wanted} is larger than a model's can be.")
     return found

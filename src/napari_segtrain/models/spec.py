@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from napari_segtrain.axes import ZYX, VoxelSize
 from napari_segtrain.config import NetworkConfig
+from napari_segtrain.config.plain_yaml import (
+    PlainYamlError,
+    dump_plain_yaml,
+    load_plain_yaml,
+)
 from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.errors import ModelError
-from napari_segtrain.image import ClassTable
+from napari_segtrain.image import MAX_CLASSES, ClassTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FORMAT_VERSION = 1
 MAX_SPEC_BYTES = 4 << 20
+MAX_CHANNELS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class ModelSpec:
 
     name: str
     dims: Literal[2, 3]
-    n_channels: int
+    n_channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     network: NetworkConfig
     normalization: Normalization
     classes: ClassTable
@@ -77,7 +86,7 @@ def dump_spec(spec: ModelSpec) -> str:
     """Write a spec as YAML."""
     values = _ADAPTER.dump_python(spec, mode="json")
     ordered = {"format_version": values.pop("format_version"), **values}
-    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True)
+    return dump_plain_yaml(ordered)
 
 
 def parse_spec(text: str, *, source: str) -> ModelSpec:
@@ -91,9 +100,11 @@ def parse_spec(text: str, *, source: str) -> ModelSpec:
     if len(text) > MAX_SPEC_BYTES:
         raise ModelError(f"The model description in {source} is larger than 4 MiB.")
     try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ModelError(f"The model description in {source} is not YAML.") from error
+        values = load_plain_yaml(text)
+    except PlainYamlError as error:
+        raise ModelError(
+            f"The model description in {source} is not YAML that can be read: {error}."
+        ) from error
     if not isinstance(values, dict) or "network" not in values:
         raise ModelError(f"{source} does not describe a napari-segtrain model.")
     version = values.get("format_version")
@@ -103,10 +114,48 @@ def parse_spec(text: str, *, source: str) -> ModelSpec:
             f"reads up to {FORMAT_VERSION}; update napari-segtrain."
         )
     try:
-        return _ADAPTER.validate_python(values)
+        spec = _ADAPTER.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ModelError(
             f"The model description in {source} is damaged: {place}: {first['msg']}."
         ) from error
+    for problem in _problems(spec):
+        raise ModelError(f"The model description in {source} is damaged: {problem}.")
+    return spec
+
+
+def _problems(spec: ModelSpec) -> Iterator[str]:
+    """Parts that do not belong together, or that no training makes."""
+    if spec.network.dims != spec.dims:
+        yield f"it is for {spec.dims}D, but its network for {spec.network.dims}D"
+    if spec.channel_names and len(spec.channel_names) != spec.n_channels:
+        yield f"it has {len(spec.channel_names)} names for {spec.n_channels} channels"
+    sizes = (*spec.patch_size, *(spec.voxel_size or ()))
+    if not all(math.isfinite(size) and size > 0 for size in sizes):
+        yield "a size is not positive"
+    yield from _class_problems(spec.classes)
+    yield from _intensity_problems(spec.normalization, spec.n_channels)
+
+
+def _class_problems(table: ClassTable) -> Iterator[str]:
+    if not 2 <= table.n_classes <= MAX_CLASSES:  # noqa: PLR2004 - one tells nothing
+        yield f"it has {table.n_classes} classes"
+    if len(set(table.values)) != table.n_classes:
+        yield "two classes have the same value"
+    if table.is_objects and not table.foreground:
+        yield "it is for objects, but has no class for them"
+
+
+def _intensity_problems(rule: Normalization, n_channels: int) -> Iterator[str]:
+    low, high = rule.percentiles
+    if not 0 <= low < high <= 100:  # noqa: PLR2004 - percent
+        yield f"its percentiles are {low} and {high}"
+    if rule.training_set is None:
+        if rule.scope == "training-set":
+            yield "the intensities of its training set are missing"
+        return
+    for numbers in (rule.training_set.offset, rule.training_set.scale):
+        if len(numbers) != n_channels or not all(map(math.isfinite, numbers)):
+            yield f"it holds no intensities of {n_channels} channels"
