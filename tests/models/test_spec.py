@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.models.helpers import make_spec
+
+from napari_segtrain.config import UNetConfig
+from napari_segtrain.data.normalize import IntensityMap, Normalization
+from napari_segtrain.errors import ModelError
+from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.models import dump_spec, parse_spec
+
+names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=9)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def parse(text):
+    return parse_spec(text, source="my.zip")
+
+
+def parse_values(values):
+    return parse(yaml.safe_dump(values))
+
+
+def values_of(spec):
+    return yaml.safe_load(dump_spec(spec))
+
+
+def test_what_is_written_is_read():
+    for spec in (make_spec(), make_spec(3, n_channels=2)):
+        assert parse(dump_spec(spec)) == spec
+
+
+@given(
+    names,
+    st.lists(names, min_size=2, max_size=4),
+    st.lists(st.integers(-(2**63), 2**64), min_size=4, max_size=4, unique=True),
+    st.tuples(numbers, numbers),
+    st.dictionaries(names, numbers | st.none(), max_size=3),
+    st.dictionaries(names, names | st.integers() | st.lists(names), max_size=3),
+)
+def test_any_names_values_and_numbers_are_read_back(
+    name, classes, label_values, intensities, scores, provenance
+):
+    rows = [
+        ClassInfo(value, title, "#ffffff")
+        for value, title in zip(label_values, classes, strict=False)
+    ]
+    offset, scale = intensities
+    spec = make_spec(
+        name=name,
+        classes=ClassTable(tuple(rows)),
+        normalization=Normalization(
+            "zscore", "training-set", (0, 100), IntensityMap((offset,), (scale,))
+        ),
+        scores=scores,
+        provenance=provenance,
+    )
+    assert parse(dump_spec(spec)) == spec
+
+
+def test_the_version_stands_first_and_the_text_is_readable():
+    text = dump_spec(make_spec())
+    assert text.startswith("format_version: 1\n")
+    assert "name: axon" in text
+    assert "é" in text
+
+
+def test_axes_say_what_the_network_takes():
+    assert make_spec(2).axes == "CYX"
+    assert make_spec(3).axes == "CZYX"
+
+
+def test_settings_of_later_versions_of_the_same_format_are_left_out():
+    values = values_of(make_spec()) | {"thumbnail": "in a later release"}
+    assert parse_values(values) == make_spec()
+
+
+@pytest.mark.parametrize("version", [2, 99, None, "1", "new", 1.5])
+def test_newer_and_unknown_formats_are_refused(version):
+    values = values_of(make_spec()) | {"format_version": version}
+    with pytest.raises(ModelError, match=r"my\.zip has format version.*update"):
+        parse_values(values)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just words", "[1, 2]", "format_version: 1", "name: other\nversion: 3"]
+)
+def test_what_describes_no_model_is_refused(text):
+    with pytest.raises(ModelError, match=r"my\.zip does not describe"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"dims": 4}, "dims"),
+        ({"n_channels": 0}, "n_channels"),
+        ({"n_channels": 10**15}, "n_channels"),
+        ({"network": {"name": "unet", "depth": 9}}, "network.depth"),
+        (
+            {"network": {"name": "unet", "first_filters": 10**6}},
+            "network.first_filters",
+        ),
+        ({"network": {"name": "other"}}, "network.name"),
+        ({"network": {"name": "unet", "hook": "import os"}}, "network.hook"),
+        ({"network": []}, "network"),
+        ({"normalization": {"method": "magic", "scope": "image"}}, "method"),
+        ({"classes": {"rows": "all"}}, "classes.rows"),
+        ({"patch_size": [1, 2]}, "patch_size"),
+    ],
+)
+def test_a_wrong_entry_is_named(changes, place):
+    values = values_of(make_spec()) | changes
+    with pytest.raises(ModelError, match=rf"my\.zip is damaged: .*{place}"):
+        parse_values(values)
+
+
+ROW = {"value": 0, "name": "a", "color": "#000000", "role": "background"}
+OTHER = ROW | {"value": 1, "role": "class"}
+TRAINING_SET = {"method": "zscore", "scope": "training-set"}
+
+
+def intensities(offset, scale):
+    return TRAINING_SET | {"training_set": {"offset": offset, "scale": scale}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dims": 3}, "for 3D, but its network for 2D"),
+        ({"classes": {"rows": []}}, "0 classes"),
+        ({"classes": {"rows": [ROW]}}, "1 classes"),
+        ({"classes": {"rows": [ROW, dict(ROW)]}}, "same value"),
+        ({"classes": {"rows": [OTHER | {"value": n} for n in range(300)]}}, "300"),
+        ({"classes": {"rows": [ROW, ROW | {"value": 1}], "is_objects": True}}, "obj"),
+        ({"channel_names": ["a", "b"]}, "2 names for 1 channels"),
+        ({"normalization": TRAINING_SET}, "intensities .* missing"),
+        ({"normalization": intensities([1.0, 2.0], [1.0, 2.0])}, "of 1 channels"),
+        ({"normalization": intensities([1.0], [])}, "of 1 channels"),
+        ({"normalization": intensities([float("nan")], [1.0])}, "of 1 channels"),
+        ({"normalization": TRAINING_SET | {"scope": "image", "percentiles": [9, 1]}},
+         "percentiles"),
+        ({"patch_size": [1, -5, 5]}, "size is not positive"),
+        ({"voxel_size": [1.0, float("inf")]}, "size is not positive"),
+    ],
+)  # fmt: skip
+def test_parts_that_do_not_belong_together_are_refused(changes, words):
+    values = values_of(make_spec()) | changes
+    with pytest.raises(ModelError, match=rf"my\.zip is damaged: .*{words}"):
+        parse_values(values)
+
+
+def test_sizes_that_are_left_open_are_no_model():
+    spec = replace(make_spec(), network=UNetConfig())
+    with pytest.raises(ModelError, match="network for autoD"):
+        parse(dump_spec(spec))
+
+
+LAUGHS = "a0: &a0 [lol, lol]\n" + "\n".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "network: !!python/object/apply:os.system ['touch /tmp/owned']",
+        "network: !!python/name:os.system",
+        f"network: 1\nformat_version: 1\n{LAUGHS}",
+        "network: " + "[" * 100_000,
+        "network: {a: " * 100_000,
+        "network: [1, 2",
+        "network: \x00",
+    ],
+    ids=["call", "name", "billion laughs", "brackets", "braces", "torn", "binary"],
+)
+def test_hostile_yaml_is_refused_at_once(text):
+    start = time.perf_counter()
+    with pytest.raises(ModelError, match=r"my\.zip is not YAML that can be read"):
+        parse(text)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_description_of_many_megabytes_is_refused():
+    with pytest.raises(ModelError, match="larger than 4 MiB"):
+        parse("a" * (5 << 20))
