@@ -205,5 +205,5 @@ def test_ground_truth_without_a_labelled_voxel_is_refused():
 
 def test_labels_that_are_not_whole_numbers_are_refused():
     pair = LabelPair("image", label_image([[0.0, 0.5]]), label_image([[0, 1]]))
-    with pytest.raises(DataError, match="not a whole"):
+    with pytest.raises(DataError, match="whole number"):
         run([pair])
