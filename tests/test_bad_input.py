@@ -24,7 +24,15 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
-from tests.cli.helpers import SMALL, Outcome, disks, listing, segtrain_script, write_set
+from tests.cli.helpers import (
+    SMALL,
+    Outcome,
+    disks,
+    listing,
+    segtrain_script,
+    stop_at_once,
+    write_set,
+)
 
 from napari_segtrain import load_model
 from napari_segtrain.cli.app import main
@@ -718,18 +726,9 @@ def test_outputs_of_a_prediction(fails, model: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that was interrupted, in a folder ``run`` beside its images."""
-    from napari_segtrain.training import trainer
-
     write_set(tmp_path, 2)
     monkeypatch.chdir(tmp_path)
-
-    def interrupt(*_: object, **__: object) -> float:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer, "train_step", interrupt)
-        assert main([*TRAIN, *QUICK]) == 130
-    return tmp_path / "run"
+    return stop_at_once(tmp_path, tmp_path / "run")
 
 
 def test_an_image_was_changed(fails, stopped: Path) -> None:
@@ -915,14 +914,14 @@ NO_MEMORY = "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate
 def test_memory_runs_out_in_training(
     capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_segtrain.training import trainer
+    import torch
 
-    def fail(*_: object, **__: object) -> float:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError(NO_MEMORY)
 
     write_set(tmp_path, 2)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trainer, "train_step", fail)
+    monkeypatch.setattr(torch.Tensor, "backward", fail)
     assert main([*TRAIN, *QUICK]) == TRAINING
     said = capsys.readouterr()
     words = ("one patch of (1, 48, 48) voxels", "smaller sampling.patch_size")

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from napari_segtrain import RunControl, train
+
 VALUES = (0, 100, 255)
 """Label values with gaps: background, gray disks, bright disks."""
 
@@ -88,6 +90,24 @@ def call(*arguments: object, cwd: Path, **options) -> Outcome:
 def listing(folder: Path) -> set[str]:
     """Everything below a folder, hidden files included."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def stop_at_once(folder: Path, run: Path) -> Path:
+    """Train on ``image`` and ``label`` of a folder, and stop before an iteration."""
+    control = RunControl()
+    control.stop()
+    result = train(
+        folder / "image",
+        folder / "label",
+        output=run,
+        control=control,
+        iterations=2,
+        validation={"kind": "none"},
+        network={"depth": 1, "first_filters": 8, "stem": 1},
+        sampling={"patch_size": (1, 48, 48), "batch_size": 8},
+    )
+    assert not result.is_complete
+    return run
 
 
 def iou(truth, prediction, value) -> float:

@@ -57,8 +57,8 @@ def evaluate(
     Parameters
     ----------
     truth, segmentation
-        An array, `LabelImage` or path, or a list of them in the same order; paths of
-        folders are paired by file name.
+        An array, `LabelImage` or path, or a list of them in the same order; two paths
+        of folders are paired by file name.
     objects : bool
         Also match objects, at an IoU of 0.5 and of 0.75.
     control : RunControl, optional
@@ -120,7 +120,7 @@ def open_label_pairs(
     """
     unmatched: tuple[Path, ...] = ()
     if not (isinstance(truth, str | Path) and isinstance(segmentation, str | Path)):
-        opened = _listed_pairs(as_list(truth), as_list(segmentation), data)
+        opened = _listed_pairs(_listed(truth), _listed(segmentation), data)
     elif data.stack:
         opened = [(_read_stack(Path(truth)), _read_stack(Path(segmentation)))]
     else:
@@ -137,6 +137,15 @@ def _refuse_same(truth: Path, segmentation: Path) -> None:
             f"The ground truth and the segmentation are both {truth}; give two "
             "different files or folders."
         )
+
+
+def _listed(
+    labels: LabelsLike | Sequence[LabelsLike],
+) -> list[LabelsLike]:
+    """One or several label images as a list; of a folder its files."""
+    if isinstance(labels, str | Path):
+        return list(list_images(labels))
+    return as_list(labels)
 
 
 def _listed_pairs(
