@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that share the tests; each computes with one thread.
+JOBS ?= 2
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints/cpu.txt
 export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
@@ -36,10 +38,10 @@ lint: $(STAMP) ## Check style, types and the order of imports
 	$(BIN)/lint-imports
 
 test: lint ## Everything but the long tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-all: $(STAMP) ## The long tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
 bench: $(STAMP) ## Run the benchmarks
 	$(BIN)/python -m benchmarks

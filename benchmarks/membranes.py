@@ -78,7 +78,7 @@ def _split(source: Path, folder: Path) -> dict[str, Path]:
 def _ours(files: dict[str, Path], labels: str, seconds: int, seed: int) -> Any:
     data = {**files, "labels": files[labels]}
     result = train_and_score(data, seconds, "--seed", seed)
-    return {**result, "iou": result["report"]["scores"]["overall"]["iou"]}
+    return {**result, "iou": result["report"]["overall"]["iou"]}
 
 
 def _baseline(files: dict[str, Path], script: Path, seconds: int, seed: int) -> float:

@@ -21,7 +21,7 @@ def run(n_seeds: int) -> None:
         scores = []
         for seed in range(n_seeds):
             result = train_and_score(data, 60, "--seed", seed)
-            scores.append(result["report"]["scores"]["overall"]["iou"])
+            scores.append(result["report"]["overall"]["iou"])
             objects = result["report"].get("objects") or []
             f1 = [f"F1@{row['threshold']:g} {row['f1']:.3f}" for row in objects]
             print(
