@@ -1,4 +1,4 @@
-"""The product on its bundled samples: train, predict, evaluate, and a score to reach."""
+"""The product on its bundled samples: train, predict, evaluate; scores to reach."""
 
 from __future__ import annotations
 
