@@ -106,6 +106,15 @@ def test_the_plan_says_what_a_person_needs_to_know():
     assert "40 iterations" in text
 
 
+def test_slices_without_a_label_are_not_counted_as_used():
+    dataset = volume()
+    labels = np.asarray(dataset.samples[0].labels.array)
+    labels[:, :4] = 1
+    labels[4:] = 255
+    text = "\n".join(describe_plan(plan_of(dataset)))
+    assert "255 is unlabelled: 4 of 24 slices used" in text
+
+
 def test_no_validation_is_said_with_a_remedy():
     dataset = make_dataset(1, (40, 40))
     plan = plan_of(dataset)

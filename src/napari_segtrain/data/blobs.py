@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 MAX_CHECKED_VALUES = 200
 _MAX_READS = 4
-"""Bounding boxes are looked at until they sum up to this many times the array."""
+_MIN_READ_VOXELS = 1 << 20
+"""Bounding boxes are looked at until they sum up to `_MAX_READS` times the array, but
+at least to this many voxels."""
 
 
 def is_one_blob_each(
@@ -42,9 +44,10 @@ def is_one_blob_each(
     chosen = _spread(possible[possible == wanted])
     positions = _positions(labels, chosen)
     structure = np.ones((3,) * labels.ndim, bool)
+    limit = max(_MIN_READ_VOXELS, _MAX_READS * labels.size)
     n_checked = n_whole = n_read = 0
     for position, box in enumerate(ndimage.find_objects(positions), start=1):
-        if box is None or n_read > _MAX_READS * labels.size:
+        if box is None or n_read > limit:
             continue
         mask = positions[box] == position
         n_read += mask.size

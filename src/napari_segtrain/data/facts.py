@@ -105,6 +105,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     classes = propose_classes(label_facts, config.data, known)
     used = tuple(used_slices(fact.painted, classes) for fact in label_facts)
     indices = index_pairs(pairs, classes, used, config.training.seed)
+    used = tuple(index.labelled_slices for index in indices)
     rng = np.random.default_rng([config.training.seed, 1])
     split = plan_split(pairs, indices, config.validation, rng)
     images = [pair.image for pair in pairs]

@@ -52,6 +52,11 @@ class LabelIndex:
     positions: tuple[Positions, ...]
 
     @property
+    def labelled_slices(self) -> tuple[bool, ...]:
+        """For each slice along Z, whether any of its voxels is labelled."""
+        return tuple((self.marginals[0].sum(axis=0) > 0).tolist())
+
+    @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Labelled voxels per class, shape (n_classes,)."""
         total: npt.NDArray[np.int64] = self.marginals[0].sum(axis=1)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from napari_segtrain.control import Event
-
-if TYPE_CHECKING:
-    from napari_segtrain.evaluation.report import ImageScores
+from napari_segtrain.evaluation.report import ImageScores
 
 
 @dataclass(frozen=True)

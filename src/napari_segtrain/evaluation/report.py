@@ -7,20 +7,22 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_segtrain.evaluation.instance import ObjectScores
+from napari_segtrain.evaluation.semantic import (
+    SemanticScores,
+)
 from napari_segtrain.evaluation.table import format_rows
+from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from napari_segtrain.evaluation.instance import ObjectScores
     from napari_segtrain.evaluation.semantic import (
         ClassScores,
         OverallScores,
-        SemanticScores,
     )
-    from napari_segtrain.image import ClassTable
 
 FORMAT_VERSION = 1
 TOTAL_NAME = "all images"
