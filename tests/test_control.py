@@ -40,7 +40,9 @@ def test_paused_work_goes_on_when_another_thread_says_so(name):
     control = RunControl()
     control.pause()
     done = []
-    worker = threading.Thread(target=lambda: done.append(control.wait_while_paused()))
+    worker = threading.Thread(
+        target=lambda: done.append(control.wait_while_paused()), daemon=True
+    )
     worker.start()
     time.sleep(0.02)
     assert not done

@@ -105,6 +105,7 @@ WRONG = [
     ("training", "seed", -1, "-1"),
     ("training", "seed", 1 << 32, "4294967296"),
     ("training", "device", "tpu", "tpu"),
+    ("training", "weight_decay", float("inf"), "inf"),
     ("augmentation", "noise", float("inf"), "inf"),
     ("augmentation", "max_scale", 0.5, "0.5"),
 ]

@@ -76,6 +76,11 @@ def test_membranes_and_thin_structures_inside_the_cells_are_dense():
     assert not look_drawn(labels)
 
 
+def test_thin_fibers_and_thick_tubes_are_dense():
+    tubes, fibers = strokes(1, n=5, radius=9, values=(1,)), strokes(2, n=15, radius=1)
+    assert not look_drawn(np.where(tubes > 0, 1, 2 * (fibers > 0)))
+
+
 def test_small_round_structures_are_dense():
     labels = np.zeros((300, 300), np.uint8)
     with_disks(labels, 4, 1)

@@ -252,10 +252,10 @@ HUGE = {"depth": 8, "first_filters": 512, "kernel_size": 5}
 
 
 def test_a_giant_network_with_tiny_weights_is_never_allocated(folder):
-    """Its weights would take 26 TB, more than any machine has."""
+    """Its first layer alone would take 17 TB, more than any machine has."""
     values = read_values(folder)
     values["network"].update(HUGE, dims=3)
-    values.update(dims=3, n_channels=4096, channel_names=[])
+    values.update(dims=3, n_channels=1 << 16, channel_names=[])
     values["normalization"] = {"method": "zscore", "scope": "image"}
     write_values(folder, values)
     start = time.perf_counter()
