@@ -224,3 +224,15 @@ def test_many_images_are_sampled_less_each():
 def test_measuring_twice_gives_the_same():
     item = item_of(noise((30, 40, 50)))
     assert measure([item], (1, 99)) == measure([item], (1, 99))
+
+
+def test_the_training_set_is_measured_where_it_is_labelled():
+    array = np.zeros((40, 64, 64), np.uint8)
+    array[17:19] = np.random.default_rng(0).integers(50, 150, (2, 64, 64))
+    [item] = Image(array, "ZYX").items()
+    used = tuple(17 <= z < 19 for z in range(40))
+    rule, [whole] = plan_normalization([item], NormalizationConfig(), used=[used])
+    assert rule.scope == "training-set"
+    part = whole.apply(item.read()[:, 17:19])
+    assert abs(part.mean()) < 0.01
+    assert abs(part.std() - 1) < 0.01

@@ -110,7 +110,9 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     split = plan_split(pairs, indices, config.validation, rng)
     images = [pair.image for pair in pairs]
     names = tuple(pair.name for pair in pairs)
-    normalization, intensities = plan_normalization(images, config.normalization, names)
+    normalization, intensities = plan_normalization(
+        images, config.normalization, names, used
+    )
     return DatasetFacts(
         names=names,
         shapes=tuple(pair.shape for pair in pairs),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Method = Literal["percentile", "zscore", "zero-center", "rescale", "none"]
 Scope = Literal["image", "training-set"]
 
+Used = tuple[bool, ...]
+"""For each slice along Z, whether it is looked at."""
+
 MAX_SAMPLED_VOXELS = 1 << 22
 MAX_SAMPLED_BLOCKS = 16
 _N_BLOCKS_OF_EMPTY = 256
@@ -119,6 +122,7 @@ def measure(
     percentiles: tuple[float, float],
     *,
     name: str = "the image",
+    used: Sequence[Used] = (),
 ) -> IntensityStatistics:
     """Sample items evenly and describe their intensities per channel.
 
@@ -135,15 +139,18 @@ def measure(
         Low and high.
     name : str
         For messages.
+    used : sequence of tuple of bool
+        For each item, the slices along Z to look at; all of them without it.
 
     Raises
     ------
     DataError
         When a sampled voxel is NaN or infinite.
     """
-    values = _samples(items, MAX_SAMPLED_BLOCKS)
+    used = used or [(True,) * item.shape[0] for item in items]
+    values = _samples(items, used, MAX_SAMPLED_BLOCKS)
     if np.array_equal(values.min(axis=1), values.max(axis=1)):
-        values = _samples(items, _N_BLOCKS_OF_EMPTY)
+        values = _samples(items, used, _N_BLOCKS_OF_EMPTY)
     check_finite(values, name=name)
     low, high = np.percentile(values, percentiles, axis=1)
     return IntensityStatistics(
@@ -169,12 +176,27 @@ def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityM
 
 
 def plan_normalization(
-    items: Sequence[Item], config: NormalizationConfig, names: Sequence[str] = ()
+    items: Sequence[Item],
+    config: NormalizationConfig,
+    names: Sequence[str] = (),
+    used: Sequence[Used] = (),
 ) -> tuple[Normalization, tuple[IntensityMap, ...]]:
     """Choose the rule for a training set and the map of each of its items.
 
-    ``names`` are those of the items, for messages.
+    Parameters
+    ----------
+    items : sequence of Item
+        Images that are trained on.
+    config : NormalizationConfig
+        What the user asks for.
+    names : sequence of str
+        Of the items, for messages.
+    used : sequence of tuple of bool
+        For each item, the slices that hold labelled voxels: the training set is
+        measured there, since a volume may be empty elsewhere.
 
+    Notes
+    -----
     ``auto`` measures each image by itself (percentiles) when their ranges differ by
     more than `RANGE_RATIO` or their low ends by more than `OFFSET_SHARE` of the range,
     and the training set once (z-score) otherwise.
@@ -185,9 +207,10 @@ def plan_normalization(
         When every image is constant, or a sampled voxel is NaN or infinite.
     """
     names = names or [f"image {number}" for number in range(1, len(items) + 1)]
+    used = used or [(True,) * item.shape[0] for item in items]
     each = [
-        measure([item], config.percentiles, name=name)
-        for item, name in zip(items, names, strict=True)
+        measure([item], config.percentiles, name=name, used=[slices])
+        for item, name, slices in zip(items, names, used, strict=True)
     ]
     if all(np.array_equal(s.minimum, s.maximum) for s in each):
         raise DataError(
@@ -203,8 +226,9 @@ def plan_normalization(
         method = "percentile" if scope == "image" else "zscore"
     if scope == "image":
         rule = Normalization(method, scope, config.percentiles)
-        return rule, tuple(intensity_map(s, method) for s in each)
-    whole = intensity_map(measure(items, config.percentiles), method)
+        return rule, tuple(rule.for_item(item) for item in items)
+    statistics = measure(items, config.percentiles, used=used)
+    whole = intensity_map(statistics, method)
     rule = Normalization(method, scope, config.percentiles, whole)
     return rule, (whole,) * len(items)
 
@@ -222,18 +246,23 @@ def _floats(values: npt.NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def _samples(items: Sequence[Item], n_blocks: int) -> npt.NDArray[np.float64]:
+def _samples(
+    items: Sequence[Item], used: Sequence[Used], n_blocks: int
+) -> npt.NDArray[np.float64]:
     """Intensities of all items, shape (C, N)."""
     budget = max(1, MAX_SAMPLED_VOXELS // len(items))
     n_blocks = max(1, n_blocks // len(items))
-    parts = [_sample(item, budget, n_blocks) for item in items]
+    parts = [
+        _sample(item, slices, budget, n_blocks)
+        for item, slices in zip(items, used, strict=True)
+    ]
     return np.concatenate(parts, axis=1).astype(np.float64)
 
 
-def _sample(item: Item, budget: int, n_blocks: int) -> npt.NDArray[Any]:
+def _sample(item: Item, used: Used, budget: int, n_blocks: int) -> npt.NDArray[Any]:
     parts = [
         item.read(box).reshape(item.n_channels, -1)
-        for box in _spread_boxes(item.shape, budget, n_blocks)
+        for box in _spread_boxes(item.shape, used, budget, n_blocks)
     ]
     values = np.concatenate(parts, axis=1)
     step = max(1, values.shape[1] // budget)
@@ -241,13 +270,16 @@ def _sample(item: Item, budget: int, n_blocks: int) -> npt.NDArray[Any]:
 
 
 def _spread_boxes(
-    shape: tuple[int, int, int], budget: int, n_blocks: int
+    shape: tuple[int, int, int], used: Used, budget: int, n_blocks: int
 ) -> Iterator[Box]:
-    """Whole slices spread over Z, or bands of rows where a slice is too large."""
-    n_z, n_y, n_x = shape
+    """Whole used slices spread over Z, or bands of rows where one is too large."""
+    _, n_y, n_x = shape
+    candidates = np.flatnonzero(used) if any(used) else np.arange(len(used))
+    n_z = len(candidates)
     max_read = 4 * budget
     n_blocks = max(1, min(n_blocks, max_read // n_x))
-    slices = np.unique(np.linspace(0, n_z - 1, min(n_z, n_blocks)).round().astype(int))
+    steps = np.linspace(0, n_z - 1, min(n_z, n_blocks)).round().astype(int)
+    slices = candidates[np.unique(steps)]
     rows = max(1, min(n_y, max_read // (len(slices) * n_x)))
     bands = max(1, n_blocks // len(slices)) if rows < n_y else 1
     rows = max(1, rows // bands)

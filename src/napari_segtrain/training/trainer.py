@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _EVENT_SECONDS = 0.25
 _MAX_BAD_STEPS = 20
+_CLEARLY_BETTER = 0.02
 
 
 def iter_training(
@@ -134,6 +135,7 @@ class _Trainer:
             iterations_per_epoch=self._pacer.iterations_per_epoch,
         )
         self._spec = model_spec(plan)
+        self._score: float | None = None
         self._rate = 0.0
         self._last_event = 0.0
         self._n_bad_steps = 0
@@ -159,6 +161,7 @@ class _Trainer:
             if is_out_of_memory:
                 yield self._shrink_batch()
             if is_stopped:
+                self._score = self._progress.best_score
                 yield self.checkpoint(LATEST)
                 return False
         yield from self._end()
@@ -341,12 +344,22 @@ class _Trainer:
             yield from self._end_epoch()
         self._progress = replace(self._progress, is_complete=True)
         spec, weights = self._spec, self._learner.average_state
-        if self._progress.best_score is not None:
+        if self._is_best_clearly_better():
             best = self._run.load(BEST)
             spec, weights = best.spec, best.average
+        self._score = spec.scores.get("IoU")
         if not self._run.model_path.exists():
             save_model(self._run.model_path, spec, weights)
         yield self.checkpoint(LATEST)
+
+    def _is_best_clearly_better(self) -> bool:
+        """Whether an earlier epoch is to be preferred to the annealed last one.
+
+        Few held-out voxels make scores noisy, and the best of many noisy scores is
+        often not the best model.
+        """
+        best, last = self._progress.best_score, self._spec.scores.get("IoU")
+        return best is not None and best > (last or 0.0) + _CLEARLY_BETTER
 
     def result(self, *, is_complete: bool) -> TrainingResult:
         """Summary of the run."""
@@ -357,7 +370,7 @@ class _Trainer:
             iterations=self._progress.iteration,
             epochs=self._progress.epoch,
             seconds=self._clock.seconds(),
-            score=self._progress.best_score,
+            score=self._score,
             is_complete=is_complete,
         )
 
