@@ -9,6 +9,7 @@ from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import make_sample
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import Image, LabelImage
+from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.machine import Machine, find_machine
 from napari_segtrain.training.plan import choose_dims, resolve
@@ -146,3 +147,15 @@ def test_the_machine_of_this_test_is_described():
     machine = find_machine("cpu")
     assert machine.is_cpu
     assert machine.memory_bytes > 1 << 20
+
+
+def test_sparse_labels_are_sampled_as_they_are_painted():
+    config = make_config(sampling={"foreground_share": "auto"})
+    dense = gather_facts(make_dataset(1), config)
+    assert foreground_share(config.sampling, dense) == 0.5
+    dataset = make_dataset(1)
+    labels = np.asarray(dataset.samples[0].labels.array)
+    labels[8:] = 255
+    assert foreground_share(config.sampling, gather_facts(dataset, config)) == 0.0
+    fixed = make_config(sampling={"foreground_share": 0.3})
+    assert foreground_share(fixed.sampling, dense) == 0.3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, PositiveInt
 
 from napari_segtrain.config.base import Auto, Config
@@ -16,9 +18,10 @@ class SamplingConfig(Config):
     batch_size: PositiveInt | Auto = "auto"
     """Patches per iteration."""
 
-    foreground_share: float = Field(0.5, ge=0, le=1)
+    foreground_share: Annotated[float, Field(ge=0, le=1)] | Auto = "auto"
     """Share of the patches centered on a labelled voxel of a class that is not
-    background, the classes taking turns; the others on any labelled voxel."""
+    background, the classes taking turns; the others on any labelled voxel. auto is 0.5,
+    and 0 for sparse labels, which a person has balanced already."""
 
     cache_megabytes: int = Field(1024, ge=0)
     """Images and labels smaller than this, together, are kept in memory."""

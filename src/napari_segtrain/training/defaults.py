@@ -11,7 +11,7 @@ from napari_segtrain.axes import ZYX
 from napari_segtrain.data.split import Region
 
 if TYPE_CHECKING:
-    from napari_segtrain.config import NetworkConfig
+    from napari_segtrain.config import NetworkConfig, SamplingConfig
     from napari_segtrain.data.facts import DatasetFacts
 
 MIN_SLICES_3D = 12
@@ -21,6 +21,7 @@ EPOCH = 50
 MAX_MINUTES_CPU = 10.0
 MAX_MINUTES_GPU = 30.0
 MEMORY_SHARE = 0.7
+SPARSE_SHARE = 0.5
 
 _MAX_VALIDATION_VOXELS = {True: 1 << 20, False: 1 << 23}
 _VALIDATION_TILE = {2: (1, 512, 512), 3: (64, 128, 128)}
@@ -69,6 +70,16 @@ def complete_network(
     chosen["first_filters"] = usual.first_filters
     changes = {k: v for k, v in chosen.items() if getattr(config, k) == "auto"}
     return config.model_copy(update=changes)
+
+
+def foreground_share(config: SamplingConfig, facts: DatasetFacts) -> float:
+    """Share of patches on foreground; none for sparse labels (see RESULTS.md)."""
+    if config.foreground_share != "auto":
+        return config.foreground_share
+    n_voxels = sum(int(np.prod(shape)) for shape in facts.shapes)
+    n_used = n_voxels * facts.n_used_slices / facts.n_slices
+    is_sparse = sum(facts.class_voxels) < SPARSE_SHARE * n_used
+    return 0.0 if is_sparse else 0.5
 
 
 def batch_size(patch: ZYX, dims: int, *, is_cpu: bool) -> int:

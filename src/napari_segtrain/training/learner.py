@@ -13,6 +13,7 @@ from napari_segtrain.data.facts import index_pairs, targets_of
 from napari_segtrain.data.sampling import PatchReader, PatchSampler
 from napari_segtrain.networks import build_network
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
+from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.losses import SegmentationLoss
 from napari_segtrain.training.optim import build_optimizer, memory_layout
@@ -192,7 +193,7 @@ def _batch_source(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> BatchSource:
         index_pairs(pairs, facts.classes, facts.used, config.training.seed),
         plan.patch_size,
         foreground=facts.classes.foreground,
-        foreground_share=config.sampling.foreground_share,
+        foreground_share=foreground_share(config.sampling, facts),
     )
     reader = PatchReader(
         [pair.image for pair in pairs],
