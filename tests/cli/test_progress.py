@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.helpers import SMALL, call, segtrain_script
+import tifffile
+from tests.cli.helpers import SMALL, call, disks, segtrain_script
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
@@ -67,3 +68,20 @@ def test_a_terminal_has_bars(arguments, tmp_path: Path) -> None:
     assert re.search(r"iteration \d+, loss [\d.]+", text)
     assert "s left" in text
     assert "epoch 2: " in text
+
+
+@pytest.mark.parametrize("encoding", ["cp936", "ascii"])
+def test_a_log_of_an_old_encoding(tmp_path: Path, encoding: str) -> None:
+    image, labels = disks((40, 40), 0)
+    for name, array in (("a", image), ("a_label", labels)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", array)
+    given = ("train", "--images", "a.tif", "--labels", "a_label.tif", "--dry-run")
+    done = subprocess.run(
+        [segtrain_script(), *given, "--voxel-size", "0.5,0.25"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        check=False,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"voxel size 0.5 " in done.stdout

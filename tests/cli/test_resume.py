@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from tests.cli.helpers import SMALL, segtrain_script
+from tests.cli.helpers import SMALL, listing, segtrain_script
 
 from napari_segtrain import load_model
 
@@ -119,6 +119,7 @@ def test_a_killed_run_can_be_used_and_resumed(
     resumed = segtrain("resume", run)
     assert (resumed.code, resumed.err) == (0, "")
     assert iterations(run) == list(range(5, N_ITERATIONS + 1, 5))
+    assert not [name for name in listing(run) if ".tmp" in name]
     assert segtrain("predict", run, image, "--output", tmp_path / "t").code == 0
 
 

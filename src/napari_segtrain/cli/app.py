@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, cast
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code: 0, that of the error, or 128 and the number of a signal.
     """
+    _replace_unknown_characters()
     try:
         code = app(args=arguments, prog_name="segtrain", standalone_mode=False)
     except _UsageError as error:
@@ -77,3 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     sys.stderr.write(f"segtrain: {failure.sentence}\n")
     return failure.exit_code
+
+
+def _replace_unknown_characters() -> None:
+    """Let × and µ not end a command whose log has an old encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -29,7 +29,7 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
         refuse_existing(output / part, overwrite=overwrite)
     if (output / "model" / "plan.json").is_file():
         shutil.rmtree(output / "model")
-    typer.echo(f"1. training on {info.title.lower()} ({data / 'train'})")
+    typer.echo(f"1. {info.title}: training on {data / 'train'}")
     changes = {
         "data": _data(data, info),
         "training": {"length": {"kind": "time-budget", "seconds": seconds}},

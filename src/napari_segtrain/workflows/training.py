@@ -143,6 +143,7 @@ def iter_resumed_run(
     """
     folder = RunFolder.open(run_dir)
     plan = folder.read_plan()
+    _remove_leftovers(run_dir)
     state = folder.load(checkpoint)
     if state.progress.is_complete:
         raise ConfigError(
@@ -157,6 +158,13 @@ def iter_resumed_run(
     result = yield from iter_training(plan, frozen, folder, control, resume_from=state)
     draw_curves(folder.path)
     return result
+
+
+def _remove_leftovers(run_dir: Path) -> None:
+    """Remove files that were being written when a run was killed."""
+    for path in run_dir.rglob(".*.tmp*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
