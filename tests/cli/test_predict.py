@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +41,17 @@ def test_a_file_and_each_form_of_a_model(
     segtrain, data: Path, trained: Path, tmp_path: Path
 ) -> None:
     image = data / "test/image/cell_d.tif"
+    zipped = shutil.make_archive(str(tmp_path / "model"), "zip", trained / "model")
     best = trained / "checkpoints/best.safetensors"
-    for number, model in enumerate((trained, trained / "model", best)):
+    forms = (trained, trained / "model", Path(zipped), best)
+    for number, model in enumerate(forms):
         segment(segtrain, model, image, tmp_path / str(number))
-    first, *others = (
-        tifffile.imread(tmp_path / str(n) / "cell_d.tif") for n in range(3)
+    run, bundle, archive, checkpoint = (
+        tifffile.imread(tmp_path / str(n) / "cell_d.tif") for n in range(len(forms))
     )
-    assert all(np.array_equal(first, other) for other in others)
+    assert np.array_equal(run, bundle)
+    assert np.array_equal(run, archive)
+    assert (run == checkpoint).mean() > 0.95
 
 
 def test_probabilities(segtrain, data: Path, trained: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.cli.helpers import SMALL, listing, segtrain_script
 from napari_segtrain import load_model
 
 WAIT_SECONDS = 60
-N_ITERATIONS = 150
+N_ITERATIONS = 100
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
 

@@ -40,7 +40,7 @@ def check(folder: Path, least: float) -> None:
 
 
 def test_short_forms(tmp_path: Path) -> None:
-    table = run_all(tmp_path, "5s")
+    table = run_all(tmp_path, "3s")
     assert "overall" in table
     check(tmp_path, 0.0)
 
