@@ -12,6 +12,7 @@ import PIL.Image
 import pytest
 import tifffile
 from tests.cli.helpers import SMALL, disks, iou, listing
+from tests.io.helpers import write_ome_zarr
 
 from napari_segtrain.data.samples import sample_dir
 
@@ -146,6 +147,15 @@ def test_a_stack_against_a_volume(segtrain, tmp_path: Path) -> None:
         said = segtrain("evaluate", tmp_path / "a", segmentation, "--stack")
         assert (said.code, said.err) == (0, "")
         assert "100.0% of the labelled voxels" in said.out
+
+
+def test_stores(segtrain, tmp_path: Path) -> None:
+    labels = disks((3, 40, 40), 0)[1]
+    for name in ("a.ome.zarr", "b.ome.zarr"):
+        write_ome_zarr(tmp_path / name, labels, "ZYX", (2.0, 1.0, 1.0))
+    said = segtrain("evaluate", tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr")
+    assert (said.code, said.err) == (0, "")
+    assert "100.0% of the labelled voxels" in said.out
 
 
 def test_files_without_a_partner_are_listed(segtrain, tmp_path: Path) -> None:

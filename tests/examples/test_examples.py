@@ -58,7 +58,7 @@ def test_train_2d_from_arrays(run_example, tmp_path: Path) -> None:
 
 
 def test_train_3d(run_example, tmp_path: Path) -> None:
-    printed = run_example("train_3d", tmp_path, 8)
+    printed = run_example("train_3d", tmp_path, 3)
     assert "CZYX at (1.75, 0.8, 0.8) µm" in printed
     assert overall_iou(printed) > 0
     labels = read_labels(tmp_path / "segmentation/16_cell.ome.tif")
