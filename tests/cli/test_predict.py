@@ -198,14 +198,7 @@ def test_overwrite(segtrain, data: Path, trained: Path, tmp_path: Path) -> None:
     [
         lambda labels: labels > 0,
         lambda labels: labels.astype(np.float32),
-        pytest.param(
-            lambda labels: labels.astype(np.int64),
-            marks=pytest.mark.xfail(
-                raises=ValueError,
-                strict=False,
-                reason="the snapshot's type, see training/snapshot.py",
-            ),
-        ),
+        lambda labels: labels.astype(np.int64),
         lambda labels: labels.astype(np.uint32) * 1000,
         lambda labels: np.where(labels == 100, -1, labels).astype(np.int16),
     ],

@@ -138,7 +138,8 @@ def _copy(
 
 
 def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+    """Return a type that Zarr knows: no C long long, no foreign byte order."""
+    return np.dtype(np.uint8 if dtype.kind == "b" else f"{dtype.kind}{dtype.itemsize}")
 
 
 def _copy_item(

@@ -343,7 +343,8 @@ class _Trainer:
         if self._progress.epoch_iterations:
             yield from self._end_epoch()
         self._progress = replace(self._progress, is_complete=True)
-        spec, weights = self._spec, self._learner.average_state
+        spec = replace(self._spec, provenance=self._provenance())
+        weights = self._learner.average_state
         if self._is_best_clearly_better():
             best = self._run.load(BEST)
             spec, weights = best.spec, best.average

@@ -1,0 +1,355 @@
+"""The table of bad input: each case ends in one clear sentence and leaves nothing.
+
+A case prepares files in an empty folder and names the command, the exit code and words
+that the sentence must hold: what is wrong, the value met, what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from tests.bad_input.helpers import (
+    CONFIG,
+    DATA,
+    MODEL,
+    OUTPUT,
+    TRAIN,
+    save,
+    with_image,
+    with_labels,
+)
+from tests.cli.helpers import disks, write_set
+
+Prepare = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that must fail, and how."""
+
+    prepare: Prepare
+    command: tuple[object, ...]
+    code: int
+    words: tuple[str, ...]
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(*command: object, code: int, words: str) -> Callable[[Prepare], Prepare]:
+    """Add a case; the decorated function prepares its files."""
+
+    def add(prepare: Prepare) -> Prepare:
+        name = prepare.__name__.replace("_", " ")
+        key = " ".join((name, *map(str, command[-4:]))) if name in CASES else name
+        assert key not in CASES
+        CASES[key] = Case(prepare, command, code, tuple(words.split("|")))
+        return prepare
+
+    return add
+
+
+# ---- labels
+
+
+@case(*TRAIN, code=DATA, words="labels are empty|every voxel is 0|paint")
+def empty_labels(folder: Path) -> None:
+    with_labels(folder, np.zeros((64, 64), np.uint8))
+
+
+@case(*TRAIN, code=DATA, words="one class only|value 1|label a second class")
+def one_class_only(folder: Path) -> None:
+    with_labels(folder, np.ones((64, 64), np.uint8))
+
+
+@case(
+    *TRAIN, "--zero", "unlabelled", code=DATA, words="one class only|value 1|background"
+)
+def strokes_of_one_class(folder: Path) -> None:
+    labels = np.zeros((64, 64), np.uint8)
+    labels[20:24] = 1
+    with_labels(folder, labels)
+
+
+@case(*TRAIN, "--ignore", "1,2", code=DATA, words="empty")
+def everything_ignored(folder: Path) -> None:
+    labels = np.ones((64, 64), np.uint8)
+    labels[30:] = 2
+    with_labels(folder, labels)
+
+
+@case(*TRAIN, code=DATA, words="do not cover|(64, 60)|(64, 64)|same size")
+def labels_of_another_shape(folder: Path) -> None:
+    save(folder / "image/a.tif", disks((64, 64), 0)[0])
+    save(folder / "label/a.tif", disks((64, 60), 0)[1])
+
+
+@case(*TRAIN, code=DATA, words="label/a.tif|0.25|whole numbers|probabilities")
+def labels_that_are_probabilities(folder: Path) -> None:
+    with_labels(folder, np.full((64, 64), 0.25, np.float32))
+
+
+@case(*TRAIN, code=DATA, words="label/a.tif|color|one whole number per voxel")
+def labels_in_color(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    with_image(folder, disks((64, 64), 0)[0])
+    colors = rng.integers(0, 255, (64, 64, 3), np.uint8)
+    tifffile.imwrite(folder / "label/a.tif", colors, photometric="rgb")
+
+
+@case(*TRAIN, "--target", "semantic", code=DATA, words="values|254|--target instances")
+def too_many_classes(folder: Path) -> None:
+    with_labels(folder, np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) // 8)
+
+
+# ---- images
+
+
+@case(*TRAIN, code=DATA, words="NaN or infinite|1 in the part|replace them")
+def nan_voxels(folder: Path) -> None:
+    image = disks((64, 64), 0)[0].astype(np.float32)
+    image[10, 10] = np.nan
+    with_image(folder, image)
+
+
+@case(*TRAIN, code=DATA, words="NaN or infinite|64 in the part")
+def infinite_voxels(folder: Path) -> None:
+    image = disks((64, 64), 0)[0].astype(np.float32)
+    image[10] = np.inf
+    with_image(folder, image)
+
+
+@case(*TRAIN, code=DATA, words="constant|value 7|check")
+def constant_images(folder: Path) -> None:
+    with_image(folder, np.full((64, 64), 7, np.uint8))
+
+
+@case(*TRAIN, code=DATA, words="number of channels: [1, 2]|same channels")
+def images_of_different_channels(folder: Path) -> None:
+    write_set(folder, 2)
+    two = np.stack([disks((64, 64), 1)[0]] * 2)
+    save(folder / "image/cell_b.tif", two, metadata={"axes": "CYX"})
+
+
+@case(*TRAIN, code=DATA, words="image/a.tif|cut off|again")
+def a_damaged_image(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+    content = (folder / "image/a.tif").read_bytes()
+    (folder / "image/a.tif").write_bytes(content[: len(content) // 2])
+
+
+@case(*TRAIN, code=DATA, words="image/a.tif|cannot be read")
+def a_text_called_tiff(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+    (folder / "image/a.tif").write_text("no image")
+
+
+@case(*TRAIN, code=DATA, words="image/a.tif|empty (0 bytes)|again")
+def an_empty_file(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+    (folder / "image/a.tif").write_bytes(b"")
+
+
+@case(
+    "train", "--images", "a.xyz", "--labels", "label",
+    code=DATA, words="a.xyz|no known format|TIFF",
+)  # fmt: skip
+def an_unknown_format(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+    (folder / "a.xyz").write_text("?")
+
+
+# ---- paths and pairs
+
+
+@case(
+    "train", "--images", "imag", "--labels", "label",
+    code=DATA, words="imag does not exist|check the name",
+)  # fmt: skip
+@case(
+    "train", "--images", "image", "--labels", "labels",
+    code=DATA, words="labels does not exist|check the name",
+)  # fmt: skip
+@case("train", "--images", "image", code=DATA, words="--images and --labels")
+@case("train", "--config", "no.yaml", code=CONFIG, words="no.yaml|cannot be read|init")
+@case(*TRAIN, "--axes", "TYX", code=DATA, words="TYX|3 dimensions|shape (64, 64)")
+@case(*TRAIN, "--axes", "YY", code=DATA, words="YY|different letters")
+@case(*TRAIN, "--axes", "TY", code=DATA, words="TY|lack Y or X")
+@case(*TRAIN, "--dims", "3", code=CONFIG, words="3D|flat|--dims 2|--stack")
+@case(*TRAIN, "--stack", "--axes", "TYX", "--dims", "3", code=CONFIG, words="flat")
+@case(*TRAIN, "--voxel-size", "1,2,x", code=CONFIG, words="1,2,x|--voxel-size 0.05")
+@case(*TRAIN, "--voxel-size", "1", code=CONFIG, words="voxel_size|2 items|(1.0,)")
+@case(*TRAIN, "--voxel-size", "0,1,1", code=CONFIG, words="voxel_size|greater than 0")
+@case(*TRAIN, "--validation", "b", code=DATA, words="no sample b|samples are a")
+@case(*TRAIN, "--validation", "a", code=DATA, words="leaves nothing to train on")
+@case(*TRAIN, "--validation", "0.9", code=CONFIG, words="validation.fraction|0.25|0.9")
+@case(*TRAIN, "--classes", "myelin", code=CONFIG, words="'myelin'|1=myelin,2=axon")
+@case(*TRAIN, "--ignore", "x", code=CONFIG, words="'x'|--ignore 255")
+@case(*TRAIN, "--time-budget", "1y", code=CONFIG, words="'1y'|60s, 5m or 1.5h")
+@case(*TRAIN, "--time-budget", "-3s", code=CONFIG, words="-3s|longer than 0")
+@case(*TRAIN, "--time-budget", "inf", code=CONFIG, words="inf")
+@case(*TRAIN, "--epochs", "0", code=CONFIG, words="epochs|greater than or equal to 1")
+@case(
+    *TRAIN, "--epochs", "2", "--iterations", "5",
+    code=CONFIG, words="more than once|epochs and iterations",
+)  # fmt: skip
+@case(*TRAIN, "--network", "resnet", code=CONFIG, words="network.name|unet|resnet")
+@case(*TRAIN, "--seed", "-1", code=CONFIG, words="training.seed|-1")
+@case(*TRAIN, "--set", "training.sed=3", code=CONFIG, words="sed|is seed meant?")
+@case(*TRAIN, "--set", "training.seed", code=CONFIG, words="no setting|section.name=")
+@case(*TRAIN, "--set", "training.seed=x", code=CONFIG, words="training.seed|integer|x")
+@case(*TRAIN, "--set", "loss=[", code=CONFIG, words="loss=[|YAML")
+@case(
+    *TRAIN, "--set", "sampling.patch_size=[1,0,64]",
+    code=CONFIG, words="sampling.patch_size|greater than 0",
+)  # fmt: skip
+@case(*TRAIN, "--continue-from", "old", code=MODEL, words="no model at old")
+def a_good_pair(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+
+
+@case(*TRAIN, code=DATA, words="No image matches|a.tif|b.tif|same names")
+def unpaired_files(folder: Path) -> None:
+    for number, name in enumerate(("a", "c")):
+        save(folder / f"image/{name}.tif", disks((64, 64), number)[0])
+    for number, name in enumerate(("b", "d")):
+        save(folder / f"label/{name}.tif", disks((64, 64), number)[1])
+
+
+@case(*TRAIN, code=DATA, words="image|no image that can be read|notes.txt")
+def a_folder_without_images(folder: Path) -> None:
+    (folder / "image").mkdir()
+    (folder / "image/notes.txt").write_text("?")
+    save(folder / "label/a.tif", disks((64, 64), 0)[1])
+
+
+@case(*TRAIN, "--dims", "3", code=DATA, words="slices of one volume|4 flat|--stack")
+def slices_without_stack(folder: Path) -> None:
+    image, labels = disks((4, 48, 48), 0)
+    for z in range(4):
+        save(folder / f"image/z{z}.tif", image[z])
+        save(folder / f"label/z{z}.tif", labels[z])
+
+
+@case(*TRAIN, "--stack", code=DATA, words="z1.tif|slices of a stack have one size")
+def slices_of_different_sizes(folder: Path) -> None:
+    for z in range(2):
+        image, labels = disks((48, 48 + z), 0)
+        save(folder / f"image/z{z}.tif", image)
+        save(folder / f"label/z{z}.tif", labels)
+
+
+@case("train", "--config", "c.yaml", code=CONFIG, words="c.yaml|not valid YAML")
+def a_config_that_is_no_yaml(folder: Path) -> None:
+    (folder / "c.yaml").write_text("data: [")
+
+
+@case("train", "--config", "c.yaml", code=CONFIG, words="c.yaml|data.image|images")
+def a_config_with_a_wrong_name(folder: Path) -> None:
+    (folder / "c.yaml").write_text("data: {image: x}")
+
+
+@case("train", "--config", "c.yaml", code=CONFIG, words="format version 99|update")
+def a_config_of_a_newer_format(folder: Path) -> None:
+    (folder / "c.yaml").write_text("format_version: 99")
+
+
+# ---- outputs that exist
+
+
+@case(*TRAIN, code=OUTPUT, words="run exists already|never overwritten|--output")
+def a_run_that_exists(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+    (folder / "run").mkdir()
+    (folder / "run/notes.txt").write_text("mine")
+
+
+@case(*TRAIN, code=OUTPUT, words="run exists already|--output")
+def a_run_that_is_a_file(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+    (folder / "run").write_text("mine")
+
+
+@case("init", "c.yaml", code=OUTPUT, words="c.yaml exists already|--overwrite")
+def a_config_that_exists(folder: Path) -> None:
+    (folder / "c.yaml").write_text("mine")
+
+
+@case("demo", "--output", ".", code=OUTPUT, words="model exists already|--overwrite")
+def a_demo_that_exists(folder: Path) -> None:
+    (folder / "model").mkdir()
+
+
+@case("demo", "--sample", "cats", code=DATA, words="'cats'|axons, nuclei, embryo")
+@case("info", "run", code=MODEL, words="no model at run")
+@case("resume", "run", code=DATA, words="run|no run folder|plan.json")
+@case("predict", "run", "a.tif", "-o", "s", code=MODEL, words="no model at run")
+@case("evaluate", "a", "b", code=DATA, words="a does not exist")
+def nothing(folder: Path) -> None:
+    """An empty folder."""
+
+
+# ---- evaluation
+
+
+@case("evaluate", "a.tif", "b.tif", code=DATA, words="differ in size|64×64|64×60")
+def segmentation_of_another_size(folder: Path) -> None:
+    save(folder / "a.tif", disks((64, 64), 0)[1])
+    save(folder / "b.tif", disks((64, 60), 0)[1])
+
+
+@case(
+    "evaluate", "a.tif", "b.tif", "--zero", "unlabelled", "-o", "report",
+    code=DATA, words="no labelled voxel|unlabelled",
+)  # fmt: skip
+def truth_without_labels(folder: Path) -> None:
+    save(folder / "a.tif", np.zeros((64, 64), np.uint8))
+    save(folder / "b.tif", disks((64, 64), 0)[1])
+
+
+@case("evaluate", "a", "b", code=DATA, words="matches|same names")
+def unpaired_segmentations(folder: Path) -> None:
+    labels = disks((64, 64), 0)[1]
+    for name in ("a/1", "a/2", "b/3", "b/4"):
+        save(folder / f"{name}.tif", labels)
+
+
+@case(
+    "evaluate", "a.tif", "b.tif", "-o", "report",
+    code=OUTPUT, words="report/metrics.csv exists already|--overwrite",
+)  # fmt: skip
+def a_report_that_exists(folder: Path) -> None:
+    save(folder / "a.tif", disks((64, 64), 0)[1])
+    save(folder / "b.tif", disks((64, 64), 0)[1])
+    (folder / "report").mkdir()
+    (folder / "report/metrics.csv").write_text("mine")
+
+
+@case(
+    "evaluate", "a.tif", "b.tif", "-o", "report", "--images", "c.tif",
+    code=DATA, words="c|(1, 32, 32)|(1, 64, 64)",
+)  # fmt: skip
+@case(
+    "evaluate", "a.tif", "b.tif", "--images", "c.tif",
+    code=OUTPUT, words="Overlays|--output",
+)  # fmt: skip
+@case(
+    "evaluate", "a.tif", "b.tif", "-o", "c.tif",
+    code=OUTPUT, words="c.tif is a file|folder",
+)  # fmt: skip
+def overlays_on_another_image(folder: Path) -> None:
+    save(folder / "a.tif", disks((64, 64), 0)[1])
+    save(folder / "b.tif", disks((64, 64), 0)[1])
+    save(folder / "c.tif", disks((32, 32), 0)[0])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input(name: str, fails, tmp_path: Path) -> None:
+    bad = CASES[name]
+    bad.prepare(tmp_path)
+    fails(*bad.command, code=bad.code, words=bad.words)
