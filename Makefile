@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints/cpu.txt | system
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[napari]" --group dev
 	@touch $@
 
 lint: $(STAMP) ## Check style, types and the order of imports

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that long work reports; each package defines its own children."""
+    """Something that long work reports; each package defines its own children.
+
+    Attributes
+    ----------
+    is_frequent : bool
+        Whether a face may leave some out that follow one another closely.
+    """
+
+    is_frequent: ClassVar[bool] = False
 
 
 class RunControl:

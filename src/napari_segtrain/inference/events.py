@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ class TileDone(Event):
     voxels_per_second : float
         Voxels of the result since the start.
     """
+
+    is_frequent: ClassVar[bool] = True
 
     n_done: int
     n_total: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from napari_segtrain.control import Event
 from napari_segtrain.training.plan import TrainingPlan
@@ -34,6 +35,8 @@ class IterationEnd(Event):
     seconds, eta : float
         Since the start, and until the end as far as known.
     """
+
+    is_frequent: ClassVar[bool] = True
 
     iteration: int
     n_iterations: int | None
