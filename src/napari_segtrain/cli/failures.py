@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,10 @@ if TYPE_CHECKING:
     import typer
 
 USAGE, OUTPUT, MEMORY = 2, 7, 8
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+_MEMORY_HINT = (
+    " The settings are sampling.patch_size and network.first_filters (--set "
+    "sampling.patch_size=[1,128,128])."
+)
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,13 @@ def usage(error: typer.BadParameter) -> Failure:
 def explain(error: Exception) -> Failure | None:
     """Describe what a user can mend; ``None`` for what looks like a defect."""
     from napari_segtrain.errors import SegtrainError
+    from napari_segtrain.workflows import failures
 
     if isinstance(error, SegtrainError):
         return Failure(str(error), error.exit_code)
-    if isinstance(error, MemoryError) or _is_about_memory(error):
-        return Failure(
-            "Memory ran out; close other programs, or use smaller patches (--set "
-            "sampling.patch_size), fewer network.first_filters, or smaller images.",
-            MEMORY,
-        )
-    return _explain_os(error) if isinstance(error, OSError) else None
-
-
-def _is_about_memory(error: Exception) -> bool:
-    """Whether torch, which raises plain RuntimeErrors on the CPU, ran out of memory."""
-    text = str(error).lower()
-    is_torch = isinstance(error, RuntimeError)
-    return is_torch and any(words in text for words in _MEMORY_WORDS)
-
-
-def _explain_os(error: OSError) -> Failure:
-    name = error.filename or "A file"
-    if error.errno in _FULL:
-        return Failure(
-            f"The disk is full, so {name} could not be written; free some space or "
-            "choose another place.",
-            OUTPUT,
-        )
-    reason = error.strerror or str(error)
-    return Failure(
-        f"{name} cannot be read or written ({reason}); check the path and who may use "
-        "it.",
-        OUTPUT,
-    )
+    sentence = failures.explain(error)
+    if sentence is None:
+        return None
+    if failures.is_out_of_memory(error):
+        return Failure(sentence + _MEMORY_HINT, MEMORY)
+    return Failure(sentence, OUTPUT)

@@ -1,0 +1,85 @@
+"""What went wrong: a sentence for a person, and a report to copy."""
+
+from __future__ import annotations
+
+import errno
+import platform
+import re
+import sys
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+
+from napari_segtrain.errors import SegtrainError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
+_OPTION = re.compile(r"(?<![\w/.-])--([a-z][a-z-]+)")
+_PACKAGES = ("napari-segtrain", "torch", "monai", "numpy")
+_VIEWER_PACKAGES = ("napari", "PyQt6", "PyQt5", "PySide6", "pyqtgraph")
+
+
+def explain(error: BaseException) -> str | None:
+    """Describe what a user can mend, in one or two sentences.
+
+    Options of the command line appear by their name only: ``--voxel-size`` is "voxel
+    size". The command line says the message of a `SegtrainError` as it is.
+
+    Returns
+    -------
+    str or None
+        ``None`` for what looks like a defect; see `error_report`.
+    """
+    if isinstance(error, SegtrainError):
+        return _OPTION.sub(lambda option: option[1].replace("-", " "), str(error))
+    if is_out_of_memory(error):
+        return (
+            "Memory ran out; close other programs, or use smaller patches, fewer "
+            "first filters, or smaller images."
+        )
+    return _explain_os(error) if isinstance(error, OSError) else None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch raises plain RuntimeErrors for it on the CPU."""
+    text = str(error).lower()
+    is_torch = isinstance(error, RuntimeError)
+    is_said = is_torch and any(words in text for words in _MEMORY_WORDS)
+    return is_said or isinstance(error, MemoryError)
+
+
+def error_report(error: BaseException) -> str:
+    """Traceback, versions and platform: what belongs into the report of a defect."""
+    lines = [
+        "".join(traceback.format_exception(error)).rstrip(),
+        "",
+        *(f"{name} {number}" for name, number in _versions().items()),
+        f"python {platform.python_version()}",
+        platform.platform(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _explain_os(error: OSError) -> str:
+    name = error.filename or "A file"
+    if error.errno in _FULL:
+        return (
+            f"The disk is full, so {name} could not be written; free some space or "
+            "choose another place."
+        )
+    reason = error.strerror or str(error)
+    return (
+        f"{name} cannot be read or written ({reason}); check the path and who may use "
+        "it."
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Installed versions; of a viewer only while it is loaded."""
+    loaded = [name for name in _VIEWER_PACKAGES if name in sys.modules]
+    found = {}
+    for name in (*_PACKAGES, *loaded):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "(not installed)"
+    return found
