@@ -80,6 +80,16 @@ def test_arrays_in_memory_are_copied_where_they_are_used(tmp_path):
     np.testing.assert_array_equal(labels_2[0, 4:6], labels[4:6])
 
 
+def test_arrays_in_memory_stay_as_they_are(tmp_path):
+    image, labels = disks((12, 48, 48), 0)
+    before = image.copy(), labels.copy()
+    dataset = Dataset((make_sample(Image(image, "ZYX"), LabelImage(labels, "ZYX")),))
+    slices = [tuple(z == 4 for z in range(12))]
+    write_snapshot(tmp_path / "snapshot", dataset, slices, 1)
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(labels, before[1])
+
+
 @pytest.mark.parametrize("axes", ["TYX", "YXT", "TCYX", "CTZYX"])
 def test_any_order_of_axes_comes_back(tmp_path, axes):
     rng = np.random.default_rng(0)

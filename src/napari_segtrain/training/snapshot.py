@@ -152,7 +152,8 @@ def _copy_item(
         block = as_integers(block) if is_label else block
         if is_label and not block.any():
             continue
-        block[:, ~np.array(used[box[0]], bool)] = 0
+        is_used = np.array(used[box[0]], bool)[:, None, None]
+        block = np.where(is_used, block, np.zeros(1, block.dtype))
         spatial = dict(zip("ZYX", box, strict=True))
         whole = slice(None)
         key = tuple(item.index.get(a, spatial.get(a, whole)) for a in axes)
