@@ -11,6 +11,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Debian packages that the tests need; the ones already there cost nothing.
 SYSTEM_PACKAGES := $(shell $(PYTHON) -c "import ensurepip" 2>/dev/null || echo python3-venv)
+ifeq ($(shell uname),Linux)
+SYSTEM_PACKAGES += xvfb xauth libegl1 libgl1 libopengl0 libgl1-mesa-dri libxkbcommon-x11-0 \
+	libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 \
+	libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libdbus-1-3
+endif
+
+# A virtual display with software OpenGL, where there is Xvfb.
+DISPLAYED = $(if $(shell command -v xvfb-run),env LIBGL_ALWAYS_SOFTWARE=1 xvfb-run \
+	--auto-servernum --server-args "-screen 0 1600x1000x24")
 
 .DEFAULT_GOAL := help
 .PHONY: help install system lint test test-all bench demo constraints clean
@@ -36,12 +45,13 @@ lint: $(STAMP) ## Check style, types and the order of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/npe2 validate --no-imports src/napari_segtrain/napari.yaml
 
 test: lint ## Everything but the long tests
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(DISPLAYED) $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-all: $(STAMP) ## The long tests
-	$(BIN)/python -m pytest -n $(JOBS) -m slow
+	$(DISPLAYED) $(BIN)/python -m pytest -n $(JOBS) -m slow
 
 bench: $(STAMP) ## Run the benchmarks
 	$(BIN)/python -m benchmarks

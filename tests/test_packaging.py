@@ -16,13 +16,12 @@ from napari_segtrain.data.samples import SAMPLES, sample_dir
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints" / "cpu.txt"
 HEAVY = ("torch", "monai", "napari", "qtpy", "zarr", "matplotlib")
-VIEWER = {
+VIEWER = {  # pyqtgraph, pure Python, comes along: napari's plugin manager installs no extras
     "magicgui",
     "napari",
     "npe2",
     "pyqt5",
     "pyqt6",
-    "pyqtgraph",
     "pyside2",
     "pyside6",
     "qtpy",

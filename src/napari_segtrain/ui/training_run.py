@@ -1,0 +1,162 @@
+"""A training in the viewer: its state and history, whether a dock shows it or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segtrain.ui.worker import Failure, Task, start_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.training.events import (
+        EpochEnd,
+        IterationEnd,
+        Preview,
+        TrainingResult,
+    )
+    from napari_segtrain.training.plan import TrainingPlan
+
+State = Literal["preparing", "training", "pausing", "finishing", "stopping", "ended"]
+
+_MAX_POINTS = 4000
+
+
+class History:
+    """What a dock that is opened later needs to show a run.
+
+    Attributes
+    ----------
+    iterations : list of IterationEnd
+        Thinned when there are too many.
+    epochs : list of EpochEnd
+        All validations.
+    preview : Preview, optional
+        The last one.
+    """
+
+    def __init__(self) -> None:
+        self.iterations: list[IterationEnd] = []
+        self.epochs: list[EpochEnd] = []
+        self.preview: Preview | None = None
+
+    def add_iteration(self, event: IterationEnd) -> None:
+        """Keep a step; every second one is dropped when there are too many."""
+        self.iterations.append(event)
+        if len(self.iterations) > _MAX_POINTS:
+            del self.iterations[1::2]
+
+
+class TrainingRun(QObject):
+    """A training that runs, or ran, in this viewer.
+
+    Parameters
+    ----------
+    make : callable
+        Is given a control and returns the generator of events, as `iter_training_run`
+        does; called in the thread.
+    title : str
+        For napari's activity list.
+
+    Attributes
+    ----------
+    changed : Signal(str)
+        The state changed; carries it.
+    event : Signal(Event)
+        An event arrived; the history holds it already.
+    """
+
+    changed = Signal(str)
+    event = Signal(object)
+
+    def __init__(
+        self,
+        make: Callable[[RunControl], Generator[Event, None, TrainingResult]],
+        title: str,
+    ) -> None:
+        super().__init__()
+        self.title = title
+        self.state: State = "preparing"
+        self.history = History()
+        self.plan: TrainingPlan | None = None
+        self.run_dir: Path | None = None
+        self.result: TrainingResult | None = None
+        self.failure: Failure | None = None
+        self._task: Task | None = start_task(make, title=title)
+        self._task.event.connect(self._on_task_event)
+        self._task.succeeded.connect(self._on_task_succeeded)
+        self._task.failed.connect(self._on_task_failed)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the run has not ended."""
+        return self.state != "ended"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the run holds, or is about to."""
+        return self.state == "pausing"
+
+    def pause(self) -> None:
+        """Hold after the present iteration."""
+        if self._task is not None and self.state in {"preparing", "training"}:
+            self._task.pause()
+            self._set_state("pausing")
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self._task is not None and self.state == "pausing":
+            self._task.resume()
+            self._set_state("training" if self.plan else "preparing")
+
+    def stop(self) -> None:
+        """End in a checkpoint that can be resumed."""
+        if self._task is not None:
+            self._task.stop()
+            self._set_state("stopping")
+
+    def finish(self) -> None:
+        """End soon with an annealed model."""
+        if self._task is not None:
+            self._task.finish()
+            self._set_state("finishing")
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self.changed.emit(state)
+
+    def _on_task_event(self, event: Event) -> None:
+        keep = {
+            "Planned": self._keep_plan,
+            "IterationEnd": self.history.add_iteration,
+            "EpochEnd": self.history.epochs.append,
+            "Preview": self._keep_preview,
+        }.get(type(event).__name__)
+        if keep is not None:
+            keep(event)  # type: ignore[operator]
+        self.event.emit(event)
+
+    def _keep_plan(self, event: Event) -> None:
+        self.plan = event.plan  # type: ignore[attr-defined]
+        self.run_dir = event.run_dir  # type: ignore[attr-defined]
+        if self.state == "preparing":
+            self._set_state("training")
+
+    def _keep_preview(self, event: Preview) -> None:
+        self.history.preview = event
+
+    def _on_task_succeeded(self, result: TrainingResult) -> None:
+        self.result = result
+        self._end()
+
+    def _on_task_failed(self, failure: Failure) -> None:
+        self.failure = failure
+        self._end()
+
+    def _end(self) -> None:
+        self._task = None
+        self._set_state("ended")

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from napari_segtrain.control import Event
+from napari_segtrain.errors import DataError
+from napari_segtrain.ui.worker import Failure, start_job, start_task
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    number: int
+
+
+@dataclass(frozen=True)
+class Often(Event):
+    is_frequent: ClassVar[bool] = True
+
+    number: int
+
+
+def ended(qtbot, task) -> dict[str, list]:
+    """What a task said until its end."""
+    said: dict[str, list] = {"events": [], "results": [], "failures": []}
+    task.event.connect(said["events"].append)
+    task.succeeded.connect(said["results"].append)
+    task.failed.connect(said["failures"].append)
+    with qtbot.waitSignal(task.ended, timeout=5000):
+        pass
+    return said
+
+
+def test_events_and_result_arrive(qtbot) -> None:
+    def work(_control):
+        yield Step(1)
+        yield Step(2)
+        return threading.current_thread() is threading.main_thread()
+
+    task = start_task(work, title="a task")
+    assert task.is_running
+    said = ended(qtbot, task)
+    assert said == {
+        "events": [Step(1), Step(2)], "results": [False], "failures": []
+    }  # fmt: skip
+    assert not task.is_running
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, KeyError, SystemExit])
+def test_any_error_ends_the_task(qtbot, kind) -> None:
+    def work(_control):
+        yield Step(1)
+        raise kind("a screw is loose")
+
+    said = ended(qtbot, start_task(work, title="a task"))
+    (failure,) = said["failures"]
+    assert isinstance(failure, Failure)
+    assert "a screw is loose" in failure.text
+    assert "report" in failure.text
+    assert "Traceback" in failure.details
+    assert "napari-segtrain" in failure.details
+    assert said["results"] == []
+
+
+def test_an_own_error_is_its_sentence(qtbot) -> None:
+    def work():
+        raise DataError("The labels are empty; paint some.")
+
+    (failure,) = ended(qtbot, start_job(work, title="a job"))["failures"]
+    assert failure.text == "The labels are empty; paint some."
+
+
+def test_stop_lets_the_work_save(qtbot) -> None:
+    saved = []
+
+    def work(control):
+        while not control.is_stopping:
+            time.sleep(0.001)
+            yield Step(0)
+        saved.append(True)
+        return "saved"
+
+    task = start_task(work, title="a task")
+    with qtbot.waitSignal(task.event, timeout=5000):
+        pass
+    task.stop()
+    assert ended(qtbot, task)["results"] == ["saved"]
+    assert saved == [True]
+
+
+def test_pause_holds(qtbot) -> None:
+    n_steps = []
+
+    def work(control):
+        while not control.is_stopping:
+            control.wait_while_paused()
+            n_steps.append(1)
+            time.sleep(0.001)
+            yield Step(len(n_steps))
+
+    task = start_task(work, title="a task")
+    with qtbot.waitSignal(task.event, timeout=5000):
+        pass
+    task.pause()
+    qtbot.wait(50)
+    before = len(n_steps)
+    qtbot.wait(100)
+    assert len(n_steps) <= before + 1
+    task.resume()
+    qtbot.waitUntil(lambda: len(n_steps) > before + 1, timeout=5000)
+    task.stop()
+    ended(qtbot, task)
+
+
+def test_frequent_events_are_thinned(qtbot) -> None:
+    def work(_control):
+        for number in range(1000):
+            yield Often(number)
+        yield Step(1)
+
+    events = ended(qtbot, start_task(work, title="a task"))["events"]
+    assert events[0] == Often(0)
+    assert events[-1] == Step(1)
+    assert len(events) < 50
+
+
+def test_long_tasks_leave_room_for_others(qtbot) -> None:
+    """More tasks than cores run side by side."""
+
+    def wait(control):
+        while not control.is_stopping:
+            time.sleep(0.005)
+            yield Step(0)
+
+    tasks = [start_task(wait, title=str(number)) for number in range(6)]
+    said = ended(qtbot, start_job(lambda: "done", title="a job"))
+    assert said["results"] == ["done"]
+    for task in tasks:
+        task.stop()
+    qtbot.waitUntil(lambda: not any(task.is_running for task in tasks), timeout=5000)
