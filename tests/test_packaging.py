@@ -16,7 +16,7 @@ from napari_segtrain.data.samples import SAMPLES, sample_dir
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints" / "cpu.txt"
 HEAVY = ("torch", "monai", "napari", "qtpy", "zarr", "matplotlib")
-VIEWER = {  # pyqtgraph, pure Python, comes along: napari's plugin manager installs no extras
+VIEWER = {  # not pyqtgraph, pure Python: napari's plugin manager installs no extras
     "magicgui",
     "napari",
     "npe2",
