@@ -91,16 +91,58 @@ def to_rgb(image_plane: npt.NDArray[Any]) -> Pixels:
     -------
     ndarray of uint8, shape (Y, X, 3)
     """
-    n_channels = len(image_plane)
-    if n_channels in _RGB_CHANNELS and image_plane.dtype == np.uint8:
+    if _is_picture(image_plane):
         return np.ascontiguousarray(np.moveaxis(image_plane[:3], 0, -1))
     channels = [_stretched(channel) for channel in image_plane[:3]]
+    n_channels = len(channels)
     if n_channels == 1:
         channels *= 3
     elif n_channels < len("RGB"):
         green, magenta = channels
         channels = [magenta, green, magenta]
     return np.stack(channels, axis=-1)
+
+
+def stretch_channels(image_plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Bring intensities into the range of a screen.
+
+    Parameters
+    ----------
+    image_plane : ndarray, shape (C, Y, X)
+        Intensities of any dtype.
+
+    Returns
+    -------
+    ndarray of uint8, shape (C, Y, X)
+        Three or four channels of uint8 as they are; of all others each channel
+        stretched between percentiles.
+    """
+    if _is_picture(image_plane):
+        return np.array(image_plane)
+    return np.stack([_stretched(channel) for channel in image_plane])
+
+
+def paint_classes(
+    pixels: Pixels, indices: npt.NDArray[np.uint8], classes: ClassTable
+) -> Pixels:
+    """Tint the foreground classes of a picture and draw their outlines.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (Y, X, 3)
+        The picture; it stays as it is.
+    indices : ndarray of uint8, shape (Y, X)
+        Class indices.
+    classes : ClassTable
+        Colors.
+    """
+    painted = pixels.copy()
+    for index in classes.foreground:
+        color = ImageColor.getrgb(classes.classes[index].color)[:3]
+        mask = indices == index
+        _paint(painted, mask, color, 0.4)
+        _paint(painted, _outline(mask), color, 0.9)
+    return painted
 
 
 def error_map(
@@ -142,16 +184,9 @@ def error_map(
 def _prediction_panel(
     image: Pixels, predicted: npt.NDArray[np.uint8], classes: ClassTable
 ) -> Panel:
-    pixels = image.copy()
-    key = []
-    for index in classes.foreground:
-        row = classes.classes[index]
-        color = ImageColor.getrgb(row.color)[:3]
-        mask = predicted == index
-        _paint(pixels, mask, color, 0.4)
-        _paint(pixels, _outline(mask), color, 0.9)
-        key.append((row.name, color))
-    return Panel("prediction", pixels, tuple(key))
+    rows = (classes.classes[index] for index in classes.foreground)
+    key = tuple((row.name, ImageColor.getrgb(row.color)[:3]) for row in rows)
+    return Panel("prediction", paint_classes(image, predicted, classes), key)
 
 
 def _error_panel(
@@ -166,6 +201,11 @@ def _error_panel(
         _paint(pixels, mask, color, 0.5 if color == CORRECT else 0.75)
         key.append((name, color))
     return Panel("errors", pixels, tuple(key))
+
+
+def _is_picture(image_plane: npt.NDArray[Any]) -> bool:
+    """Whether channels are colors that are shown as they are."""
+    return len(image_plane) in _RGB_CHANNELS and image_plane.dtype == np.uint8
 
 
 def _stretched(channel: npt.NDArray[Any]) -> Pixels:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from napari_segtrain.control import Event
+from napari_segtrain.image import ClassTable
 from napari_segtrain.training.plan import TrainingPlan
+from napari_segtrain.training.previews import PreviewPatch
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,28 @@ class EpochEnd(Event):
     seconds: float
     eta: float | None
     memory_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Preview(Event):
+    """What the network makes of a few patches, after each validation.
+
+    The patches are the same in each epoch of a run, so that one can watch them improve.
+
+    Parameters
+    ----------
+    epoch, iteration : int
+        As in the `EpochEnd` before it.
+    patches : tuple of PreviewPatch
+        Up to four, held out where anything is.
+    classes : ClassTable
+        Names and colors of the class indices.
+    """
+
+    epoch: int
+    iteration: int
+    patches: tuple[PreviewPatch, ...]
+    classes: ClassTable
 
 
 @dataclass(frozen=True)

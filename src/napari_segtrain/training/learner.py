@@ -5,18 +5,21 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import numpy as np
 import psutil
 import torch
 
 from napari_segtrain.data.batches import Batch, BatchSource
 from napari_segtrain.data.facts import index_pairs, targets_of
-from napari_segtrain.data.sampling import PatchReader, PatchSampler
+from napari_segtrain.data.sampling import Patch, PatchReader, PatchSampler
+from napari_segtrain.data.split import Region
 from napari_segtrain.networks import build_network
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.losses import SegmentationLoss
 from napari_segtrain.training.optim import build_optimizer, memory_layout
+from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
 from napari_segtrain.training.steps import (
     Precision,
     Validation,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from napari_segtrain.models import Model
     from napari_segtrain.training.checkpoint import Checkpoint
     from napari_segtrain.training.plan import TrainingPlan
+    from napari_segtrain.training.previews import PreviewPatch
 
 N_RECALIBRATION = 12
 """Batches from which the statistics of batch norms are measured."""
@@ -58,15 +62,18 @@ class Learner:
         if self._training.n_threads != "auto":
             torch.set_num_threads(self._training.n_threads)
         pairs = dataset.pairs()
-        self.source = _batch_source(plan, pairs)
+        sampler = _patch_sampler(plan, pairs)
+        self.source = _batch_source(plan, pairs, sampler)
         self._validator = Validator(
-            plan.validation,
+            plan.validation or _training_boxes(plan, sampler),
             pairs,
             targets_of(pairs, plan.facts.classes, plan.facts.used),
             plan.facts.intensities,
-            grid=plan.info.grid,
+            info=plan.info,
             is_2d=plan.is_2d,
         )
+        is_held_out = bool(plan.validation)
+        self._keeper = PatchKeeper(plan.facts.names, is_held_out=is_held_out)
         self._loss = SegmentationLoss(plan.config.loss)
         self._precision = Precision(self._device, is_mixed=self._training.amp)
         self._network = self._build()
@@ -140,12 +147,18 @@ class Learner:
     def judge(self) -> Validation | None:
         """Validate the running mean; ``None`` when nothing is held out.
 
-        The statistics of its batch norms are measured anew first.
+        The statistics of its batch norms are measured anew first. When nothing is held
+        out, a few training patches are predicted, for `previews`.
         """
         self._average.recalibrate(self._network, self._recalibration_images())
-        if not self._validator:
-            return None
-        return self._validator.run(self._network, self._average.state, self._loss)
+        validation = self._validator.run(
+            self._network, self._average.state, self._loss, self._keeper
+        )
+        return validation if self._plan.validation else None
+
+    def previews(self) -> tuple[PreviewPatch, ...]:
+        """Patches as `judge` has seen them."""
+        return self._keeper.take()
 
     def _recalibration_images(self) -> Iterator[torch.Tensor]:
         for number in range(N_RECALIBRATION):
@@ -186,15 +199,34 @@ class Learner:
         return int(psutil.Process().memory_info().rss)
 
 
-def _batch_source(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> BatchSource:
+def _patch_sampler(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> PatchSampler:
     facts, config = plan.facts, plan.config
-    sampler = PatchSampler(
+    return PatchSampler(
         facts.split.training,
         index_pairs(pairs, facts.classes, facts.used, config.training.seed),
         plan.patch_size,
         foreground=facts.classes.foreground,
         foreground_share=foreground_share(config.sampling, facts),
     )
+
+
+def _training_boxes(plan: TrainingPlan, sampler: PatchSampler) -> list[Region]:
+    """At most a batch of training patches, to be shown when nothing is held out."""
+    rng = np.random.default_rng([plan.config.training.seed, 3])
+    n_boxes = min(MAX_PATCHES, plan.batch_size)
+    patches = [sampler.draw(rng) for _ in range(n_boxes)]
+    return [_region(patch) for patch in patches]
+
+
+def _region(patch: Patch) -> Region:
+    z, y, x = patch.box
+    return Region(patch.pair, (z.start, y.start, x.start), (z.stop, y.stop, x.stop))
+
+
+def _batch_source(
+    plan: TrainingPlan, pairs: tuple[Pair, ...], sampler: PatchSampler
+) -> BatchSource:
+    facts, config = plan.facts, plan.config
     reader = PatchReader(
         [pair.image for pair in pairs],
         targets_of(pairs, facts.classes, facts.used),

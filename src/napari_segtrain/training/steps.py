@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from napari_segtrain.data.normalize import IntensityMap
     from napari_segtrain.data.split import Region
     from napari_segtrain.data.targets import TargetItem
+    from napari_segtrain.networks import NetworkInfo
     from napari_segtrain.training.losses import SegmentationLoss
+    from napari_segtrain.training.previews import PatchKeeper
 
 
 class Precision:
@@ -116,8 +118,8 @@ class Validator:
         What is scored.
     pairs, targets, intensities
         Items, their class indices and normalization.
-    grid : ZYX
-        Total stride of the network.
+    info : NetworkInfo
+        Grid and smallest size of the network.
     is_2d : bool
         Whether each slice is an image by itself.
     """
@@ -129,14 +131,14 @@ class Validator:
         targets: Sequence[TargetItem],
         intensities: Sequence[IntensityMap],
         *,
-        grid: ZYX,
+        info: NetworkInfo,
         is_2d: bool,
     ) -> None:
         self._boxes = boxes
         self._pairs = pairs
         self._targets = targets
         self._intensities = intensities
-        self._grid = grid
+        self._info = info
         self._is_2d = is_2d
 
     @property
@@ -144,16 +146,26 @@ class Validator:
         """Voxels of all boxes."""
         return sum(box.n_voxels for box in self._boxes)
 
-    def __bool__(self) -> bool:
-        return bool(self._boxes)
-
     def run(
         self,
         network: nn.Module,
         weights: Mapping[str, torch.Tensor],
         loss_function: SegmentationLoss,
+        keeper: PatchKeeper,
     ) -> Validation:
-        """Predict every box with ``weights`` and compare it with its ground truth."""
+        """Predict every box with ``weights`` and compare it with its ground truth.
+
+        Parameters
+        ----------
+        network : nn.Module
+            Gives the architecture.
+        weights : mapping of str to Tensor
+            State dict that is validated.
+        loss_function : SegmentationLoss
+            The loss of the training.
+        keeper : PatchKeeper
+            Is shown each box.
+        """
         classes = self._targets[0].classes
         matrix = ConfusionMatrix(classes.n_classes)
         losses = []
@@ -164,20 +176,27 @@ class Validator:
                 target = self._targets[box.pair].read(box.box)
                 if (target == IGNORE_INDEX).all():
                     continue
-                logits = self._logits(network, weights, box)
+                block = self._pairs[box.pair].image.read(box.box)
+                logits = self._logits(network, weights, box, block)
                 truth = torch.from_numpy(target).to(logits.device)
                 losses.append(float(loss_function(logits, self._like(truth))))
-                matrix.add(target, self._indices(logits))
+                indices = self._indices(logits)
+                matrix.add(target, indices)
+                keeper.add(box, block, target, indices)
         network.train(was_training)
         loss = float(np.mean(losses)) if losses else 0.0
         return Validation(loss, matrix.scores(classes))
 
     def _logits(
-        self, network: nn.Module, weights: Mapping[str, torch.Tensor], box: Region
+        self,
+        network: nn.Module,
+        weights: Mapping[str, torch.Tensor],
+        box: Region,
+        block: npt.NDArray[Any],
     ) -> torch.Tensor:
-        block = self._pairs[box.pair].image.read(box.box)
         image = self._intensities[box.pair].apply(block)
-        padded = round_up_to_grid(box.shape, self._grid)
+        z, y, x = map(max, box.shape, self._info.min_size)
+        padded = round_up_to_grid((z, y, x), self._info.grid)
         pads = [(0, n - m) for n, m in zip(padded, box.shape, strict=True)]
         image = np.pad(image, [(0, 0), *pads], mode="symmetric")
         batch = self._as_batch(image).to(next(iter(weights.values())).device)

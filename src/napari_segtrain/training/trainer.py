@@ -20,6 +20,7 @@ from napari_segtrain.training.events import (
     CheckpointSaved,
     EpochEnd,
     IterationEnd,
+    Preview,
     TrainingResult,
 )
 from napari_segtrain.training.learner import Learner, is_out_of_memory
@@ -72,8 +73,8 @@ def iter_training(
     Yields
     ------
     Event
-        `IterationEnd` (a few per second), `EpochEnd`, `Annealing`, `BatchShrunk`,
-        `CheckpointSaved`.
+        `IterationEnd` (a few per second), `EpochEnd`, `Preview`, `Annealing`,
+        `BatchShrunk`, `CheckpointSaved`.
 
     Returns
     -------
@@ -262,6 +263,7 @@ class _Trainer:
         event = self._epoch_event(mean_loss, validation)
         self._run.append_metrics(event)
         yield event
+        yield self._preview()
         if validation is not None:
             self._spec = replace(self._spec, scores=validation.named_scores())
         if event.is_best:
@@ -270,6 +272,11 @@ class _Trainer:
         every = self._plan.config.training.checkpoint_every
         if every and event.epoch % every == 0:
             yield self.checkpoint(f"epoch-{event.epoch:04d}")
+
+    def _preview(self) -> Preview:
+        progress, classes = self._progress, self._plan.facts.classes
+        patches = self._learner.previews()
+        return Preview(progress.epoch, progress.iteration, patches, classes)
 
     def _validate(self) -> Validation | None:
         start = time.perf_counter()
