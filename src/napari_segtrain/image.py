@@ -33,12 +33,19 @@ IGNORE_INDEX = 255
 
 MAX_CLASSES = 254
 
+OUTSIDE = -32_768
+"""Label value of voxels that the ground truth does not cover; counts nowhere."""
+
 Box = tuple[slice, slice, slice]
 """A region of an item: three slices with explicit start and stop, along Z, Y, X."""
 
 Role = Literal["background", "class", "unlabelled"]
 ZeroPolicy = Literal["dense", "painted-slices", "unlabelled"]
+ZeroSetting = Literal["auto", "dense", "painted-slices", "unlabelled"]
+"""A policy, or ``auto`` where it is found from the labels."""
 
+_MAX_LOOKED_UP = 2
+"""Bytes of a label up to which class indices are looked up in a table."""
 _LABEL_KINDS = "BbHhIiQq"
 """Integer types of labels, the smallest first and unsigned before signed."""
 
@@ -217,13 +224,36 @@ class Image:
 
 @dataclass(frozen=True)
 class ClassInfo:
-    """One row of a class table: what a label value means."""
+    """One row of a class table: what a label value means.
+
+    Parameters
+    ----------
+    value : int
+        The label value; the one that is written for this class.
+    name, color
+        For people; the color as ``#rrggbb``.
+    role : Role
+        What the value counts as.
+    n_voxels : int
+        Voxels with this value or an alias.
+    aliases : tuple of int
+        Other label values that mean the same.
+    """
 
     value: int
     name: str
     color: str
     role: Role = "class"
     n_voxels: int = 0
+    aliases: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "aliases", tuple(self.aliases))
+
+    @property
+    def all_values(self) -> tuple[int, ...]:
+        """The value and its aliases."""
+        return (self.value, *self.aliases)
 
 
 @dataclass(frozen=True)
@@ -240,13 +270,13 @@ class ClassTable:
     is_objects : bool
         Label values are object ids: every value that has no row of its own is the
         (single) class of role ``class``.
-    zero : ZeroPolicy
-        What the value 0 means.
+    zero : ZeroSetting
+        What the value 0 means; ``auto`` only in tables that people fill in.
     """
 
     rows: tuple[ClassInfo, ...]
     is_objects: bool = False
-    zero: ZeroPolicy = "dense"
+    zero: ZeroSetting = "dense"
 
     @property
     def classes(self) -> tuple[ClassInfo, ...]:
@@ -265,13 +295,14 @@ class ClassTable:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Original label values in the order of their class index."""
+        """Label values, without aliases, in the order of their class index."""
         return tuple(row.value for row in self.classes)
 
     @property
     def unlabelled_values(self) -> tuple[int, ...]:
         """Values that count nowhere."""
-        return tuple(row.value for row in self.rows if row.role == "unlabelled")
+        rows = (row for row in self.rows if row.role == "unlabelled")
+        return tuple(value for row in rows for value in row.all_values)
 
     @property
     def foreground(self) -> tuple[int, ...]:
@@ -290,20 +321,29 @@ class ClassTable:
         Returns
         -------
         ndarray of uint8, same shape
-            Class indices, `IGNORE_INDEX` where unlabelled (and, for semantic labels,
-            where the value has no row).
+            Class indices, `IGNORE_INDEX` where unlabelled or `OUTSIDE` (and, for
+            semantic labels, where the value has no row).
         """
         other = self.foreground[0] if self.is_objects else IGNORE_INDEX
-        if labels.dtype in (np.uint8, np.bool_):
-            lut = np.full(256, other, np.uint8)
-            for index, value in self._index_of_value():
-                if 0 <= value < len(lut):
-                    lut[value] = index
-            return lut[labels.astype(np.uint8, copy=False)]
+        if labels.dtype.kind in "biu" and labels.dtype.itemsize <= _MAX_LOOKED_UP:
+            native = labels.astype(labels.dtype.newbyteorder("="), copy=False)
+            unsigned = native.view(f"u{native.dtype.itemsize}")
+            found: npt.NDArray[np.uint8] = self._lookup(native.dtype, other)[unsigned]
+            return found
         indices = np.full(labels.shape, other, np.uint8)
         for index, value in self._index_of_value():
             indices[labels == value] = index
         return indices
+
+    def _lookup(self, dtype: np.dtype[Any], other: int) -> npt.NDArray[np.uint8]:
+        """Class index of each value of a small integer type, by its bits."""
+        n_values = 1 << 8 * dtype.itemsize
+        lookup = np.full(n_values, other, np.uint8)
+        low = -n_values // 2 if dtype.kind == "i" else 0
+        for index, value in self._index_of_value():
+            if low <= value < low + n_values:
+                lookup[value % n_values] = index
+        return lookup
 
     def to_values(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         """Turn class indices, none of them unlabelled, into the original label values.
@@ -319,10 +359,15 @@ class ClassTable:
         return np.array(self.values, dtype)[indices]
 
     def _index_of_value(self) -> list[tuple[int, int]]:
-        pairs = [(index, row.value) for index, row in enumerate(self.classes)]
-        if self.is_objects:
-            pairs = [pair for pair in pairs if pair[0] not in self.foreground]
-        return pairs + [(IGNORE_INDEX, value) for value in self.unlabelled_values]
+        ids = self.foreground if self.is_objects else ()
+        pairs = [
+            (index, value)
+            for index, row in enumerate(self.classes)
+            if index not in ids
+            for value in row.all_values
+        ]
+        unlabelled = (*self.unlabelled_values, OUTSIDE)
+        return pairs + [(IGNORE_INDEX, value) for value in unlabelled]
 
 
 def default_color(index: int) -> str:

@@ -115,12 +115,7 @@ def _n_zero(facts: Sequence[LabelFacts], zero: ZeroPolicy) -> int:
     total = sum(fact.counts.get(0, 0) for fact in facts)
     if zero == "dense":
         return total
-    per_slice = [sum(f.counts.values()) // max(1, len(f.painted)) for f in facts]
-    empty = sum(
-        n * (len(f.painted) - sum(f.painted))
-        for n, f in zip(per_slice, facts, strict=True)
-    )
-    return total - empty
+    return sum(fact.n_zero_painted for fact in facts)
 
 
 def _ignored_values(

@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """An image and its ground truth, which cover the same voxels."""
+    """An image and its ground truth, which cover the same voxels.
+
+    Parameters
+    ----------
+    image, labels
+        The same size in every axis but the channels.
+    whole : Image, optional
+        What the image was cropped from, with the same items: images that are
+        normalized one by one are measured on it, as they are for a prediction.
+    """
 
     image: Image
     labels: LabelImage
+    whole: Image | None = None
 
     @property
     def name(self) -> str:
@@ -29,12 +39,25 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """One item of a sample: what patches are read from."""
+    """One item of a sample: what patches are read from.
+
+    Parameters
+    ----------
+    sample : int
+        Number of the sample.
+    name : str
+        Of the image, with the position of the item.
+    image, labels : Item
+        The voxels.
+    whole : Item
+        What the image was cropped from, or the image.
+    """
 
     sample: int
     name: str
     image: Item
     labels: Item
+    whole: Item
 
     @property
     def shape(self) -> ZYX:
@@ -88,10 +111,11 @@ class Dataset:
         """Items of all samples, in order."""
         pairs = []
         for number, sample in enumerate(self.samples):
-            items = zip(sample.image.items(), sample.labels.items(), strict=True)
-            for image, labels in items:
+            images, labels = sample.image.items(), sample.labels.items()
+            wholes = sample.whole.items() if sample.whole else images
+            for image, truth, whole in zip(images, labels, wholes, strict=True):
                 name = sample.name + _suffix(image)
-                pairs.append(Pair(number, name, image, labels))
+                pairs.append(Pair(number, name, image, truth, whole))
         return tuple(pairs)
 
 

@@ -110,8 +110,9 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     split = plan_split(pairs, indices, config.validation, rng)
     images = [pair.image for pair in pairs]
     names = tuple(pair.name for pair in pairs)
+    wholes = [pair.whole for pair in pairs]
     normalization, intensities = plan_normalization(
-        images, config.normalization, names, used
+        images, config.normalization, names, used, wholes=wholes
     )
     return DatasetFacts(
         names=names,

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from napari_segtrain.data.blobs import is_one_blob_each
 from napari_segtrain.data.strokes import MAX_COVERAGE, look_drawn
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Item, iter_blocks
+from napari_segtrain.image import OUTSIDE, Item, iter_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _MIN_OBJECTS = 8
 _MIN_ONE_BLOB_SHARE = 0.8
@@ -33,9 +33,9 @@ class LabelFacts:
     Parameters
     ----------
     counts : dict of int to int
-        Voxels per label value, 0 included.
-    n_labelled : tuple of int
-        For each slice along Z, how many of its voxels are not 0.
+        Voxels per label value, 0 included, `OUTSIDE` not.
+    n_labelled, n_zero : tuple of int
+        For each slice along Z, how many of its voxels hold a label, and how many 0.
     one_blob_share : float
         Share of the values whose voxels form one connected component, in the part of
         the item that was checked.
@@ -43,23 +43,34 @@ class LabelFacts:
         Whether the labels of that part look like strokes of a brush.
     image : int
         Number of the label image that the item is part of.
+    unlabelled : tuple of int
+        Values that are known to be no labels.
     """
 
     counts: dict[int, int]
     n_labelled: tuple[int, ...]
+    n_zero: tuple[int, ...]
     one_blob_share: float
     is_drawn: bool
     image: int = 0
+    unlabelled: tuple[int, ...] = ()
 
     @property
     def painted(self) -> tuple[bool, ...]:
-        """For each slice along Z, whether it holds any value but 0."""
+        """For each slice along Z, whether it holds any label."""
         return tuple(n > 0 for n in self.n_labelled)
 
     @property
+    def n_zero_painted(self) -> int:
+        """Voxels of value 0 in slices that hold any label."""
+        pairs = zip(self.n_zero, self.painted, strict=True)
+        return sum(n for n, is_painted in pairs if is_painted)
+
+    @property
     def foreground_values(self) -> tuple[int, ...]:
-        """Values other than 0, sorted."""
-        return tuple(sorted(value for value in self.counts if value != 0))
+        """Labels, sorted."""
+        no_labels = {0, *self.unlabelled}
+        return tuple(sorted(value for value in self.counts if value not in no_labels))
 
 
 def as_integers(
@@ -93,7 +104,11 @@ def as_integers(
 
 
 def inspect_labels(
-    item: Item, *, image: int = 0, name: str = "the labels"
+    item: Item,
+    *,
+    image: int = 0,
+    name: str = "the labels",
+    unlabelled: Collection[int] = (),
 ) -> LabelFacts:
     """Count the values of a label item, block by block.
 
@@ -105,19 +120,45 @@ def inspect_labels(
         Number of the label image that the item is part of.
     name : str
         For messages.
+    unlabelled : collection of int
+        Values that are known to be no labels; `OUTSIDE` never is one.
     """
     counts: Counter[int] = Counter()
     n_labelled = np.zeros(item.shape[0], np.int64)
+    n_zero = np.zeros(item.shape[0], np.int64)
     sample: npt.NDArray[Any] | None = None
+    hidden = [value for value in (OUTSIDE, *unlabelled) if value]
     for box in iter_blocks(item.shape):
         block = as_integers(item.read(box)[0], name=name)
-        in_slices = np.count_nonzero(block, axis=(1, 2))
+        shown = _without(block, hidden)
+        in_slices = np.count_nonzero(shown, axis=(1, 2))
         n_labelled[box[0]] += in_slices
-        _count(block, in_slices > 0, counts)
+        n_nonzero = in_slices
+        if shown is not block:
+            n_nonzero = np.count_nonzero(block, axis=(1, 2))
+        n_zero[box[0]] += block[0].size - n_nonzero
+        _count(block, n_nonzero > 0, counts)
         if sample is None and in_slices.any():
-            sample = _part_to_check(block, in_slices)
+            sample = _part_to_check(shown, in_slices)
     share, is_drawn = (0.0, False) if sample is None else _shapes(sample)
-    return LabelFacts(dict(counts), tuple(n_labelled.tolist()), share, is_drawn, image)
+    counts.pop(OUTSIDE, None)
+    return LabelFacts(
+        counts=dict(counts),
+        n_labelled=tuple(n_labelled.tolist()),
+        n_zero=tuple(n_zero.tolist()),
+        one_blob_share=share,
+        is_drawn=is_drawn,
+        image=image,
+        unlabelled=tuple(unlabelled),
+    )
+
+
+def _without(block: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[Any]:
+    """Labels with 0 in the place of some values; the same array if there is none."""
+    limits = np.iinfo(block.dtype)
+    possible = [value for value in values if limits.min <= value <= limits.max]
+    hidden = np.isin(block, possible) if possible else np.zeros(1, bool)
+    return np.where(hidden, np.zeros(1, block.dtype), block) if hidden.any() else block
 
 
 def _count(
@@ -127,10 +168,12 @@ def _count(
     if n_empty:
         counts[0] += n_empty
     block = block[has_label]
-    if block.dtype == np.uint8:
-        numbers = np.bincount(block.ravel(), minlength=256)
+    if block.dtype in (np.uint8, np.int16):
+        low = int(np.iinfo(block.dtype).min)
+        shifted = block if low == 0 else block.astype(np.int32) - low
+        numbers = np.bincount(shifted.ravel())
         values = np.flatnonzero(numbers)
-        numbers = numbers[values]
+        numbers, values = numbers[values], values + low
     else:
         values, numbers = np.unique(block, return_counts=True)
     for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
@@ -189,7 +232,7 @@ def look_like_strokes(facts: Sequence[LabelFacts]) -> bool:
     if len(values) < 2:  # noqa: PLR2004 - without a second class 0 is the other one
         return False
     n_labelled = sum(sum(fact.n_labelled) for fact in shown)
-    n_seen = sum(sum(fact.counts.values()) * np.mean(fact.painted) for fact in shown)
+    n_seen = n_labelled + sum(fact.n_zero_painted for fact in shown)
     is_sparse = n_labelled < MAX_COVERAGE * n_seen
     return bool(is_sparse and np.mean([fact.is_drawn for fact in shown]) > 1 / 2)
 

@@ -180,6 +180,8 @@ def plan_normalization(
     config: NormalizationConfig,
     names: Sequence[str] = (),
     used: Sequence[Used] = (),
+    *,
+    wholes: Sequence[Item] = (),
 ) -> tuple[Normalization, tuple[IntensityMap, ...]]:
     """Choose the rule for a training set and the map of each of its items.
 
@@ -194,6 +196,9 @@ def plan_normalization(
     used : sequence of tuple of bool
         For each item, the slices that hold labelled voxels: the training set is
         measured there, since a volume may be empty elsewhere.
+    wholes : sequence of Item
+        What the items were cropped from, or the items themselves: an image that is
+        normalized by itself is measured as a whole, as it is for a prediction.
 
     Notes
     -----
@@ -226,7 +231,7 @@ def plan_normalization(
         method = "percentile" if scope == "image" else "zscore"
     if scope == "image":
         rule = Normalization(method, scope, config.percentiles)
-        return rule, tuple(rule.for_item(item) for item in items)
+        return rule, tuple(rule.for_item(item) for item in wholes or items)
     statistics = measure(items, config.percentiles, used=used)
     whole = intensity_map(statistics, method)
     rule = Normalization(method, scope, config.percentiles, whole)

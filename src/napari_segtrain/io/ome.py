@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from xml.etree import ElementTree as ET
 
 from napari_segtrain.axes import SPATIAL_AXES
-from napari_segtrain.image import ClassInfo, ClassTable, ZeroPolicy
+from napari_segtrain.image import ClassInfo, ClassTable, ZeroSetting
 from napari_segtrain.io.units import to_micrometers
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CLASSES_NAMESPACE = "napari-segtrain/classes/1"
 _DEFAULT_UNIT = "µm"
-_ZERO: dict[str, ZeroPolicy] = {policy: policy for policy in get_args(ZeroPolicy)}
+_ZERO: dict[str, ZeroSetting] = {policy: policy for policy in get_args(ZeroSetting)}
 
 
 @dataclass(frozen=True)
