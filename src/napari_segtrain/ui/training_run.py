@@ -44,6 +44,11 @@ class History:
         self.epochs: list[EpochEnd] = []
         self.preview: Preview | None = None
 
+    @property
+    def last(self) -> IterationEnd | None:
+        """The last step that was reported."""
+        return self.iterations[-1] if self.iterations else None
+
     def add_iteration(self, event: IterationEnd) -> None:
         """Keep a step; every second one is dropped when there are too many."""
         self.iterations.append(event)
@@ -68,6 +73,10 @@ class TrainingRun(QObject):
         The state changed; carries it.
     event : Signal(Event)
         An event arrived; the history holds it already.
+    note : str
+        The last thing worth saying besides the state, such as a smaller batch.
+    is_annealing : bool
+        Whether the learning rate is brought down for the end.
     """
 
     changed = Signal(str)
@@ -86,6 +95,8 @@ class TrainingRun(QObject):
         self.run_dir: Path | None = None
         self.result: TrainingResult | None = None
         self.failure: Failure | None = None
+        self.note = ""
+        self.is_annealing = False
         self._task: Task | None = start_task(make, title=title)
         self._task.event.connect(self._on_task_event)
         self._task.succeeded.connect(self._on_task_succeeded)
@@ -95,6 +106,12 @@ class TrainingRun(QObject):
     def is_running(self) -> bool:
         """Whether the run has not ended."""
         return self.state != "ended"
+
+    @property
+    def ends_at_plateau(self) -> bool:
+        """Whether the time that is left is only known as an upper bound."""
+        plan = self.plan
+        return plan is not None and plan.config.training.length.kind == "plateau"
 
     @property
     def is_paused(self) -> bool:
@@ -135,6 +152,8 @@ class TrainingRun(QObject):
             "IterationEnd": self.history.add_iteration,
             "EpochEnd": self.history.epochs.append,
             "Preview": self._keep_preview,
+            "Annealing": self._keep_annealing,
+            "BatchShrunk": self._keep_batch,
         }.get(type(event).__name__)
         if keep is not None:
             keep(event)  # type: ignore[operator]
@@ -148,6 +167,14 @@ class TrainingRun(QObject):
 
     def _keep_preview(self, event: Preview) -> None:
         self.history.preview = event
+
+    def _keep_annealing(self, event: Event) -> None:
+        self.is_annealing = True
+        self.note = f"Ending now: {event.reason}."  # type: ignore[attr-defined]
+
+    def _keep_batch(self, event: Event) -> None:
+        size = event.batch_size  # type: ignore[attr-defined]
+        self.note = f"Memory ran out; going on with {size} patches per iteration."
 
     def _on_task_succeeded(self, result: TrainingResult) -> None:
         self.result = result
