@@ -1,0 +1,108 @@
+"""Models and runs that are dropped on the viewer are chosen for prediction."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari
+
+from napari_segtrain.ui.preferences import PLUGIN
+from napari_segtrain.ui.session import session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SPEC, PLAN, WEIGHTS = "model.yaml", "plan.json", "weights.safetensors"
+_MAX_HEADER_BYTES = 16 << 20
+_MAX_ZIP_ENTRIES = 64
+_LENGTH_BYTES = 8
+
+NO_LAYER: list[tuple[None]] = [(None,)]
+"""What a reader of napari returns that adds no layer."""
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[tuple[None]]] | None:
+    """Return a reader for models and runs.
+
+    Parameters
+    ----------
+    path : str or list of str
+        What was dropped or opened.
+
+    Returns
+    -------
+    callable or None
+        Chooses the model in the current viewer and gives no layer; ``None`` when the
+        path holds neither model nor run.
+    """
+    return None if model_at(path) is None else read
+
+
+def read(path: str | Sequence[str]) -> list[tuple[None]]:
+    """Choose the model at a path in the current viewer, and show the Predict dock."""
+    found, viewer = model_at(path), napari.current_viewer()
+    if found is not None and viewer is not None:
+        session_of(viewer).choose_model(found)
+        show_dock(viewer, "Predict")
+    return NO_LAYER
+
+
+def show_dock(viewer: Any, name: str) -> None:
+    """Open or raise a dock of the plugin; nothing in a viewer without a window.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Or napari's proxy of it.
+    name : str
+        Display name of the widget in the manifest.
+    """
+    window = getattr(viewer, "window", None)
+    if window is not None:
+        dock, _ = window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        dock.show()
+        dock.raise_()
+
+
+def model_at(path: str | Path | Sequence[str]) -> Path | None:
+    """Path for `load_model`, when a model or run seems to be there.
+
+    Only names and headers are looked at.
+
+    Parameters
+    ----------
+    path : str, Path or list of str
+        A run folder, model folder, zip, checkpoint, or a file in such a folder.
+    """
+    if not isinstance(path, str | Path):
+        return model_at(path[0]) if len(path) == 1 else None
+    path = Path(path)
+    if path.name in {SPEC, PLAN, WEIGHTS}:
+        path = path.parent
+    try:
+        return path if _is_model(path) else None
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _is_model(path: Path) -> bool:
+    if path.is_dir():
+        return (path / PLAN).is_file() or (path / SPEC).is_file()
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()[:_MAX_ZIP_ENTRIES]
+        return any(Path(name).name == SPEC for name in names)
+    return path.suffix.lower() == ".safetensors" and _is_checkpoint(path)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Whether the header of a safetensors file describes one of our models."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        if size > _MAX_HEADER_BYTES:
+            return False
+        header = json.loads(file.read(size))
+    return {"progress", "model"} <= set(header.get("__metadata__") or {})
