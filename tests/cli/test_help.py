@@ -13,7 +13,9 @@ from tests.cli.helpers import segtrain_script
 import napari_segtrain
 from napari_segtrain.cli.app import app
 
-COMMANDS = ("init", "train", "resume", "predict", "evaluate", "info", "demo")
+COMMANDS = (
+    *("init", "train", "resume", "predict", "evaluate", "info", "models", "demo"),
+)
 MAX_SECONDS = 0.5
 HEAVY = {"torch", "monai", "zarr", "tifffile", "matplotlib", "napari", "numpy", "scipy"}
 

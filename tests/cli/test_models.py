@@ -50,3 +50,27 @@ def test_info(segtrain, trained: Path) -> None:
 def test_info_of_the_bundle_and_a_checkpoint(segtrain, trained: Path) -> None:
     for part in ("model", "checkpoints/latest.safetensors"):
         assert "unet 2D" in segtrain("info", trained / part).out
+
+
+def test_models_lists_a_folder(segtrain, trained: Path) -> None:
+    said = segtrain("models", trained.parent)
+    assert (said.code, said.err) == (0, "")
+    head, row = said.lines
+    assert head.split()[:3] == ["name", "state", "IoU"]
+    assert row.split()[:2] == ["run", "complete"]
+    assert "2D, 1 channel" in row
+    assert "gray, class 255" in row
+
+
+def test_models_says_what_is_damaged_and_when_there_is_none(
+    segtrain, tmp_path: Path
+) -> None:
+    empty = segtrain("models", tmp_path)
+    assert empty.code == 4
+    assert "no run or model" in empty.err
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/plan.json").write_text("{")
+    said = segtrain("models", tmp_path)
+    assert said.code == 0
+    assert "damaged" in said.out
+    assert "cannot be read" in said.err

@@ -24,6 +24,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("predict", predict.predict),
     ("evaluate", evaluate.evaluate),
     ("info", models.info),
+    ("models", models.models),
     ("demo", demo.demo),
 )
 for _name, _command in _COMMANDS:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SPEC_NAME = "model.yaml"
 WEIGHTS_NAME = "weights.safetensors"
+THUMBNAIL_NAME = "thumbnail.png"
 MAX_WEIGHTS_BYTES = 8 << 30
 MAX_ZIP_ENTRIES = 64
 MAX_PACKING = 64
@@ -71,7 +72,11 @@ class Model:
 
 
 def save_model(
-    path: Path, spec: ModelSpec, weights: Mapping[str, torch.Tensor]
+    path: Path,
+    spec: ModelSpec,
+    weights: Mapping[str, torch.Tensor],
+    *,
+    thumbnail: bytes | None = None,
 ) -> ModelSpec:
     """Write a model as a folder, or as one zip when the name ends in ``.zip``.
 
@@ -85,6 +90,8 @@ def save_model(
         Its checksum is filled in here.
     weights : mapping of str to Tensor
         State dict of the network.
+    thumbnail : bytes, optional
+        A small PNG, for people who choose among models.
 
     Raises
     ------
@@ -96,12 +103,14 @@ def save_model(
     data = save_tensors({k: v.detach().cpu().contiguous() for k, v in weights.items()})
     spec = replace(spec, weights_sha256=hashlib.sha256(data).hexdigest())
     if path.suffix == ".zip":
-        write_bytes(path, _zipped(spec, data))
+        write_bytes(path, _zipped(spec, data, thumbnail))
         return spec
     with atomic_path(path) as folder:
         folder.mkdir()
         (folder / WEIGHTS_NAME).write_bytes(data)
         (folder / SPEC_NAME).write_bytes(dump_spec(spec).encode())
+        if thumbnail is not None:
+            (folder / THUMBNAIL_NAME).write_bytes(thumbnail)
     return spec
 
 
@@ -192,11 +201,13 @@ def _read_weights(path: Path) -> bytes:
         raise ModelError(f"{path} cannot be read: {error}.") from error
 
 
-def _zipped(spec: ModelSpec, data: bytes) -> bytes:
+def _zipped(spec: ModelSpec, data: bytes, thumbnail: bytes | None) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(SPEC_NAME, dump_spec(spec))
         archive.writestr(WEIGHTS_NAME, data)
+        if thumbnail is not None:
+            archive.writestr(THUMBNAIL_NAME, thumbnail)
     return buffer.getvalue()
 
 
@@ -218,7 +229,7 @@ def _checked_entries(
 ) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MAX_ZIP_ENTRIES:
-        raise ModelError(f"{path} holds {len(infos)} files; a model has two.")
+        raise ModelError(f"{path} holds {len(infos)} files; a model has two or three.")
     found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = PurePosixPath(info.filename.replace("\\", "/"))

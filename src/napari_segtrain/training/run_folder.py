@@ -17,8 +17,8 @@ from napari_segtrain.config import (
     parse_experiment,
 )
 from napari_segtrain.errors import DataError, ModelError, OutputError
-from napari_segtrain.io.atomic import write_json, write_text
-from napari_segtrain.models import Model, load_bundle
+from napari_segtrain.io.atomic import write_bytes, write_json, write_text
+from napari_segtrain.models import THUMBNAIL_NAME, Model, load_bundle
 from napari_segtrain.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -126,6 +126,10 @@ class RunFolder:
         path = self.path / "config.yaml"
         text = path.read_text("utf-8")
         return parse_experiment(load_yaml(text, source=str(path)), source=str(path))
+
+    def write_thumbnail(self, picture: bytes) -> None:
+        """Write the picture (PNG) by which a person knows the run again."""
+        write_bytes(self.path / THUMBNAIL_NAME, picture)
 
     def checkpoint_path(self, name: str) -> Path:
         """File of the checkpoint ``best``, ``latest`` or ``epoch-0010``."""

@@ -27,6 +27,7 @@ from napari_segtrain.training.learner import Learner, is_out_of_memory
 from napari_segtrain.training.pacing import MIN_SCORE_GAIN, Pacer
 from napari_segtrain.training.provenance import model_spec
 from napari_segtrain.training.run_folder import BEST, LATEST, RunFolder
+from napari_segtrain.training.thumbnail import draw_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -140,6 +141,8 @@ class _Trainer:
         self._rate = 0.0
         self._last_event = 0.0
         self._n_bad_steps = 0
+        self._preview: Preview | None = None
+        self._best_preview: Preview | None = None
 
     def go_on_from(self, progress: Progress) -> None:
         """Take over where a checkpoint was."""
@@ -163,6 +166,7 @@ class _Trainer:
                 yield self._shrink_batch()
             if is_stopped:
                 self._score = self._progress.best_score
+                self._thumbnail(self._best_preview or self._preview)
                 yield self.checkpoint(LATEST)
                 return False
         yield from self._end()
@@ -263,7 +267,7 @@ class _Trainer:
         event = self._epoch_event(mean_loss, validation)
         self._run.append_metrics(event)
         yield event
-        yield self._preview()
+        yield self._show(is_best=event.is_best)
         if validation is not None:
             self._spec = replace(self._spec, scores=validation.named_scores())
         if event.is_best:
@@ -273,10 +277,21 @@ class _Trainer:
         if every and event.epoch % every == 0:
             yield self.checkpoint(f"epoch-{event.epoch:04d}")
 
-    def _preview(self) -> Preview:
+    def _show(self, *, is_best: bool) -> Preview:
         progress, classes = self._progress, self._plan.facts.classes
         patches = self._learner.previews()
-        return Preview(progress.epoch, progress.iteration, patches, classes)
+        preview = Preview(progress.epoch, progress.iteration, patches, classes)
+        self._preview = preview
+        if is_best:
+            self._best_preview = preview
+        return preview
+
+    def _thumbnail(self, preview: Preview | None) -> bytes | None:
+        """Picture of the model, which is written to the run folder as well."""
+        picture = draw_thumbnail(preview) if preview else None
+        if picture is not None:
+            self._run.write_thumbnail(picture)
+        return picture
 
     def _validate(self) -> Validation | None:
         start = time.perf_counter()
@@ -352,12 +367,15 @@ class _Trainer:
         self._progress = replace(self._progress, is_complete=True)
         spec = replace(self._spec, provenance=self._provenance())
         weights = self._learner.average_state
+        preview = self._preview
         if self._is_best_clearly_better():
             best = self._run.load(BEST)
             spec, weights = best.spec, best.average
+            preview = self._best_preview or preview
         self._score = spec.scores.get("IoU")
+        thumbnail = self._thumbnail(preview)
         if not self._run.model_path.exists():
-            save_model(self._run.model_path, spec, weights)
+            save_model(self._run.model_path, spec, weights, thumbnail=thumbnail)
         yield self.checkpoint(LATEST)
 
     def _is_best_clearly_better(self) -> bool:

@@ -1,0 +1,270 @@
+"""What a run or model says about itself, read in milliseconds and without torch."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter
+
+from napari_segtrain.config.plain_yaml import load_plain_yaml
+from napari_segtrain.image import ClassInfo, ClassTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+State = Literal["complete", "can be resumed", "no model yet", "damaged"]
+
+NAME_FILE = "name.txt"
+_PLAN, _SPEC, _THUMBNAIL = "plan.json", "model.yaml", "thumbnail.png"
+_MAX_BYTES = 4 << 20
+_MAX_PLAN_BYTES = 256 << 20
+_LENGTH_BYTES = 8
+_TABLE = TypeAdapter(ClassTable)
+_DAMAGE = (ArithmeticError, LookupError, OSError, TypeError, ValueError, AttributeError)
+_ZIP_DAMAGE = (*_DAMAGE, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run or model of a folder.
+
+    Parameters
+    ----------
+    path : Path
+        Run folder, model folder, zip or checkpoint; what `load_model` takes.
+    name : str
+        Given by `rename_run`, or that of the folder.
+    created : datetime
+        When the training began, with its time zone; of what does not say, when the
+        file was last changed.
+    state : {"complete", "can be resumed", "no model yet", "damaged"}
+        Whether it came to its end, has a checkpoint, neither, or cannot be read.
+    is_run : bool
+        Whether it is a run folder; what is none cannot be resumed.
+    score : float, optional
+        Validation IoU of the model; ``None`` when nothing was held out.
+    classes : tuple of ClassInfo
+        Names, values, colors and roles, in the order of the class index.
+    dims : int, optional
+        2 or 3.
+    n_channels : int, optional
+        Of the images.
+    channel_names : tuple of str
+        May be empty.
+    images : tuple of str
+        Names of the images that were trained on.
+    iterations : int, optional
+        Steps done.
+    seconds : float, optional
+        Time used.
+    thumbnail : Path, optional
+        A PNG.
+    problem : str, optional
+        What is wrong with it, for a damaged one.
+    """
+
+    path: Path
+    name: str
+    created: datetime
+    state: State
+    is_run: bool
+    score: float | None = None
+    classes: tuple[ClassInfo, ...] = ()
+    dims: int | None = None
+    n_channels: int | None = None
+    channel_names: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    iterations: int | None = None
+    seconds: float | None = None
+    thumbnail: Path | None = None
+    problem: str | None = None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it can be used for prediction."""
+        return self.state in {"complete", "can be resumed"}
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a path is the folder of a run."""
+    return (path / _PLAN).is_file()
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a path is a checkpoint of a run, by its name."""
+    return path.suffix == ".safetensors" and path.parent.name == "checkpoints"
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a path is a model folder, or a zip with a model in it."""
+    if path.suffix.lower() == ".zip" and path.is_file():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return _spec_entry(archive) is not None
+        except _ZIP_DAMAGE:
+            return False
+    return (path / _SPEC).is_file()
+
+
+def read_run_info(path: Path) -> RunInfo:
+    """Describe a run folder, a model folder or zip, or a checkpoint.
+
+    Returns
+    -------
+    RunInfo
+        What cannot be read has the state ``damaged`` and a problem; nothing is raised.
+    """
+    info = RunInfo(path, _name(path), _changed(path), "damaged", is_run_folder(path))
+    try:
+        return _with_facts(info)
+    except _ZIP_DAMAGE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        return replace(info, problem=f"It cannot be read: {reason}.")
+
+
+def _with_facts(info: RunInfo) -> RunInfo:
+    if info.is_run:
+        return _of_run(info)
+    if info.path.is_dir():
+        return _of_spec(_with_thumbnail(info, info.path), _read_spec(info.path / _SPEC))
+    if info.path.suffix == ".safetensors":
+        return _of_checkpoint(info, info.path)
+    return _of_spec(info, _read_zipped_spec(info.path))
+
+
+def _of_run(info: RunInfo) -> RunInfo:
+    info = _with_thumbnail(info, info.path / "model", info.path)
+    if (info.path / "model" / _SPEC).is_file():
+        return _of_spec(info, _read_spec(info.path / "model" / _SPEC))
+    for name in ("latest", "best"):
+        checkpoint = info.path / "checkpoints" / f"{name}.safetensors"
+        if checkpoint.is_file():
+            return _of_checkpoint(info, checkpoint)
+    return _of_plan(info)
+
+
+def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:
+    origin = values.get("provenance") or {}
+    return replace(
+        info,
+        state="complete",
+        created=_created(origin) or info.created,
+        score=_number((values.get("scores") or {}).get("IoU")),
+        classes=_TABLE.validate_python(values["classes"]).classes,
+        dims=values["dims"],
+        n_channels=values["n_channels"],
+        channel_names=tuple(values.get("channel_names") or ()),
+        images=tuple(map(str, origin.get("images") or ())),
+        iterations=origin.get("iterations"),
+        seconds=_number(origin.get("seconds")),
+    )
+
+
+def _created(origin: Mapping[str, Any]) -> datetime | None:
+    if "created" not in origin:
+        return None
+    created = datetime.fromisoformat(origin["created"])
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _of_checkpoint(info: RunInfo, path: Path) -> RunInfo:
+    header = _read_header(path)
+    progress = json.loads(header["progress"])
+    info = _of_spec(info, load_plain_yaml(header["model"]))
+    score = progress.get("best_score")
+    return replace(
+        info,
+        state="complete" if progress["is_complete"] else "can be resumed",
+        score=info.score if score is None else score,
+        iterations=progress["iteration"],
+        seconds=progress["seconds"],
+    )
+
+
+def _of_plan(info: RunInfo) -> RunInfo:
+    path = info.path / _PLAN
+    if path.stat().st_size > _MAX_PLAN_BYTES:
+        raise ValueError(f"{path} is too large")
+    values = json.loads(path.read_text("utf-8"))
+    facts = values["facts"]
+    return replace(
+        info,
+        state="no model yet",
+        classes=_TABLE.validate_python(facts["classes"]).classes,
+        dims=values["info"]["dims"],
+        n_channels=facts["n_channels"],
+        channel_names=tuple(facts["channel_names"]),
+        images=tuple(facts["names"]),
+        iterations=0,
+    )
+
+
+def _name(path: Path) -> str:
+    try:
+        given = (path / NAME_FILE).read_text("utf-8").strip()
+    except (OSError, ValueError):
+        given = ""
+    if given:
+        return given
+    if is_checkpoint(path):
+        return f"{path.parents[1].name} ({path.stem})"
+    return path.stem if path.suffix.lower() == ".zip" else path.resolve().name
+
+
+def _changed(path: Path) -> datetime:
+    for part in (path / _PLAN, path / _SPEC, path):
+        if part.exists():
+            return datetime.fromtimestamp(part.stat().st_mtime, UTC)
+    return datetime.fromtimestamp(0, UTC)
+
+
+def _with_thumbnail(info: RunInfo, *folders: Path) -> RunInfo:
+    found = (folder / _THUMBNAIL for folder in folders)
+    thumbnail = next((path for path in found if path.is_file()), None)
+    return replace(info, thumbnail=thumbnail)
+
+
+def _read_spec(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ValueError(f"{path} is too large")
+    return _as_dict(load_plain_yaml(path.read_text("utf-8")), path)
+
+
+def _read_zipped_spec(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        entry = _spec_entry(archive)
+        if entry is None or entry.file_size > _MAX_BYTES:
+            raise ValueError(f"{path} holds no readable {_SPEC}")
+        return _as_dict(load_plain_yaml(archive.read(entry).decode("utf-8")), path)
+
+
+def _spec_entry(archive: zipfile.ZipFile) -> zipfile.ZipInfo | None:
+    entries = archive.infolist()
+    named = (e for e in entries if PurePosixPath(e.filename).name == _SPEC)
+    return next(named, None)
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    """Text of a safetensors file; the tensors behind it are not read."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        if length > _MAX_BYTES:
+            raise ValueError(f"{path} is no checkpoint")
+        header = json.loads(file.read(length))
+    return _as_dict(header["__metadata__"], path)
+
+
+def _as_dict(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not describe a model")
+    return value
