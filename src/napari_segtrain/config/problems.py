@@ -27,6 +27,19 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> str:
     model : type of BaseModel
         The class whose settings were checked.
     """
+    return "; ".join(
+        f"{place}: {', or '.join(messages)} (met {_SHORT.repr(met)})"
+        for place, (messages, met) in find_problems(error, model).items()
+    )
+
+
+def find_problems(
+    error: ValidationError, model: type[BaseModel]
+) -> dict[str, tuple[list[str], Any]]:
+    """Say for each place (such as ``training.seed``) what is allowed, and what was met.
+
+    A place of several types has a message for each.
+    """
     found: dict[str, tuple[list[str], Any]] = {}
     for problem in error.errors():
         place, models = _place(problem["loc"], model)
@@ -34,10 +47,7 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> str:
         is_unknown = problem["type"] == "extra_forbidden"
         text = problem["msg"].removeprefix("Value error, ")
         messages.append(_unknown(place, models) if is_unknown else text)
-    return "; ".join(
-        f"{place}: {', or '.join(messages)} (met {_SHORT.repr(met)})"
-        for place, (messages, met) in found.items()
-    )
+    return found
 
 
 def _unknown(place: str, models: Sequence[type[BaseModel]]) -> str:

@@ -1,0 +1,73 @@
+"""Names of settings and choices as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_WORDS = {
+    "amp": "mixed precision",
+    "cache_megabytes": "cache (MB)",
+    "cross_entropy_weight": "cross-entropy",
+    "dice_weight": "Dice",
+    "dims": "dimensions",
+    "ema_decay": "weight averaging",
+    "iterations_per_epoch": "iterations / epoch",
+    "max_rotation": "largest rotation",
+    "max_scale": "largest scale",
+    "max_minutes": "at most (minutes)",
+    "norm": "normalization",
+    "zero": "meaning of 0",
+}
+_CHOICES = {
+    "amp": "mixed precision",
+    "cpu": "CPU",
+    "cuda": "CUDA",
+    "mps": "MPS",
+    "plateau": "until plateau",
+    "zscore": "z-score",
+    True: "yes",
+    False: "no",
+    None: "not set",
+}
+_SMALL, _LARGE = 1e-3, 1e15
+
+
+def label_of(name: str) -> str:
+    """Words for a field's name: ``first_filters`` is "first filters"."""
+    return _WORDS.get(name) or name.removeprefix("n_").replace("_", " ")
+
+
+def title_of(name: str) -> str:
+    """Words for a section's name."""
+    label = label_of(name)
+    return label[:1].upper() + label[1:]
+
+
+def choice_text(choice: Any) -> str:
+    """Words for one of several fixed values."""
+    if isinstance(choice, str):
+        return _CHOICES.get(choice, choice.replace("-", " "))
+    if choice is None or isinstance(choice, bool):
+        return _CHOICES[choice]
+    return str(choice)
+
+
+def number_text(value: float) -> str:
+    """Shortest text that is read back as the same number; 0.0001 is "1e-4"."""
+    if isinstance(value, int):
+        return str(value)
+    if value == 0 or _SMALL <= abs(value) < _LARGE:
+        return str(int(value)) if value == int(value) else repr(value)
+    return np.format_float_scientific(value, trim="-", exp_digits=1).replace("e+", "e")
+
+
+def value_text(value: Any) -> str:
+    """Text of any value that a plan has chosen."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number_text(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return " × ".join(value_text(part) for part in value)
+    return choice_text(value)
