@@ -13,10 +13,8 @@ from napari_segtrain.ui.forms.editors import (
     ChoiceEditor,
     Editor,
     FlagEditor,
-    NumberEditor,
-    NumbersEditor,
-    TextEditor,
 )
+from napari_segtrain.ui.forms.number_editors import NumberEditor, NumbersEditor
 from napari_segtrain.ui.forms.shapes import (
     Choice,
     FieldShape,
@@ -27,6 +25,7 @@ from napari_segtrain.ui.forms.shapes import (
     Section,
     fields_of,
 )
+from napari_segtrain.ui.forms.text_editor import TextEditor
 from napari_segtrain.ui.forms.words import choice_text, label_of
 
 if TYPE_CHECKING:
