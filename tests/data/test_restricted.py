@@ -76,7 +76,7 @@ def regions(draw, axes, sizes):
     return RegionMask(planes, letters, origin)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(cases(), st.tuples(*[st.integers(0, 2)] * 3))
 def test_restricted_samples_are_what_the_definition_says(case, margin):
     image, labels, offset, region = case

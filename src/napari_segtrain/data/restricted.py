@@ -168,11 +168,7 @@ def restrict(
     axes = "".join(axis for axis in image.axes if axis != "C")
     frame = _Frame(_sizes(image.array, image.axes), image.name, labels.name)
     covered = frame.covered(labels, axes, offset)
-    if (
-        region is None
-        and frame.is_whole(covered, axes)
-        and set(axes) == set(labels.axes)
-    ):
+    if region is None and frame.is_covered_by(labels, axes, covered):
         return Sample(image, labels)
     used = covered if region is None else frame.limited(covered, region)
     context = frame.with_margin(used, axes, margin)
@@ -228,9 +224,13 @@ class _Frame:
                 )
         return spans
 
-    def is_whole(self, spans: Mapping[str, Span], axes: str) -> bool:
-        """Whether a part is all of the image."""
-        return all(spans[axis] == (0, self.sizes[axis]) for axis in axes)
+    def is_covered_by(
+        self, labels: LabelImage, axes: str, covered: Mapping[str, Span]
+    ) -> bool:
+        """Whether labels are exactly as large as the image and lie on it."""
+        own = {axis: self.sizes[axis] for axis in axes}
+        is_whole = all(covered[axis] == (0, size) for axis, size in own.items())
+        return is_whole and _sizes(labels.array, labels.axes) == own
 
     def limited(
         self, covered: Mapping[str, Span], region: RegionMask
