@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
-from napari_segtrain.ui.forms.shapes import Choice
 from napari_segtrain.ui.forms.words import choice_text
+
+if TYPE_CHECKING:
+    from napari_segtrain.ui.forms.shapes import Choice
 
 _WRONG = "QAbstractSpinBox, QLineEdit, QComboBox { border: 1px solid #e5484d }"
 

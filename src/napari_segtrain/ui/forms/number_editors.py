@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel, QToolButton
 
 from napari_segtrain.ui.forms.editors import Editor
 from napari_segtrain.ui.forms.number_box import NumberBox
-from napari_segtrain.ui.forms.shapes import Number, Numbers, Unset
 from napari_segtrain.ui.forms.words import number_text, value_text
+
+if TYPE_CHECKING:
+    from napari_segtrain.ui.forms.shapes import Number, Numbers, Unset
 
 _NARROW = "QAbstractSpinBox { min-width: 30px; padding: 1px 4px }"
 _AXES = ("Z", "Y", "X")
