@@ -99,6 +99,14 @@ def test_a_layer_that_is_not_offered(choice, viewer) -> None:
         choice.set_layer(image)
 
 
+def test_layers_that_are_not_accepted(qtbot, viewer) -> None:
+    viewer.add_layer(labels("a"))
+    viewer.add_layer(labels("errors"))
+    box = LayerChoice(viewer, Labels, accept=lambda layer: layer.name != "errors")
+    qtbot.addWidget(box)
+    assert texts(box) == ["a"]
+
+
 def test_what_the_user_picked_is_known(qtbot, choice, viewer) -> None:
     for name in "ab":
         viewer.add_layer(labels(name))

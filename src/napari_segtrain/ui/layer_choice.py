@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from napari_segtrain.ui.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Layer
 
@@ -35,6 +35,8 @@ class LayerChoice(QComboBox):
     none : str, optional
         Text of an entry, the first, that stands for no layer; without it there is no
         such entry.
+    accept : callable, optional
+        Says of a layer of these kinds whether it is offered.
     parent : QWidget, optional
         Owner.
 
@@ -55,12 +57,14 @@ class LayerChoice(QComboBox):
         kinds: type | tuple[type, ...],
         *,
         none: str | None = None,
+        accept: Callable[[Any], bool] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._session = session_of(viewer)
         self._kinds = kinds
         self._none = none
+        self._accept = accept
         self._offered: list[weakref.ref[Layer]] = []
         self._chosen: weakref.ref[Layer] | None = None
         self._by_user = False
@@ -130,12 +134,20 @@ class LayerChoice(QComboBox):
     def _nothing(self) -> Sequence[None]:
         return () if self._none is None else (None,)
 
+    def _fitting(self) -> list[Layer]:
+        viewer = self._session.viewer
+        found = [] if viewer is None else list(viewer.layers)[::-1]
+        accept = self._accept
+        return [
+            layer
+            for layer in found
+            if isinstance(layer, self._kinds) and (accept is None or accept(layer))
+        ]
+
     def _refresh(self) -> None:
         """Offer the layers that are there; tell only what changed."""
-        viewer = self._session.viewer
-        found = list(viewer.layers)[::-1] if viewer is not None else []
-        layers = [layer for layer in found if isinstance(layer, self._kinds)]
-        names = [layer.name for layer in layers]
+        layers = self._fitting()
+        names = [str(layer.name) for layer in layers]
         shown = [self.itemText(i) for i in range(self.count())][len(self._nothing()) :]
         if layers == self.layers() and names == shown and self.count():
             return
