@@ -222,6 +222,16 @@ class TestNames:
             propose(with_values(0, 1, 2), classes={1: "cell", 2: "cell"})
 
 
+def table_of(zero="auto", is_objects=False, **roles_and_names):
+    """Table with rows such as ``v3="class axon"``."""
+    rows = []
+    for key, text in roles_and_names.items():
+        role, _, name = text.partition(" ")
+        value = int(key[1:])
+        rows.append(ClassInfo(value, name or role, f"#0000{value:02x}", role))
+    return ClassTable(tuple(rows), is_objects=is_objects, zero=zero)
+
+
 class TestTablesThatCameWithTheLabels:
     def test_say_what_is_unlabelled(self):
         known = class_table(0, 1, unlabelled=[2])
@@ -232,6 +242,88 @@ class TestTablesThatCameWithTheLabels:
     def test_say_whether_values_are_objects(self):
         known = class_table(0, 1, is_objects=True)
         assert propose(with_values(0, 3, 4), known=known).is_objects
+
+    def test_say_which_value_is_the_background(self):
+        known = table_of("unlabelled", v1="class axon", v3="background outside")
+        table = propose(with_values(0, 1, 3), known=known)
+        assert table.names == ("outside", "axon")
+        assert roles(table) == {3: "background", 1: "class", 0: "unlabelled"}
+        assert table.classes[0].color == "#000003"
+        assert table.to_index(np.array([0, 1, 3])).tolist() == [255, 1, 0]
+
+    def test_a_painted_background_leaves_0_unlabelled_unless_it_is_said(self):
+        known = table_of(v1="background", v2="class")
+        assert propose(with_values(0, 1, 2), known=known).zero == "unlabelled"
+        assert propose(with_values(0, 1, 2), known=known, zero="dense").values == (0, 2)
+        assert propose(with_values(1, 2), known=known).zero == "dense"
+
+    def test_0_may_be_a_class(self):
+        known = table_of("dense", v0="class gap", v1="background", v2="class axon")
+        table = propose(with_values(0, 1, 2), known=known)
+        assert roles(table) == {1: "background", 0: "class", 2: "class"}
+        assert table.names == ("background", "gap", "axon")
+
+    def test_255_may_be_a_class(self):
+        known = table_of("dense", v255="class axon")
+        assert 255 in propose(with_values(0, 1, 255), known=known).values
+
+    @pytest.mark.parametrize("zero", ["dense", "painted-slices", "unlabelled"])
+    def test_say_what_0_means(self, zero):
+        known = table_of(zero, v1="class a", v2="class b")
+        assert propose(with_values(0, 1, 2), known=known).zero == zero
+
+    def test_classes_that_are_not_painted_are_not_trained(self):
+        known = table_of("dense", v1="class axon", v2="class soma")
+        assert propose(with_values(0, 1), known=known).names == ("background", "axon")
+
+    def test_objects_may_have_a_painted_background(self):
+        known = table_of(
+            "unlabelled", is_objects=True, v1="background", v2="class nucleus"
+        )
+        table = propose(with_values(0, 1, 2, 3), known=known)
+        assert table.names == ("background", "nucleus")
+        assert table.values == (1, 2)
+        assert table.to_index(np.arange(5)).tolist() == [255, 0, 1, 1, 1]
+
+    def test_the_config_wins(self):
+        known = table_of("dense", v1="class a", v2="unlabelled b", v3="background c")
+        table = propose(
+            with_values(0, 1, 2, 3),
+            known=known,
+            zero="unlabelled",
+            background=[1],
+            ignore=[3],
+            classes={2: "soma"},
+        )
+        expected = {1: "background", 2: "class", 0: "unlabelled", 3: "unlabelled"}
+        assert roles(table) == expected
+        assert table.names == ("a", "soma")
+
+
+class TestSeveralBackgrounds:
+    known = table_of("dense", v0="background", v2="class axon", v3="background gap")
+
+    def test_are_one_class_written_as_0(self):
+        table = propose(with_values(0, 2), with_values(2, 3), known=self.known)
+        assert table.values == (0, 2)
+        assert table.classes[0].aliases == (3,)
+        assert table.to_index(np.array([0, 2, 3], np.uint8)).tolist() == [0, 1, 0]
+        assert table.to_index(np.array([0, 2, 3], np.int64)).tolist() == [0, 1, 0]
+        assert table.to_values(np.array([0, 1], np.uint8)).tolist() == [0, 2]
+        assert [row.n_voxels for row in table.rows] == [400, 400]
+
+    def test_without_0_the_least_is_written(self):
+        table = propose(with_values(1, 4, 7), background=(7, 4))
+        assert table.classes[0].all_values == (4, 7)
+
+    def test_from_the_config(self):
+        table = propose(with_values(0, 2, 3), background=[0, 3])
+        assert table.classes[0].all_values == (0, 3)
+        assert table.zero == "dense"
+        table = propose(with_values(0, 2, 3), background=[3])
+        assert roles(table) == {3: "background", 2: "class", 0: "unlabelled"}
+        table = propose(with_values(0, 2, 3), background=[])
+        assert set(roles(table).values()) == {"class"}
 
 
 class TestTooLittle:

@@ -41,6 +41,26 @@ def test_ground_truth_says_what_counts():
     assert classes.zero == "unlabelled"
 
 
+def test_every_value_of_the_background_is_the_same_class():
+    """Strokes with a painted background train a model for densely labelled images."""
+    prediction = ClassTable(
+        (
+            ClassInfo(1, "outside", "#000000", "background", aliases=(5,)),
+            ClassInfo(2, "cell", "#ff0000"),
+        )
+    )
+    truth = ClassTable(
+        (
+            ClassInfo(0, "background", "#000000", "background", 70),
+            ClassInfo(2, "cell", "#ff0000", "class", 30),
+        )
+    )
+    classes = common_classes([truth], [prediction])
+    assert classes.names == ("outside", "cell")
+    assert [row.n_voxels for row in classes.rows] == [70, 30]
+    assert classes.to_index(np.array([0, 1, 5, 2])).tolist() == [0, 0, 0, 1]
+
+
 def test_one_side_is_enough():
     assert common_classes([], [class_table("cell")]).values == (0, 1)
     assert common_classes([class_table("cell")], []).values == (0, 1)

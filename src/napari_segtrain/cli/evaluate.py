@@ -26,6 +26,7 @@ def evaluate(
     ] = None,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
+    background: o.BackgroundOption = None,
     ignore: o.IgnoreOption = None,
     target: o.TargetOption = None,
     stack: o.StackOption = False,
@@ -36,7 +37,8 @@ def evaluate(
 
     changes = {
         "zero": zero.value if zero else None,
-        "ignore": o.parse_ignore(ignore),
+        "background": o.parse_values(background, "--background"),
+        "ignore": o.parse_values(ignore, "--ignore"),
         "classes": o.parse_classes(classes),
         "target": target.value if target else None,
         "stack": stack,

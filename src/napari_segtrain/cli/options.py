@@ -56,6 +56,14 @@ ClassesOption = Annotated[
 ZeroOption = Annotated[
     Zero | None, typer.Option("--zero", help="What 0 means; found from the labels.")
 ]
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        "--background",
+        help="Label values that are the background, as 1 or 0,3; or none.",
+        metavar="VALUE",
+    ),
+]
 IgnoreOption = Annotated[
     str | None,
     typer.Option(
@@ -135,8 +143,8 @@ def parse_classes(text: str | None) -> dict[int, str] | None:
     return classes
 
 
-def parse_ignore(text: str | None) -> tuple[int, ...] | None:
-    """Read ``255``, ``254,255`` or ``none``.
+def parse_values(text: str | None, option: str) -> tuple[int, ...] | None:
+    """Read label values: ``255``, ``254,255`` or ``none``.
 
     Raises
     ------
@@ -151,7 +159,7 @@ def parse_ignore(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise ConfigError(
-            f"'{text}' is no label value; write --ignore 255, or --ignore none."
+            f"'{text}' is no label value; write {option} 255, or {option} none."
         ) from error
 
 

@@ -36,6 +36,7 @@ def train(
     ] = None,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
+    background: o.BackgroundOption = None,
     ignore: o.IgnoreOption = None,
     target: o.TargetOption = None,
     dims: Annotated[
@@ -77,7 +78,8 @@ def train(
         "axes": axes,
         "voxel_size": o.parse_numbers(voxel_size, "--voxel-size"),
         "zero": zero.value if zero else None,
-        "ignore": o.parse_ignore(ignore),
+        "background": o.parse_values(background, "--background"),
+        "ignore": o.parse_values(ignore, "--ignore"),
         "classes": o.parse_classes(classes),
         "target": target.value if target else None,
     }

@@ -34,6 +34,10 @@ class DataConfig(Config):
     """What 0 means: background everywhere (dense), background only in slices
     that hold any label (painted-slices), or not labelled (unlabelled)."""
 
+    background: tuple[int, ...] | Auto = "auto"
+    """Label values that are the background, such as [1] where it was painted, or
+    [0, 3]; empty for none."""
+
     ignore: tuple[int, ...] | Auto = "auto"
     """Label values that count nowhere; empty for none."""
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_segtrain.axes import ZYX, VoxelSize
-from napari_segtrain.data.classes import propose_classes
-from napari_segtrain.data.label_facts import inspect_labels
+from napari_segtrain.data.classes import known_unlabelled, propose_classes
+from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.data.label_index import LabelIndex, index_labels
 from napari_segtrain.data.normalize import (
     IntensityMap,
@@ -17,15 +17,16 @@ from napari_segtrain.data.normalize import (
     plan_normalization,
 )
 from napari_segtrain.data.split import Split, plan_split
+from napari_segtrain.data.tables import check_agreement, merge_tables, settle
 from napari_segtrain.data.targets import TargetItem, used_slices
-from napari_segtrain.image import ClassTable
+from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.io import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_segtrain.config import ExperimentConfig
+    from napari_segtrain.config import DataConfig, ExperimentConfig
     from napari_segtrain.data.dataset import Dataset, Pair
 
 
@@ -59,6 +60,10 @@ class DatasetFacts:
         Training and validation regions.
     fingerprints : dict of str to str
         Of the files that the images and labels came from.
+    absent : tuple of ClassInfo
+        Rows of class tables whose values do not occur, so that they are not trained.
+    disagreements : tuple of str
+        Sentences about class tables that call a value by different names.
     """
 
     names: tuple[str, ...]
@@ -73,6 +78,8 @@ class DatasetFacts:
     intensities: tuple[IntensityMap, ...]
     split: Split
     fingerprints: dict[str, str]
+    absent: tuple[ClassInfo, ...] = ()
+    disagreements: tuple[str, ...] = ()
 
     @property
     def n_slices(self) -> int:
@@ -91,17 +98,22 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     Raises
     ------
     DataError
-        When the labels are empty, hold one class or values that are no integers, the
-        images are constant, or a sampled voxel is NaN or infinite.
+        When the labels are empty, hold one class or values that are no integers, their
+        class tables contradict each other, the images are constant, or a sampled
+        voxel is NaN or infinite.
     """
     pairs = dataset.pairs()
+    known, differences = known_table(dataset, config.data)
+    hidden = known_unlabelled(config.data, known)
     label_facts = [
         inspect_labels(
-            pair.labels, image=pair.sample, name=f"the labels of {pair.name}"
+            pair.labels,
+            image=pair.sample,
+            name=f"the labels of {pair.name}",
+            unlabelled=hidden,
         )
         for pair in pairs
     ]
-    known = next((s.labels.classes for s in dataset.samples if s.labels.classes), None)
     classes = propose_classes(label_facts, config.data, known)
     used = tuple(used_slices(fact.painted, classes) for fact in label_facts)
     indices = index_pairs(pairs, classes, used, config.training.seed)
@@ -127,6 +139,34 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         intensities=intensities,
         split=split,
         fingerprints=_fingerprints(dataset),
+        absent=_absent(known, label_facts),
+        disagreements=tuple(differences),
+    )
+
+
+def known_table(
+    dataset: Dataset, config: DataConfig
+) -> tuple[ClassTable | None, list[str]]:
+    """Class table that came with the labels, and where their tables differ in names.
+
+    Raises
+    ------
+    DataError
+        When two tables differ in what a value counts as, and the config does not say.
+    """
+    named = [(s.name, s.labels.classes) for s in dataset.samples if s.labels.classes]
+    tables = [settle(table, config) for _, table in named]
+    differences = check_agreement(tables, [name for name, _ in named])
+    return merge_tables(tables), differences
+
+
+def _absent(
+    known: ClassTable | None, facts: Sequence[LabelFacts]
+) -> tuple[ClassInfo, ...]:
+    present = {value for fact in facts for value in fact.counts}
+    rows = known.rows if known and not known.is_objects else ()
+    return tuple(
+        row for row in rows if row.role == "class" and row.value not in present
     )
 
 

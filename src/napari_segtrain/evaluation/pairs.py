@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_segtrain.errors import DataError
+from napari_segtrain.evaluation.class_matching import matched_rows
 from napari_segtrain.image import (
     MAX_CLASSES,
     ClassInfo,
@@ -56,11 +57,12 @@ def check_pair(pair: LabelPair) -> None:
 def common_classes(
     truth_tables: Iterable[ClassTable], prediction_tables: Iterable[ClassTable]
 ) -> ClassTable:
-    """Union by value of the class tables of both sides.
+    """Classes of both sides, matched by name where both have it, else by value.
 
-    Where both sides know a value, name and color are those of the prediction, which
-    came from the model, and the role is that of the ground truth, which says what
-    counts. When a table is of object ids, all foreground is one class.
+    The background of one side is that of the other. Of a class that both sides know,
+    name and color are those of the prediction, which came from the model; value and
+    role are those of the ground truth, which says what counts. When a table is of
+    object ids, all foreground is one class.
 
     Parameters
     ----------
@@ -71,12 +73,15 @@ def common_classes(
     -------
     ClassTable
         Background first, then by value; voxel counts are those of the ground truth.
+        A class of the prediction alone may have a value of another class; use
+        `class_indices` to translate.
 
     Raises
     ------
     DataError
-        When a side has object ids and the other several classes, or when there are
-        more than 254 classes.
+        When a side has object ids and the other several classes, when the sides
+        number their classes differently and the names do not tell which is which, or
+        when there are more than 254 classes.
     ValueError
         Without any table.
     """
@@ -87,7 +92,7 @@ def common_classes(
     is_objects = any(table.is_objects for table in tables)
     if is_objects:
         truth, prediction = _with_one_foreground(truth, prediction)
-    rows = _united_rows(truth, prediction)
+    rows = matched_rows(_one_side(truth), _one_side(prediction))
     zero = truth[0].zero if truth else tables[0].zero
     classes = ClassTable(rows, is_objects=is_objects, zero=zero)
     if classes.n_classes > MAX_CLASSES:
@@ -99,20 +104,14 @@ def common_classes(
     return classes
 
 
-def _united_rows(
-    truth: Sequence[ClassTable], prediction: Sequence[ClassTable]
-) -> tuple[ClassInfo, ...]:
+def _one_side(tables: Sequence[ClassTable]) -> list[ClassInfo]:
+    """Rows of all tables of a side, united by value."""
     rows: dict[int, ClassInfo] = {}
-    for row in (row for table in (*prediction, *truth) for row in table.rows):
-        rows.setdefault(row.value, replace(row, n_voxels=0))
-    roles = {row.value: row.role for table in truth for row in table.rows}
-    for row in (row for table in truth for row in table.rows):
-        n_voxels = rows[row.value].n_voxels + row.n_voxels
-        united = replace(rows[row.value], role=roles[row.value], n_voxels=n_voxels)
-        rows[row.value] = united
-    return tuple(
-        sorted(rows.values(), key=lambda row: (row.role != "background", row.value))
-    )
+    for row in (row for table in tables for row in table.rows):
+        known = rows.get(row.value)
+        n_voxels = row.n_voxels + (known.n_voxels if known else 0)
+        rows[row.value] = replace(known or row, n_voxels=n_voxels)
+    return list(rows.values())
 
 
 def _with_one_foreground(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 _FULL = 255
 Probabilities = Literal["none", "uint8", "float32"]
+
+
+def _of_prediction(classes: ClassTable) -> ClassTable:
+    """Table of labels in which every slice was looked at."""
+    is_partial = classes.zero == "painted-slices"
+    return replace(classes, zero="dense") if is_partial else classes
 
 
 class Canvas:
@@ -88,7 +95,7 @@ class Canvas:
             self._axes,
             self._image.voxel_size,
             name=self._image.name,
-            classes=self._classes,
+            classes=_of_prediction(self._classes),
         )
 
     def probabilities(self) -> Image | None:

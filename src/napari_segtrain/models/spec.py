@@ -142,7 +142,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
 def _class_problems(table: ClassTable) -> Iterator[str]:
     if not 2 <= table.n_classes <= MAX_CLASSES:  # noqa: PLR2004 - one tells nothing
         yield f"it has {table.n_classes} classes"
-    if len(set(table.values)) != table.n_classes:
+    values = [value for row in table.classes for value in row.all_values]
+    if len(set(values)) != len(values):
         yield "two classes have the same value"
     if table.is_objects and not table.foreground:
         yield "it is for objects, but has no class for them"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_segtrain.axes import format_voxel_size
 
 if TYPE_CHECKING:
+    from napari_segtrain.image import ClassInfo
     from napari_segtrain.training.plan import TrainingPlan
 
 
@@ -21,7 +22,7 @@ def describe_plan(plan: TrainingPlan) -> list[str]:
         f"{'s' * (facts.n_channels > 1)}, "
         f"voxel size {format_voxel_size(facts.voxel_size)}",
         "classes: " + ", ".join(
-            f"{row.value} {row.name} ({n})"
+            f"{_values(row)} {row.name} ({n})"
             for row, n in zip(facts.classes.classes, facts.class_voxels, strict=True)
         ),
         f"validation: {facts.split.reason}",
@@ -38,6 +39,10 @@ def describe_plan(plan: TrainingPlan) -> list[str]:
         mark = "! " if finding.level == "warning" else ""
         lines.append(f"{mark}{finding.text} {finding.remedy}".rstrip())
     return lines
+
+
+def _values(row: ClassInfo) -> str:
+    return " and ".join(map(str, row.all_values))
 
 
 def _length_text(plan: TrainingPlan) -> str:

@@ -67,7 +67,8 @@ def evaluate(
         Is given each event.
     **settings
         Those of the config's data section that say what the values mean where label
-        images do not: ``zero``, ``ignore``, ``classes``, ``target``, ``stack``.
+        images do not: ``zero``, ``background``, ``ignore``, ``classes``, ``target``,
+        ``stack``.
 
     Returns
     -------
