@@ -185,17 +185,12 @@ def labels_from_layer(
         For multiscale labels and impossible axes.
     """
     check_labels(layer)
+    image_axes = None
     if image is not None:
-        axes = label_axes(layer, image, axes or guess_axes(image, layer))
+        image_axes = axes or guess_axes(image, layer)
+        axes = label_axes(layer, image, image_axes)
     axes = check_layer_axes(layer, axes or guess_axes(layer))
-    array = _plain(layer.data)
-    if CHANNEL_AXIS in axes and array.shape[axes.index(CHANNEL_AXIS)] == 1:
-        at = axes.index(CHANNEL_AXIS)
-        picks: list[int | slice] = [slice(None)] * len(axes)
-        picks[at] = 0
-        array, letters = pick(array, tuple(picks)), axes.replace(CHANNEL_AXIS, "")
-    else:
-        letters = axes
+    array, letters = _merged(_plain(layer.data), axes, image_axes)
     return LabelImage(
         array=array,
         axes=letters,
@@ -257,6 +252,20 @@ def _plain(array: Any) -> LazyArray:
         return np.asarray(array[box])
 
     return BlockArray(tuple(array.shape), dtype, read_box)
+
+
+def _merged(
+    array: LazyArray, axes: str, image_axes: str | None
+) -> tuple[LazyArray, str]:
+    """Leave out axes with a single entry that labels, or their image, do not have."""
+    sizes = dict(zip(axes, array.shape, strict=True))
+    foreign = {axis for axis in axes if image_axes and axis not in image_axes}
+    out = {axis for axis in foreign | {CHANNEL_AXIS} if sizes.get(axis) == 1}
+    if not out:
+        return array, axes
+    picks = tuple(0 if axis in out else slice(None) for axis in axes)
+    part = array[picks] if isinstance(array, np.ndarray) else pick(array, picks)
+    return part, "".join(axis for axis in axes if axis not in out)
 
 
 def _stacked(arrays: Sequence[LazyArray]) -> BlockArray:
