@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import zarr
 from tests.cli.helpers import disks, write_set
+from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import Image, LabelImage, load_model, predict, train
 from napari_segtrain.errors import ConfigError, DataError, OutputError
 from napari_segtrain.training.events import CheckpointSaved, Planned
 from napari_segtrain.workflows.settings import expand_length
+from napari_segtrain.workflows.training import plan_training
 
 SMALL: dict[str, Any] = {
     "network": {"depth": 1, "first_filters": 4},
@@ -114,3 +116,12 @@ def test_a_length_by_its_name() -> None:
     }
     with pytest.raises(ConfigError, match="time-budget and epochs"):
         expand_length({"time_budget": 5, "epochs": 0})
+
+
+def test_a_plan_keeps_within_a_memory_limit() -> None:
+    dataset, config = make_dataset(2), make_config(sampling={"batch_size": "auto"})
+    free = plan_training(dataset, config)
+    limit = free.memory_bytes / 2 / 1e9
+    plan = plan_training(dataset, config, memory_limit=limit)
+    assert plan.machine.memory_bytes == round(limit * 1e9)
+    assert plan.batch_size < free.batch_size

@@ -30,13 +30,18 @@ def explain(error: BaseException) -> str | None:
         ``None`` for what looks like a defect; see `error_report`.
     """
     if isinstance(error, SegtrainError):
-        return _OPTION.sub(lambda option: option[1].replace("-", " "), str(error))
+        return without_options(str(error))
     if is_out_of_memory(error):
         return (
             "Memory ran out; close other programs, or use smaller patches, fewer "
             "first filters, or smaller images."
         )
     return _explain_os(error) if isinstance(error, OSError) else None
+
+
+def without_options(text: str) -> str:
+    """Name options of the command line in plain words."""
+    return _OPTION.sub(lambda option: option[1].replace("-", " "), text)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
