@@ -31,12 +31,15 @@ class Session(QObject):
         Another training runs, or none any more.
     model_chosen : Signal(Path)
         A model was chosen for prediction, in any dock.
+    base_chosen : Signal(Path)
+        A model was chosen to train on from, or ``None`` to begin anew.
     models_changed : Signal()
         A run was added, renamed or deleted.
     """
 
     training_changed = Signal()
     model_chosen = Signal(object)
+    base_chosen = Signal(object)
     models_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -44,6 +47,7 @@ class Session(QObject):
         self._viewer = weakref.ref(viewer)
         self._training: TrainingRun | None = None
         self._model_path: Path | None = None
+        self._base_path: Path | None = None
 
     @property
     def viewer(self) -> ViewerModel | None:
@@ -57,8 +61,17 @@ class Session(QObject):
 
     @training.setter
     def training(self, run: TrainingRun | None) -> None:
+        if self._training is not None:
+            self._training.changed.disconnect(self._on_training_changed)
         self._training = run
+        if run is not None:
+            run.changed.connect(self._on_training_changed)
         self.training_changed.emit()
+
+    def _on_training_changed(self, state: str) -> None:
+        if state == "ended":
+            self.training_changed.emit()
+            self.models_changed.emit()
 
     @property
     def model_path(self) -> Path | None:
@@ -69,6 +82,16 @@ class Session(QObject):
         """Choose a model (or run folder) for prediction in every dock."""
         self._model_path = path
         self.model_chosen.emit(path)
+
+    @property
+    def base_path(self) -> Path | None:
+        """Model whose weights the next training begins with."""
+        return self._base_path
+
+    def choose_base(self, path: Path | None) -> None:
+        """Choose a model (or run folder) to train on from; ``None`` begins anew."""
+        self._base_path = path
+        self.base_chosen.emit(path)
 
 
 def session_of(viewer: Any) -> Session:
