@@ -1,0 +1,192 @@
+"""Parts of an image through a model; who asks puts the blocks where it wants them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.control import Event, RunControl
+from napari_segtrain.image import Box, Image, Item, box_shape
+from napari_segtrain.inference.events import BlockPredicted
+from napari_segtrain.inference.fit import check_fit
+from napari_segtrain.inference.items import predict_item
+from napari_segtrain.inference.runtime import TorchRuntime
+from napari_segtrain.networks import choose_device
+
+if TYPE_CHECKING:
+    from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.inference.protocol import Intensities, TrainedModel
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of an item.
+
+    Parameters
+    ----------
+    index : dict of str to int
+        Position on each item axis; empty without item axes.
+    box : Box
+        ZYX voxels.
+    """
+
+    index: dict[str, int]
+    box: Box
+
+
+@dataclass(frozen=True, eq=False)
+class RegionBlock(Event):
+    """A part of a region that no later tile changes.
+
+    Parameters
+    ----------
+    index : dict of str to int
+        Position on each item axis.
+    box : Box
+        Where it is in the item, ZYX voxels.
+    probabilities : ndarray of float32, shape (K, Z, Y, X)
+        One channel per class, 0 to 1, adding up to 1.
+    """
+
+    index: dict[str, int]
+    box: Box
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RegionsProgress(Event):
+    """Tiles went through the network.
+
+    Parameters
+    ----------
+    share : float
+        Share of all voxels that is done, 0 to 1.
+    seconds : float
+        Since the start.
+    """
+
+    is_frequent: ClassVar[bool] = True
+
+    share: float
+    seconds: float
+
+
+RegionEvents = Generator[RegionBlock | RegionsProgress, None, bool]
+
+
+def iter_regions(
+    model: TrainedModel,
+    image: Image,
+    regions: Sequence[Region],
+    config: InferenceConfig,
+    *,
+    control: RunControl | None = None,
+) -> RegionEvents:
+    """Predict parts of an image, one after another, with true context around them.
+
+    Nothing but the block under way is kept.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        What is applied.
+    image : Image
+        Channels as in training.
+    regions : sequence of Region
+        Parts, in the order in which they are wanted.
+    config : InferenceConfig
+        Tiles and device.
+    control : RunControl, optional
+        Stop and pause, effective after the present batch of tiles.
+
+    Yields
+    ------
+    RegionBlock, RegionsProgress
+        Blocks cover each region once.
+
+    Returns
+    -------
+    bool
+        Whether all regions are complete; false when stopped.
+
+    Raises
+    ------
+    SegtrainError
+        As `iter_prediction` does.
+    """
+    check_fit(model, image)
+    work = _Work(model, image, config, control or RunControl())
+    total = sum(math.prod(box_shape(region.box)) for region in regions)
+    n_done = 0
+    for region in regions:
+        is_complete = yield from work.predict(region, n_done, total)
+        if not is_complete:
+            return False
+        n_done += math.prod(box_shape(region.box))
+    return True
+
+
+class _Work:
+    """What all regions of an image share."""
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        image: Image,
+        config: InferenceConfig,
+        control: RunControl,
+    ) -> None:
+        if not model.info.is_local and config.tile_size == "auto":
+            config = config.model_copy(update={"tile_size": model.spec.patch_size})
+        self._config = config
+        self._control = control
+        self._items = {_key(item.index): item for item in image.items()}
+        self._normalization = model.spec.normalization
+        self._intensities: dict[tuple[int, ...], Intensities] = {}
+        self._start = time.perf_counter()
+        self._runtime = TorchRuntime(
+            model.network,
+            model.info,
+            device=choose_device(config.device),
+            amp=config.amp,
+        )
+
+    def predict(self, region: Region, n_before: int, n_total: int) -> RegionEvents:
+        item = self._items[_key(region.index)]
+        n_here = math.prod(box_shape(region.box))
+        events = predict_item(
+            item,
+            runtime=self._runtime,
+            intensities=self._intensities_of(item),
+            config=self._config,
+            box=region.box,
+            control=self._control,
+        )
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return bool(end.value)
+            if isinstance(event, BlockPredicted):
+                yield RegionBlock(region.index, event.box, event.probabilities)
+            else:
+                n_done = n_before + n_here * event.n_done / event.n_total
+                seconds = time.perf_counter() - self._start
+                yield RegionsProgress(n_done / n_total, seconds)
+
+    def _intensities_of(self, item: Item) -> Intensities:
+        """Normalization of an item, measured once for all its regions."""
+        key = _key(item.index)
+        if key not in self._intensities:
+            self._intensities[key] = self._normalization.for_item(item)
+        return self._intensities[key]
+
+
+def _key(index: dict[str, int]) -> tuple[int, ...]:
+    return tuple(index[axis] for axis in sorted(index))
