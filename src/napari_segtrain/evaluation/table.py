@@ -31,13 +31,14 @@ def format_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) ->
     columns : sequence of str
         Names in order; words are parted by underscores.
     """
-    titles = [_title(column) for column in columns]
+    titles = [column_title(column) for column in columns]
     cells = [titles, *([format_value(row[name]) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_join(line, widths) for line in cells)
 
 
-def _title(column: str) -> str:
+def column_title(column: str) -> str:
+    """Words for the name of a column: ``n_truth`` is "truth"."""
     words = column.removeprefix("n_").split("_")
     return " ".join(_TITLES.get(word, word) for word in words)
 
