@@ -27,7 +27,7 @@ def test_a_run_leaves_everything(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
     assert names == {
         "checkpoints", "config.yaml", "curves.png", "environment.json",
-        "metrics.jsonl", "model", "plan.json", "snapshot",
+        "metrics.jsonl", "model", "plan.json", "snapshot", "thumbnail.png",
     }  # fmt: skip
     assert (trained / "model/weights.safetensors").exists()
     assert {path.name for path in (trained / "checkpoints").iterdir()} == {

@@ -98,6 +98,15 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace outputs that exist.")
 ]
 
+OPTIONS_OF_SETTINGS = {
+    "data.classes": "--classes VALUE=NAME,...",
+    "data.target": "--target semantic",
+    "data.voxel_size": "--voxel-size Z,Y,X",
+    "data.zero": "--zero dense|painted-slices|unlabelled, --background, --ignore",
+    "sampling.patch_size": "--set",
+}
+"""How settings that a plan remarks on are changed on the command line."""
+
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from napari_segtrain.cli.options import OPTIONS_OF_SETTINGS
 from napari_segtrain.control import Event
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.events import (
@@ -115,7 +116,7 @@ class TrainingDisplay(Bar):
 
 def show_plan(plan: TrainingPlan) -> None:
     """Print what will be done."""
-    for line in describe_plan(plan):
+    for line in describe_plan(plan, OPTIONS_OF_SETTINGS):
         typer.echo(line)
 
 

@@ -36,6 +36,11 @@ class Sample:
         """Name of the image."""
         return self.image.name
 
+    @property
+    def voxel_size(self) -> VoxelSize | None:
+        """µm ZYX, of the image, or else of the labels; ``None`` when unknown."""
+        return self.image.voxel_size or self.labels.voxel_size
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -104,7 +109,7 @@ class Dataset:
     @property
     def voxel_size(self) -> VoxelSize | None:
         """Voxel size of the first sample, µm ZYX; ``None`` when any is unknown."""
-        sizes = [s.image.voxel_size or s.labels.voxel_size for s in self.samples]
+        sizes = [sample.voxel_size for sample in self.samples]
         return sizes[0] if all(size is not None for size in sizes) else None
 
     def pairs(self) -> tuple[Pair, ...]:

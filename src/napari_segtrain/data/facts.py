@@ -64,6 +64,8 @@ class DatasetFacts:
         Rows of class tables whose values do not occur, so that they are not trained.
     disagreements : tuple of str
         Sentences about class tables that call a value by different names.
+    voxel_sizes : tuple of (str, tuple of float or None)
+        Name and voxel size of each sample, µm ZYX.
     """
 
     names: tuple[str, ...]
@@ -80,6 +82,7 @@ class DatasetFacts:
     fingerprints: dict[str, str]
     absent: tuple[ClassInfo, ...] = ()
     disagreements: tuple[str, ...] = ()
+    voxel_sizes: tuple[tuple[str, VoxelSize | None], ...] = ()
 
     @property
     def n_slices(self) -> int:
@@ -141,6 +144,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         fingerprints=_fingerprints(dataset),
         absent=_absent(known, label_facts),
         disagreements=tuple(differences),
+        voxel_sizes=tuple((s.name, s.voxel_size) for s in dataset.samples),
     )
 
 

@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING
 from napari_segtrain.axes import format_voxel_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_segtrain.image import ClassInfo
+    from napari_segtrain.training.findings import Finding
     from napari_segtrain.training.plan import TrainingPlan
 
 
-def describe_plan(plan: TrainingPlan) -> list[str]:
-    """Lines that tell a person what will be done."""
+def describe_plan(
+    plan: TrainingPlan, where: Mapping[str, str] | None = None
+) -> list[str]:
+    """Lines that tell a person what will be done, one per finding at the end.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        What will be done.
+    where : mapping of str to str, optional
+        For settings of the config, how they are changed in this face.
+    """
     facts, (z, y, x) = plan.facts, plan.patch_size
     patch = f"{y} × {x}" if plan.is_2d else f"{z} × {y} × {x}"
     n_images = len(facts.names)
@@ -35,10 +48,16 @@ def describe_plan(plan: TrainingPlan) -> list[str]:
         f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "
         f"{plan.machine.memory_bytes / 1e9:.1f} GB",
     ]  # fmt: skip
-    for finding in plan.findings:
-        mark = "! " if finding.level == "warning" else ""
-        lines.append(f"{mark}{finding.text} {finding.remedy}".rstrip())
-    return lines
+    return lines + [_finding_line(finding, where or {}) for finding in plan.findings]
+
+
+def _finding_line(finding: Finding, where: Mapping[str, str]) -> str:
+    mark = "! " if finding.level == "warning" else ""
+    place = where.get(finding.setting)
+    remedy = finding.remedy
+    if remedy and place:
+        remedy = f"{remedy.removesuffix('.')} ({place})."
+    return f"{mark}{finding.text} {remedy}".rstrip()
 
 
 def _values(row: ClassInfo) -> str:

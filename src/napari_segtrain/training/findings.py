@@ -5,25 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from napari_segtrain.axes import VoxelSize, format_voxel_size
 from napari_segtrain.config import AutoValidation, ExperimentConfig
 from napari_segtrain.training import defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.training.machine import Machine
 
 Level = Literal["info", "warning"]
 
 _FEW_VOXELS = 500
+_SIZE_TOLERANCE = 0.01
+"""Relative difference up to which voxel sizes count as the same."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A remark about the plan, and what can be done about it."""
+    """A remark about the plan, and what can be done about it.
+
+    Parameters
+    ----------
+    level : Level
+        Whether it is to be noticed.
+    text : str
+        The remark.
+    remedy : str
+        What to do, in words that hold for every face.
+    setting : str
+        Setting of the config that changes it, such as ``data.zero``, from which a
+        face tells where to change it; may be empty.
+    """
 
     level: Level
     text: str
     remedy: str = ""
+    setting: str = ""
 
 
 def data_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding]:
@@ -34,56 +53,88 @@ def data_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding
             Finding(
                 "info",
                 "The voxel size is unknown, so anisotropy is not assumed.",
-                "Give it with --voxel-size Z,Y,X in micrometers.",
+                "Give it in micrometers.",
+                "data.voxel_size",
             )
         )
+    if config.data.voxel_size is None:
+        findings += _voxel_size_findings(facts)
     if facts.classes.is_objects:
         findings.append(
             Finding(
                 "info",
                 "The labels look like object ids and train as foreground; connected "
                 "components give objects back.",
-                "Use --target semantic if they are classes.",
+                "Say so if they are classes.",
+                "data.target",
             )
         )
     if not facts.split.validation:
         findings.append(_no_validation_finding(config, facts))
-    absent = sorted(
-        set(config.data.classes) - {row.value for row in facts.classes.rows}
-    )
+    return [*findings, *_class_findings(config, facts)]
+
+
+def _class_findings(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
+    for sentence in facts.disagreements:
+        yield Finding(
+            "warning", sentence, "The first name is taken; give one.", "data.classes"
+        )
+    known = {value for row in facts.classes.rows for value in row.all_values}
+    absent = {v: name for v, name in config.data.classes.items() if v not in known}
+    absent |= {row.value: row.name for row in facts.absent}
     if absent:
-        findings.append(
-            Finding(
-                "warning", f"Named values that do not occur in the labels: {absent}."
-            )
+        named = ", ".join(f"{value} {absent[value]}" for value in sorted(absent))
+        yield Finding(
+            "warning",
+            f"Classes that are labelled nowhere and are not trained: {named}.",
+            "Label some of them, or leave them out.",
         )
     rows = zip(facts.classes.classes, facts.class_voxels, strict=True)
-    findings += [
-        Finding(
-            "warning",
-            f"Class '{row.name}' has only {n} labelled voxels.",
-            "Label more of it.",
-        )
-        for row, n in rows
-        if n < _FEW_VOXELS
-    ]
-    return findings
+    for row, n in rows:
+        if n < _FEW_VOXELS:
+            text = f"Class '{row.name}' has only {n} labelled voxels."
+            yield Finding("warning", text, "Label more of it.")
+
+
+def _voxel_size_findings(facts: DatasetFacts) -> Iterator[Finding]:
+    """Warn of the first sample whose voxels are of another size than the first's."""
+    known = [(name, size) for name, size in facts.voxel_sizes if size is not None]
+    for name, size in known[1:]:
+        if _differ(known[0][1], size):
+            yield Finding(
+                "warning",
+                f"The samples differ in voxel size: {known[0][0]} has "
+                f"{format_voxel_size(known[0][1])}, {name} has "
+                f"{format_voxel_size(size)}; the network is chosen by the first.",
+                "Train on images of one voxel size, or give the right one for all.",
+                "data.voxel_size",
+            )
+            return
+
+
+def _differ(first: VoxelSize, second: VoxelSize) -> bool:
+    pairs = zip(reversed(first), reversed(second), strict=False)
+    return any(abs(a - b) > _SIZE_TOLERANCE * max(a, b) for a, b in pairs)
 
 
 def _zero_finding(facts: DatasetFacts) -> Finding:
+    classes = facts.classes
+    named = {value: row for row in classes.classes for value in row.all_values}
+    row = named.get(0)
+    labelled = f"class '{row.name}'" if row and row.role == "class" else "background"
     meaning = {
-        "dense": "0 is background",
-        "painted-slices": "0 is background in slices that hold any label",
+        "painted-slices": f"0 is {labelled} in slices that hold any label",
         "unlabelled": "0 is unlabelled",
-    }[facts.classes.zero]
-    ignored = [value for value in facts.classes.unlabelled_values if value != 0]
+    }.get(classes.zero, f"0 is {labelled}")
+    ignored = [value for value in classes.unlabelled_values if value != 0]
     if ignored:
         meaning += f", {', '.join(map(str, ignored))} is unlabelled"
     return Finding(
         "info",
-        f"{meaning[0].upper()}{meaning[1:]}: {facts.n_used_slices} of {facts.n_slices} "
+        f"{meaning}: {facts.n_used_slices} of {facts.n_slices} "
         f"slices used, {sum(facts.class_voxels)} labelled voxels.",
-        "Change it with --zero dense|painted-slices|unlabelled and --ignore VALUE.",
+        "Say so if it means something else.",
+        "data.zero",
     )
 
 
@@ -96,6 +147,7 @@ def _no_validation_finding(config: ExperimentConfig, facts: DatasetFacts) -> Fin
         "Label more, on another slice or image, to have the training judged."
         if is_automatic
         else "",
+        "" if is_automatic else "validation",
     )
 
 
@@ -109,5 +161,6 @@ def memory_findings(memory: int, machine: Machine) -> list[Finding]:
             f"An iteration needs about {memory / 1e9:.1f} GB, but {machine.name} has "
             f"{machine.memory_bytes / 1e9:.1f} GB free.",
             "Use a smaller sampling.patch_size or fewer network.first_filters.",
+            "sampling.patch_size",
         )
     ]

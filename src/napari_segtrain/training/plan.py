@@ -134,7 +134,7 @@ def resolve(
         memory_bytes=memory,
         max_minutes=_max_minutes(config, machine),
         findings=(
-            Finding("info", why_dims),
+            Finding("info", why_dims, setting="network.dims"),
             *data_findings(config, facts),
             *memory_findings(memory, machine),
         ),
