@@ -66,6 +66,8 @@ class TrainingRun(QObject):
         does; called in the thread.
     title : str
         For napari's activity list.
+    run_dir : Path, optional
+        Folder of the run, where it is known before the run has begun.
 
     Attributes
     ----------
@@ -86,13 +88,15 @@ class TrainingRun(QObject):
         self,
         make: Callable[[RunControl], Generator[Event, None, TrainingResult]],
         title: str,
+        *,
+        run_dir: Path | None = None,
     ) -> None:
         super().__init__()
         self.title = title
         self.state: State = "preparing"
         self.history = History()
         self.plan: TrainingPlan | None = None
-        self.run_dir: Path | None = None
+        self.run_dir = run_dir
         self.result: TrainingResult | None = None
         self.failure: Failure | None = None
         self.note = ""
