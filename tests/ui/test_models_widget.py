@@ -6,7 +6,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QLineEdit, QPushButton
+from qtpy.QtWidgets import QLineEdit
 from tests.ui.runs import finished_run, stopped_run
 
 from napari_segtrain.ui.models_widget import ModelsWidget
@@ -49,7 +49,7 @@ def test_without_a_run_nothing_can_be_done(qtbot, viewer, folder: Path) -> None:
     qtbot.addWidget(widget)
     with qtbot.waitSignal(widget.list.listed, timeout=WAIT):
         pass
-    assert not any(button.isEnabled() for button in widget.findChildren(QPushButton))
+    assert not any(button.isEnabled() for button in widget.buttons())
 
 
 def test_a_run_is_renamed_in_the_list(qtbot, dock) -> None:

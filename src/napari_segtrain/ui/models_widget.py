@@ -78,7 +78,7 @@ class ModelsWidget(QWidget):
         self.folding.set_widget(self.details)
         grid = QGridLayout()
         grid.setSpacing(4)
-        for number, button in enumerate(self._buttons()):
+        for number, button in enumerate(self.buttons()):
             grid.addWidget(button, number // 3, number % 3)
         layout = QVBoxLayout(self)
         layout.addWidget(self.list, stretch=1)
@@ -103,7 +103,8 @@ class ModelsWidget(QWidget):
         self.folding.unfolded.connect(self._describe)
         self._session.training_changed.connect(self._show_actions)
 
-    def _buttons(self) -> tuple[QPushButton, ...]:
+    def buttons(self) -> tuple[QPushButton, ...]:
+        """What can be done with the selected run."""
         return (
             self.predict_button,
             self.train_button,
