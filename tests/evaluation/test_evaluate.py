@@ -35,7 +35,7 @@ def random_pair(seed, shape=(3, 10, 12), axes="", name="image"):
 def test_each_image_is_reported_as_it_is_done():
     pairs = [random_pair(seed, name=f"image {seed}") for seed in range(3)]
     events, report = run(iter(pairs))
-    assert all(isinstance(event, ImageScored) for event in events)
+    events = [event for event in events if isinstance(event, ImageScored)]
     assert [(e.name, e.n_done, e.n_total) for e in events] == [
         ("image 0", 1, 3),
         ("image 1", 2, 3),
@@ -56,7 +56,9 @@ def test_total_is_that_of_all_voxels_together():
 def test_scores_do_not_depend_on_the_blocks(monkeypatch):
     pair = random_pair(0)
     whole = run([pair])[1]
-    monkeypatch.setattr(evaluate, "iter_blocks", lambda shape: iter_blocks(shape, 25))
+    monkeypatch.setattr(
+        evaluate, "iter_blocks", lambda shape, _: iter_blocks(shape, 25)
+    )
     assert run([pair])[1] == whole
 
 
@@ -164,7 +166,7 @@ def test_stop_leaves_out_what_is_not_done():
     evaluation = iter_evaluation(
         [random_pair(0), random_pair(1)], classes=CLASSES, control=control
     )
-    first = next(evaluation)
+    first = next(event for event in evaluation if isinstance(event, ImageScored))
     control.stop()
     with pytest.raises(StopIteration) as stop:
         next(evaluation)

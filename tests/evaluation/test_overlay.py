@@ -6,37 +6,9 @@ from PIL import Image as PillowImage
 from tests.evaluation.helpers import class_table
 
 from napari_segtrain.evaluation.legend import Panel, draw_panels
-from napari_segtrain.evaluation.overlay import (
-    error_map,
-    to_rgb,
-    write_overlay,
-)
+from napari_segtrain.evaluation.overlay import stretch_channels, to_rgb, write_overlay
 
 CLASSES = class_table("myelin", "axon", ignored=255)
-TRUTH = np.array([[0, 1, 0, 1, 1, 255]], np.uint8)
-PREDICTED = np.array([[0, 1, 1, 0, 2, 1]], np.uint8)
-
-
-def test_error_map_tells_the_kinds_of_error_apart():
-    masks = {
-        name: mask for name, (_, mask) in error_map(TRUTH, PREDICTED, CLASSES).items()
-    }
-    where = {name: np.flatnonzero(mask).tolist() for name, mask in masks.items()}
-    assert where == {
-        "correct": [1],
-        "false positive": [2],
-        "missed": [3],
-        "wrong class": [4],
-    }
-
-
-def test_one_class_cannot_be_mistaken_for_another():
-    assert "wrong class" not in error_map(TRUTH, PREDICTED, class_table("myelin"))
-
-
-def test_voxel_without_a_prediction_is_missed():
-    masks = error_map(np.uint8([1]), np.uint8([255]), CLASSES)
-    assert masks["missed"][1].all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, bool])
@@ -66,6 +38,16 @@ def test_constant_planes_are_drawn(value):
 def test_colors_of_uint8_pictures_are_kept():
     plane = np.random.default_rng(0).integers(0, 256, (4, 5, 6), np.uint8)
     assert (to_rgb(plane) == np.moveaxis(plane[:3], 0, -1)).all()
+
+
+def test_channels_are_stretched_one_by_one_and_colors_are_not():
+    rng = np.random.default_rng(0)
+    deep = rng.integers(500, 600, (5, 8, 8), np.uint16)
+    assert stretch_channels(deep).shape == (5, 8, 8)
+    assert (stretch_channels(deep).max(axis=(1, 2)) == 255).all()
+    colors = rng.integers(0, 9, (3, 8, 8), np.uint8)
+    assert (stretch_channels(colors) == colors).all()
+    assert stretch_channels(colors) is not colors
 
 
 @pytest.mark.parametrize("shape", [(40, 60), (900, 700), (5, 3), (1, 200)])

@@ -34,9 +34,10 @@ def test_ground_truth_says_what_counts():
         ClassInfo(2, "cell", "#ff0000"),
     )
     truth = ClassTable(rows, zero="unlabelled")
-    classes = common_classes([truth], [class_table("other", "cell")])
+    classes = common_classes([truth], [class_table("cell")])
     assert classes.unlabelled_values == (0,)
     assert classes.values == (1, 2)
+    assert classes.names == ("background", "cell")
     assert classes.classes[0].role == "background"
     assert classes.zero == "unlabelled"
 

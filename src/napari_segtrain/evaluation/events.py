@@ -14,6 +14,23 @@ class EvaluationEvent(Event):
 
 
 @dataclass(frozen=True)
+class BlockScored(EvaluationEvent):
+    """A part of an image was compared.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image.
+    n_done, n_total : int
+        Work done and in all, in voxels; objects count as a second pass.
+    """
+
+    name: str
+    n_done: int
+    n_total: int
+
+
+@dataclass(frozen=True)
 class ImageScored(EvaluationEvent):
     """The scores of one image are known.
 

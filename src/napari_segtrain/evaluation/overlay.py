@@ -9,17 +9,18 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageColor
 
+from napari_segtrain.evaluation.error_map import (
+    TRUE_POSITIVE,
+    error_classes,
+    error_codes,
+)
 from napari_segtrain.evaluation.legend import RGB, Panel, draw_panels
-from napari_segtrain.image import IGNORE_INDEX, ClassTable
 from napari_segtrain.io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CORRECT: RGB = (64, 176, 166)
-FALSE_POSITIVE: RGB = (255, 190, 60)
-FALSE_NEGATIVE: RGB = (225, 60, 110)
-WRONG_CLASS: RGB = (150, 110, 235)
+    from napari_segtrain.image import ClassTable
 
 _MAX_SIDE = 720
 _MIN_SIDE = 400
@@ -145,42 +146,6 @@ def paint_classes(
     return painted
 
 
-def error_map(
-    truth: npt.NDArray[np.uint8],
-    predicted: npt.NDArray[np.uint8],
-    classes: ClassTable,
-) -> dict[str, tuple[RGB, npt.NDArray[np.bool_]]]:
-    """Where foreground is right, added, missed or of the wrong class.
-
-    Parameters
-    ----------
-    truth, predicted : ndarray of uint8, same shape
-        Class indices; where the truth is `IGNORE_INDEX` all masks are false.
-    classes : ClassTable
-        Says which classes are foreground.
-
-    Returns
-    -------
-    dict
-        Name to color and mask; the wrong class only with several foreground classes.
-    """
-    is_true = np.isin(truth, classes.foreground)
-    is_predicted = np.isin(predicted, classes.foreground)
-    is_same = truth == predicted
-    masks = {
-        "correct": (CORRECT, is_true & is_same),
-        "false positive": (
-            FALSE_POSITIVE,
-            is_predicted & ~is_true & (truth != IGNORE_INDEX),
-        ),
-        "missed": (FALSE_NEGATIVE, is_true & ~is_predicted),
-    }
-    if len(classes.foreground) > 1:
-        wrong = is_true & is_predicted & ~is_same
-        masks["wrong class"] = (WRONG_CLASS, wrong)
-    return masks
-
-
 def _prediction_panel(
     image: Pixels, predicted: npt.NDArray[np.uint8], classes: ClassTable
 ) -> Panel:
@@ -197,9 +162,12 @@ def _error_panel(
 ) -> Panel:
     pixels = image.copy()
     key = []
-    for name, (color, mask) in error_map(truth, predicted, classes).items():
-        _paint(pixels, mask, color, 0.5 if color == CORRECT else 0.75)
-        key.append((name, color))
+    codes = error_codes(truth, predicted, classes)
+    for row in error_classes(classes):
+        color = ImageColor.getrgb(row.color)[:3]
+        opacity = 0.5 if row.value == TRUE_POSITIVE else 0.75
+        _paint(pixels, codes == row.value, color, opacity)
+        key.append((row.name, color))
     return Panel("errors", pixels, tuple(key))
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.evaluation.instance import ObjectScores
-from napari_segtrain.evaluation.semantic import (
-    SemanticScores,
-)
+from napari_segtrain.evaluation.semantic import SemanticScores
+from napari_segtrain.evaluation.slices import SliceScores
 from napari_segtrain.evaluation.table import format_rows
 from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import write_json, write_text
@@ -81,12 +80,15 @@ class EvaluationReport:
         Classes that were compared.
     is_complete : bool
         False when the evaluation was stopped before its last image.
+    slices : tuple of SliceScores
+        Of all images, items and slices along Z, in their order.
     """
 
     images: tuple[ImageScores, ...]
     total: ImageScores
     classes: ClassTable
     is_complete: bool = True
+    slices: tuple[SliceScores, ...] = ()
 
     @property
     def iou(self) -> float | None:
@@ -114,6 +116,25 @@ class EvaluationReport:
             for scores in image.objects or ()
         ]
 
+    def to_slice_rows(self) -> list[Row]:
+        """Scores of the slices as a flat table; empty without slices.
+
+        Columns: image, each item axis, z, IoU overall and of each class, voxels of the
+        ground truth.
+        """
+        axes = dict.fromkeys(axis for part in self.slices for axis in part.index)
+        return [
+            {
+                "image": part.image,
+                **{axis.lower(): part.index.get(axis) for axis in axes},
+                "z": part.z,
+                "iou": part.iou,
+                **_class_columns(self.classes, part.class_iou),
+                "truth_voxels": part.n_truth,
+            }
+            for part in self.slices
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         rows = self.classes.rows
@@ -126,17 +147,22 @@ class EvaluationReport:
             ],
             "total": self.total.to_dict(),
             "images": [image.to_dict() for image in self.images],
+            "slices": self.to_slice_rows(),
         }
 
     def write_csv(self, path: Path) -> None:
-        """Write the flat table; objects go to ``<stem>_objects.csv`` beside it.
+        """Write the flat table.
 
-        An undefined score is an empty cell.
+        Objects go to ``<stem>_objects.csv`` beside it, and where an image has several
+        slices these go to ``<stem>_slices.csv``. An undefined score is an empty cell.
         """
         write_text(path, _to_csv(self.to_rows()))
         objects = self.to_object_rows()
         if objects:
             write_text(path.with_stem(f"{path.stem}_objects"), _to_csv(objects))
+        if len(self.slices) > len(self.images):
+            slices = _to_csv(self.to_slice_rows())
+            write_text(path.with_stem(f"{path.stem}_slices"), slices)
 
     def write_json(self, path: Path) -> None:
         """Write everything as JSON; an undefined score is ``null``."""
@@ -169,6 +195,17 @@ class EvaluationReport:
     def _all(self) -> Iterator[ImageScores]:
         yield from self.images
         yield self.total
+
+
+def _class_columns(
+    classes: ClassTable, class_iou: Sequence[float | None]
+) -> dict[str, float | None]:
+    """IoU by name; a name that two classes have gets the value of the second, too."""
+    columns: dict[str, float | None] = {}
+    for row, iou in zip(classes.classes, class_iou, strict=True):
+        name = f"iou_{row.name}"
+        columns[f"{name}_{row.value}" if name in columns else name] = iou
+    return columns
 
 
 def _class_rows(image: ImageScores) -> Iterator[Row]:

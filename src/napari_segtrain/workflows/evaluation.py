@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_segtrain.data.classes import describe_labels
 from napari_segtrain.errors import DataError
+from napari_segtrain.evaluation.aligned import aligned_items
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.overlay import write_overlay
 from napari_segtrain.evaluation.pairs import LabelPair, common_classes
@@ -26,11 +27,12 @@ from napari_segtrain.workflows.running import Listener, run
 from napari_segtrain.workflows.settings import parse_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.events import EvaluationEvent
     from napari_segtrain.evaluation.report import EvaluationReport
     from napari_segtrain.image import Box, ClassTable, Image, LabelImage
 
@@ -93,11 +95,27 @@ def score_pairs(
     on_event: Listener | None = None,
 ) -> EvaluationReport:
     """Score pairs that know their classes; see `evaluate`."""
+    return run(iter_scores(pairs, objects=objects, control=control), on_event)
+
+
+def iter_scores(
+    pairs: Iterable[LabelPair],
+    *,
+    objects: bool = False,
+    control: RunControl | None = None,
+) -> Generator[EvaluationEvent, None, EvaluationReport]:
+    """Score pairs that know their classes; see `iter_evaluation`."""
     todo = list(pairs)
-    work = iter_evaluation(
-        todo, classes=_classes_of(todo), objects=objects, control=control
+    classes = classes_of(todo)
+    return iter_evaluation(todo, classes=classes, objects=objects, control=control)
+
+
+def classes_of(pairs: Sequence[LabelPair]) -> ClassTable:
+    """Classes of both sides of all pairs; see `common_classes`."""
+    return common_classes(
+        (pair.truth.classes for pair in pairs if pair.truth.classes),
+        (pair.prediction.classes for pair in pairs if pair.prediction.classes),
     )
-    return run(work, on_event)
 
 
 def open_label_pairs(
@@ -178,8 +196,8 @@ def _with_classes(
     """Give every label image a class table: its own, or one found from its values."""
     truths, predictions = [a for a, _ in opened], [b for _, b in opened]
     known = next((labels.classes for labels in predictions if labels.classes), None)
-    truth_table = describe_labels(truths, data, known)
-    table = known or describe_labels(predictions, data, truth_table)
+    truth_table = _described(truths, data, known)
+    table = known or _described(predictions, data, truth_table)
     return tuple(
         LabelPair(
             image_stem(a.source) if a.source else a.name,
@@ -188,6 +206,23 @@ def _with_classes(
         )
         for a, b in opened
     )
+
+
+def _described(
+    images: Sequence[LabelImage], data: DataConfig, hint: ClassTable | None
+) -> ClassTable:
+    """Class table of label images, with the help of that of the other side.
+
+    Labels of another kind, strokes against dense ones say, are not helped by it.
+    """
+    own = describe_labels(images, data)
+    is_known = data.classes or any(labels.classes for labels in images)
+    if is_known or hint is None:
+        return own
+    is_painted = hint.zero == "unlabelled" or 0 in hint.unlabelled_values
+    if is_painted and own.zero != "unlabelled":
+        return own
+    return describe_labels(images, data, hint)
 
 
 def write_overlays(
@@ -218,7 +253,7 @@ def write_overlays(
     ]
     for pair, image in shown:
         _check_size(pair, image)
-    classes = _classes_of(pairs)
+    classes = classes_of(pairs)
     for pair, image in shown:
         _write_overlay(folder / f"{pair.name}.png", pair, image, classes)
     return folder
@@ -233,24 +268,18 @@ def _check_size(pair: LabelPair, image: Image) -> None:
         )
 
 
-def _classes_of(pairs: Sequence[LabelPair]) -> ClassTable:
-    return common_classes(
-        (pair.truth.classes for pair in pairs if pair.truth.classes),
-        (pair.prediction.classes for pair in pairs if pair.prediction.classes),
-    )
-
-
 def _write_overlay(
     path: Path, pair: LabelPair, image: Image, classes: ClassTable
 ) -> None:
-    truth, prediction = pair.truth.items()[0], pair.prediction.items()[0]
-    labelled = [(truth.read(box) != 0).sum() for box in _slices(truth.shape)]
-    box = _slices(truth.shape)[int(np.argmax(labelled))]
+    truth, prediction = next(aligned_items(pair, classes))
+    labels, boxes = pair.truth.items()[0], _slices(truth.shape)
+    labelled = [(labels.read(box) != 0).sum() for box in boxes]
+    box = boxes[int(np.argmax(labelled))]
     write_overlay(
         path,
         image.items()[0].read(box)[:, 0],
-        truth_indices=classes.to_index(truth.read(box)[0, 0]),
-        predicted_indices=classes.to_index(prediction.read(box)[0, 0]),
+        truth_indices=truth.read(box)[0],
+        predicted_indices=prediction.read(box)[0],
         classes=classes,
     )
 

@@ -1,0 +1,167 @@
+"""Where a segmentation is right and wrong, voxel by voxel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.axes import SPATIAL_AXES, item_axes
+from napari_segtrain.evaluation.aligned import BLOCK_VOXELS, aligned_items, may_go_on
+from napari_segtrain.evaluation.events import EvaluationEvent
+from napari_segtrain.evaluation.pairs import check_pair
+from napari_segtrain.image import IGNORE_INDEX, Box, ClassInfo, ClassTable, iter_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.pairs import LabelPair
+
+NOTHING, TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE, WRONG_CLASS = range(5)
+
+ERROR_CLASSES = ClassTable(
+    (
+        ClassInfo(NOTHING, "nothing", "#000000", "background"),
+        ClassInfo(TRUE_POSITIVE, "true positive", "#40b0a6"),
+        ClassInfo(FALSE_POSITIVE, "false positive", "#ffbe3c"),
+        ClassInfo(FALSE_NEGATIVE, "false negative", "#e13c6e"),
+        ClassInfo(WRONG_CLASS, "wrong class", "#966eeb"),
+    )
+)
+"""Values, names and colors of error maps."""
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorBlock(EvaluationEvent):
+    """A part of an error map.
+
+    Parameters
+    ----------
+    index : dict of str to int
+        Position on each item axis; empty without item axes.
+    box : Box
+        Where it is in the item, ZYX voxels.
+    codes : ndarray of uint8, shape (Z, Y, X)
+        Values of `ERROR_CLASSES`.
+    n_done, n_total : int
+        Voxels, this block included, and in all.
+    """
+
+    index: dict[str, int]
+    box: Box
+    codes: npt.NDArray[np.uint8] = field(repr=False)
+    n_done: int = 0
+    n_total: int = 0
+
+
+def error_classes(classes: ClassTable) -> tuple[ClassInfo, ...]:
+    """Rows that can occur: no wrong class where there is one foreground class."""
+    rows = ERROR_CLASSES.rows[1:]
+    return rows if len(classes.foreground) > 1 else rows[:-1]
+
+
+def error_codes(
+    truth: npt.NDArray[np.uint8],
+    predicted: npt.NDArray[np.uint8],
+    classes: ClassTable,
+) -> npt.NDArray[np.uint8]:
+    """Say where foreground is right, added, missed or of the wrong class.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of uint8, same shape
+        Class indices; where the truth is `IGNORE_INDEX` there is nothing.
+    classes : ClassTable
+        Says which classes are foreground.
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+        Values of `ERROR_CLASSES`; a voxel that is predicted to be nothing is a false
+        negative where the truth is foreground.
+    """
+    is_foreground = np.zeros(IGNORE_INDEX + 1, bool)
+    is_foreground[list(classes.foreground)] = True
+    is_true, is_predicted = is_foreground[truth], is_foreground[predicted]
+    codes = np.full(truth.shape, NOTHING, np.uint8)
+    codes[is_predicted & ~is_true & (truth != IGNORE_INDEX)] = FALSE_POSITIVE
+    codes[is_true & ~is_predicted] = FALSE_NEGATIVE
+    codes[is_true & is_predicted] = WRONG_CLASS
+    codes[is_true & (truth == predicted)] = TRUE_POSITIVE
+    return codes
+
+
+def iter_error_map(
+    pair: LabelPair, classes: ClassTable, *, control: RunControl | None = None
+) -> Generator[ErrorBlock, None, bool]:
+    """Compare a pair block by block.
+
+    Parameters
+    ----------
+    pair : LabelPair
+        What to compare.
+    classes : ClassTable
+        Of both sides, see `common_classes`.
+    control : RunControl, optional
+        Stop and pause, effective after the present block.
+
+    Yields
+    ------
+    ErrorBlock
+        They cover the ground truth once and do not overlap.
+
+    Returns
+    -------
+    bool
+        Whether it came to its end.
+
+    Raises
+    ------
+    DataError
+        When the sizes differ.
+    """
+    check_pair(pair)
+    items = pair.truth.items()
+    n_done, n_total = 0, int(np.prod(pair.truth.array.shape, dtype=np.int64))
+    for item, (truth, prediction) in zip(
+        items, aligned_items(pair, classes, control), strict=True
+    ):
+        for box in iter_blocks(truth.shape, BLOCK_VOXELS):
+            if not may_go_on(control):
+                return False
+            codes = error_codes(truth.read(box), prediction.read(box), classes)
+            n_done += codes.size
+            yield ErrorBlock(dict(item.index), box, codes, n_done, n_total)
+    return True
+
+
+def error_map_array(
+    pair: LabelPair, classes: ClassTable, *, control: RunControl | None = None
+) -> npt.NDArray[np.uint8]:
+    """Error map of a pair as one array.
+
+    Parameters and errors are those of `iter_error_map`.
+
+    Returns
+    -------
+    ndarray of uint8
+        Values of `ERROR_CLASSES`, with the axes and the shape of the ground truth;
+        nothing where it was stopped before.
+    """
+    array = np.zeros(pair.truth.array.shape, np.uint8)
+    for block in iter_error_map(pair, classes, control=control):
+        write_block(array, pair.truth.axes, block)
+    return array
+
+
+def write_block(array: npt.NDArray[Any], axes: str, block: ErrorBlock) -> None:
+    """Enter a block into an array with the axes of the ground truth."""
+    letters = item_axes(axes) + "".join(a for a in SPATIAL_AXES if a in axes)
+    view = array.transpose([axes.index(letter) for letter in letters])
+    if "Z" not in axes:
+        view = np.expand_dims(view, -len(SPATIAL_AXES))
+    index: tuple[Any, ...] = tuple(block.index[letter] for letter in item_axes(axes))
+    view[(*index, *block.box)] = block.codes
