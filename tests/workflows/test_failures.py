@@ -51,6 +51,13 @@ def test_options_are_named_without_dashes() -> None:
     )
 
 
+def test_settings_are_named_in_plain_words() -> None:
+    text = "use a smaller sampling.patch_size or fewer network.first_filters."
+    words = "use a smaller patch size or fewer first filters."
+    assert explain(DataError(text + " See data.tif")) == f"{words} See data.tif"
+    assert explain(DataError("/a/data.axes is odd.")) == "/a/data.axes is odd."
+
+
 def test_a_report_has_the_traceback_and_the_versions() -> None:
     report = error_report(raised(ZeroDivisionError("so small")))
     assert "ZeroDivisionError: so small" in report

@@ -9,11 +9,20 @@ import sys
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 
+from napari_segtrain.config import Config, ExperimentConfig
 from napari_segtrain.errors import SegtrainError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 _OPTION = re.compile(r"(?<![\w/.-])--([a-z][a-z-]+)")
+_SETTING = re.compile(
+    "|".join(
+        rf"(?<![\w/.-]){section}\.{name}(?![\w/-]|\.\w)"
+        for section, info in ExperimentConfig.model_fields.items()
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Config)
+        for name in info.annotation.model_fields
+    )
+)
 _PACKAGES = ("napari-segtrain", "torch", "monai", "numpy")
 _VIEWER_PACKAGES = ("napari", "PyQt6", "PyQt5", "PySide6", "pyqtgraph")
 
@@ -21,8 +30,8 @@ _VIEWER_PACKAGES = ("napari", "PyQt6", "PyQt5", "PySide6", "pyqtgraph")
 def explain(error: BaseException) -> str | None:
     """Describe what a user can mend, in one or two sentences.
 
-    Options of the command line appear by their name only: ``--voxel-size`` is "voxel
-    size". The command line says the message of a `SegtrainError` as it is.
+    Options of the command line and settings of a config appear by their name only:
+    ``--voxel-size`` is "voxel size", ``sampling.patch_size`` "patch size". The command line says the message of a `SegtrainError` as it is.
 
     Returns
     -------
@@ -40,8 +49,13 @@ def explain(error: BaseException) -> str | None:
 
 
 def without_options(text: str) -> str:
-    """Name options of the command line in plain words."""
-    return _OPTION.sub(lambda option: option[1].replace("-", " "), text)
+    """Name options of the command line and settings of a config in plain words."""
+    text = _OPTION.sub(lambda option: option[1].replace("-", " "), text)
+    return _SETTING.sub(_words, text)
+
+
+def _words(setting: re.Match[str]) -> str:
+    return setting[0].partition(".")[2].replace("_", " ")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
