@@ -1,0 +1,76 @@
+"""A training plan in the words of the viewer."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from napari_segtrain.training.describe import describe_plan
+from napari_segtrain.workflows.failures import without_options
+
+if TYPE_CHECKING:
+    from napari_segtrain.training.findings import Level
+    from napari_segtrain.training.plan import TrainingPlan
+
+WHERE = {
+    "data.classes": "in the class table",
+    "data.target": "in the class table",
+    "data.voxel_size": "as scale and units of the image layer",
+    "data.zero": "in the class table",
+    "sampling.patch_size": "under Advanced",
+    "validation": "under Advanced",
+}
+"""Where settings are changed in the viewer."""
+
+_THOUSAND, _MILLION = 1_000, 1_000_000
+
+
+def headline(plan: TrainingPlan) -> str:
+    """Network, patches and length in one line."""
+    z, y, x = plan.patch_size
+    patch = f"{y} × {x}" if plan.is_2d else f"{z} × {y} × {x}"
+    n = _count(plan.info.n_parameters)
+    names = [row.name for row in plan.facts.classes.classes]
+    return (
+        f"{plan.info.dims}D network ({n} parameters) for {len(names)} classes: "
+        f"{', '.join(names)}. Patches of {patch} voxels, {plan.batch_size} at a time."
+    )
+
+
+def plan_rows(plan: TrainingPlan) -> list[tuple[str, str]]:
+    """What the plan says, as pairs of a name and a text."""
+    lines = describe_plan(plan)[: -len(plan.findings) or None]
+    pairs = (line.partition(": ") for line in lines)
+    return [(name[:1].upper() + name[1:], text) for name, _, text in pairs]
+
+
+def finding_texts(plan: TrainingPlan) -> list[tuple[Level, str]]:
+    """Findings with their remedies, and how much they are to be noticed."""
+    lines = describe_plan(plan, WHERE)[-len(plan.findings) or None :]
+    pairs = zip(plan.findings, lines, strict=True)
+    return [
+        (finding.level, _sentence(line.removeprefix("! "))) for finding, line in pairs
+    ]
+
+
+def rows_html(rows: list[tuple[str, str]]) -> str:
+    """Rows as a table of rich text."""
+    cells = (
+        f"<tr><td style='padding-right: 8px; white-space: nowrap'><i>{escape(name)}"
+        f"</i></td><td>{escape(text)}</td></tr>"
+        for name, text in rows
+    )
+    return f"<table cellspacing='0' cellpadding='1'>{''.join(cells)}</table>"
+
+
+def _sentence(text: str) -> str:
+    plain = without_options(text)
+    return plain[:1].upper() + plain[1:]
+
+
+def _count(number: int) -> str:
+    if number >= _MILLION:
+        return f"{number / _MILLION:.1f} million"
+    if number >= _THOUSAND:
+        return f"{round(number / _THOUSAND)} thousand"
+    return str(number)
