@@ -1,0 +1,222 @@
+"""Voxels of each value of a Labels layer, kept up to date while it is painted."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Signal
+
+from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
+from napari_segtrain.errors import DataError
+from napari_segtrain.ui.latest_job import LatestJob
+from napari_segtrain.ui.layers import guess_axes, labels_from_layer
+from napari_segtrain.ui.strokes import Frame, Stroke, changed_facts, read_stroke
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_segtrain.image import LabelImage
+    from napari_segtrain.ui.worker import Failure
+
+_N_UNDONE = 100
+"""Steps that napari can undo."""
+_LOOK_AGAIN = 0.2
+"""Change of the labelled voxels after which their shape is looked at again."""
+_MAX_LOOKED_AT = 1 << 28
+_DELAY_MS = 500
+
+
+def count_labels(labels: LabelImage) -> tuple[LabelFacts, ...]:
+    """Count label values, item by item; reads everything but untouched stores."""
+    items = labels.items()
+    if getattr(labels.array, "nchunks_initialized", None) == 0:
+        return tuple(_empty(item.shape) for item in items)
+    return tuple(inspect_labels(item, name=labels.name) for item in items)
+
+
+def _empty(shape: tuple[int, int, int]) -> LabelFacts:
+    n_z, n_y, n_x = shape
+    n_slice = n_y * n_x
+    zeros = (0,) * n_z
+    return LabelFacts({0: n_z * n_slice}, zeros, (n_slice,) * n_z, 0.0, is_drawn=False)
+
+
+class ClassCounts(QObject):
+    """Counts of one Labels layer.
+
+    The whole is counted in a thread. A stroke then changes the counts by its own
+    voxels, and so does undoing it, which napari does not tell: after a redrawing one
+    voxel of the last stroke is looked at. When the labelled area has changed by a
+    fifth, the labels are looked at again, since their shape tells what 0 means.
+
+    Attributes
+    ----------
+    changed : Signal()
+        There are other facts, or none any more.
+    failed : Signal(str)
+        Why the labels cannot be counted, for the user.
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layer: weakref.ref[Labels] | None = None
+        self._facts: tuple[LabelFacts, ...] | None = None
+        self._frame = Frame("YX", (1, 1))
+        self._done: deque[Stroke] = deque(maxlen=_N_UNDONE)
+        self._undone: deque[Stroke] = deque(maxlen=_N_UNDONE)
+        self._missed: list[tuple[Stroke, bool]] = []
+        self._n_looked_at = 0
+        self._job = LatestJob("Count labels", self)
+        self._job.succeeded.connect(self._on_job_succeeded)
+        self._job.failed.connect(self._on_job_failed)
+
+    @property
+    def facts(self) -> tuple[LabelFacts, ...] | None:
+        """What is in the labels, per item; ``None`` until they are counted."""
+        return self._facts
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a count is on its way."""
+        return self._job.is_busy
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer that is counted."""
+        return None if self._layer is None else self._layer()
+
+    def set_layer(self, layer: Labels | None) -> None:
+        """Count another layer, or none."""
+        self._disconnect()
+        self._layer = None if layer is None else weakref.ref(layer)
+        self._forget()
+        if layer is not None:
+            layer.events.paint.connect(self._on_layer_paint)
+            layer.events.set_data.connect(self._on_layer_set_data)
+            layer.events.data.connect(self._on_layer_data)
+            self.recount()
+        self.changed.emit()
+
+    def recount(self, *, delay: int = 0) -> None:
+        """Count everything anew, in a thread."""
+        layer = self.layer
+        if layer is None:
+            return
+        try:
+            labels = labels_from_layer(layer)
+        except DataError as error:
+            self.failed.emit(str(error))
+            return
+        self._frame = Frame(guess_axes(layer), tuple(layer.data.shape))
+        self._missed.clear()
+        self._job.ask(lambda: count_labels(labels), delay=delay)
+
+    def _forget(self) -> None:
+        self._job.forget()
+        self._facts = None
+        self._n_looked_at = 0
+        self._missed.clear()
+        self._done.clear()
+        self._undone.clear()
+
+    def _disconnect(self) -> None:
+        layer = self.layer
+        if layer is not None:
+            layer.events.paint.disconnect(self._on_layer_paint)
+            layer.events.set_data.disconnect(self._on_layer_set_data)
+            layer.events.data.disconnect(self._on_layer_data)
+
+    def _on_layer_paint(self, event: Any) -> None:
+        if not isalive(self):
+            return
+        stroke = read_stroke(event.value, self._frame)
+        if stroke is None:
+            return
+        self._done.append(stroke)
+        self._undone.clear()
+        self._apply(stroke)
+
+    def _on_layer_set_data(self, _event: Any = None) -> None:
+        """Follow what was undone or done again, if that is why the layer was drawn."""
+        if not isalive(self) or self.layer is None:
+            return
+        while self._done and self._value(self._done[-1]) == self._done[-1].old:
+            self._undone.append(self._done.pop())
+            self._apply(self._undone[-1], undone=True)
+        while self._undone and self._value(self._undone[-1]) == self._undone[-1].new:
+            self._done.append(self._undone.pop())
+            self._apply(self._done[-1])
+
+    def _value(self, stroke: Stroke) -> int | None:
+        """Present value of the voxel by which a stroke is known."""
+        layer = self.layer
+        data = None if layer is None else layer.data
+        if data is None or tuple(data.shape) != self._frame.shape:
+            return None
+        return int(np.asarray(data[stroke.place]))
+
+    def _on_layer_data(self, _event: Any) -> None:
+        layer = self.layer
+        if isalive(self) and layer is not None:
+            self._forget()
+            self.recount(delay=_DELAY_MS)
+            self.changed.emit()
+
+    def _apply(self, stroke: Stroke, *, undone: bool = False) -> None:
+        if self._facts is None or self._job.is_busy:
+            self._missed.append((stroke, undone))
+        if self._facts is None:
+            return
+        self._facts = changed_facts(self._facts, stroke, undone=undone)
+        self._look_again()
+        self.changed.emit()
+
+    def _look_again(self) -> None:
+        n_labelled = _n_labelled(self._facts or ())
+        change = abs(n_labelled - self._n_looked_at)
+        if change > _LOOK_AGAIN * self._n_looked_at and self._is_small:
+            self.recount(delay=_DELAY_MS)
+
+    def _on_job_succeeded(self, facts: tuple[LabelFacts, ...]) -> None:
+        facts = self._caught_up(facts)
+        self._n_looked_at = _n_labelled(facts)
+        if facts != self._facts:
+            self._facts = facts
+            self.changed.emit()
+
+    def _caught_up(self, facts: tuple[LabelFacts, ...]) -> tuple[LabelFacts, ...]:
+        """Add what was painted while the labels were read, before or after it.
+
+        Small labels are read again; for large ones the last strokes may count twice
+        until then.
+        """
+        missed, self._missed = self._missed, []
+        for stroke, undone in missed:
+            facts = changed_facts(facts, stroke, undone=undone)
+        if missed and self._is_small:
+            self.recount(delay=_DELAY_MS)
+        return facts
+
+    @property
+    def _is_small(self) -> bool:
+        layer = self.layer
+        return layer is not None and _n_bytes(layer.data) <= _MAX_LOOKED_AT
+
+    def _on_job_failed(self, failure: Failure) -> None:
+        self.failed.emit(failure.text)
+
+
+def _n_labelled(facts: tuple[LabelFacts, ...]) -> int:
+    return sum(sum(fact.n_labelled) for fact in facts)
+
+
+def _n_bytes(array: Any) -> int:
+    size = int(np.prod(array.shape, dtype=np.int64))
+    return size * np.dtype(getattr(array.dtype, "numpy_dtype", array.dtype)).itemsize
