@@ -31,7 +31,8 @@ def explain(error: BaseException) -> str | None:
     """Describe what a user can mend, in one or two sentences.
 
     Options of the command line and settings of a config appear by their name only:
-    ``--voxel-size`` is "voxel size", ``sampling.patch_size`` "patch size". The command line says the message of a `SegtrainError` as it is.
+    ``--voxel-size`` is "voxel size", ``sampling.patch_size`` "patch size". The command
+    line says the message of a `SegtrainError` as it is.
 
     Returns
     -------
