@@ -20,17 +20,39 @@ def check_fit(model: TrainedModel, image: Image) -> None:
     ModelError
         When the model cannot be applied to the image, with the reason.
     """
-    if model.info.dims == len(SPATIAL_AXES) and "Z" not in image.axes:
+    spec = model.spec
+    check_input(image, model.info.dims, spec.n_channels, spec.channel_names)
+
+
+def check_input(
+    image: Image, dims: int, n_channels: int, channel_names: tuple[str, ...]
+) -> None:
+    """Compare an image with what a model takes; see `check_fit`.
+
+    Parameters
+    ----------
+    image : Image
+        What is to be predicted.
+    dims : int
+        Spatial dimensions of the network.
+    n_channels, channel_names
+        Of the images that it was trained on.
+
+    Raises
+    ------
+    ModelError
+        When the model cannot be applied to the image, with the reason.
+    """
+    if dims == len(SPATIAL_AXES) and "Z" not in image.axes:
         raise ModelError(
             f"The model segments volumes, but {image.name} has the axes {image.axes} "
             f"(shape {tuple(image.array.shape)}) without Z; choose a 2D model, or open "
             "the slices as one stack."
         )
-    expected, names = model.spec.n_channels, model.spec.channel_names
-    if image.n_channels != expected:
+    if image.n_channels != n_channels:
         raise ModelError(
-            f"The model was trained on {_channels(expected, names)}, but {image.name} "
-            f"has {_channels(image.n_channels, image.channel_names)} "
+            f"The model was trained on {_channels(n_channels, channel_names)}, but "
+            f"{image.name} has {_channels(image.n_channels, image.channel_names)} "
             f"(axes {image.axes}, shape {tuple(image.array.shape)}); choose the same "
             "channels as in training, or another model."
         )

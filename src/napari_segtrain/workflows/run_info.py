@@ -57,6 +57,8 @@ class RunInfo:
         Of the images.
     channel_names : tuple of str
         May be empty.
+    voxel_size : tuple of float, optional
+        Of the images that were trained on, µm ZYX.
     images : tuple of str
         Names of the images that were trained on.
     iterations : int, optional
@@ -79,6 +81,7 @@ class RunInfo:
     dims: int | None = None
     n_channels: int | None = None
     channel_names: tuple[str, ...] = ()
+    voxel_size: tuple[float, ...] | None = None
     images: tuple[str, ...] = ()
     iterations: int | None = None
     seconds: float | None = None
@@ -160,6 +163,7 @@ def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:
         dims=values["dims"],
         n_channels=values["n_channels"],
         channel_names=tuple(values.get("channel_names") or ()),
+        voxel_size=tuple(map(float, values.get("voxel_size") or ())) or None,
         images=tuple(map(str, origin.get("images") or ())),
         iterations=origin.get("iterations"),
         seconds=_number(origin.get("seconds")),
