@@ -42,6 +42,8 @@ class Overlap:
         First shared voxel in each.
     truth_shape, prediction_shape : tuple of int
         Of each, along ``axes``.
+    truth_axes : str
+        Letters of all dimensions of the Labels layer of the ground truth.
     """
 
     axes: str
@@ -50,6 +52,7 @@ class Overlap:
     prediction_start: tuple[int, ...]
     truth_shape: tuple[int, ...]
     prediction_shape: tuple[int, ...]
+    truth_axes: str
 
     @property
     def is_whole(self) -> bool:
@@ -60,6 +63,10 @@ class Overlap:
     def origin(self) -> dict[str, int]:
         """First shared voxel of the ground truth, per axis."""
         return dict(zip(self.axes, self.truth_start, strict=True))
+
+    def truth_dim(self, axis: str) -> int:
+        """Dimension of the Labels layer of the ground truth that an axis is."""
+        return self.truth_axes.index(axis)
 
     def describe(self) -> str:
         """Say what is compared; empty when it is everything."""
@@ -181,7 +188,9 @@ def _overlap(truth: Labels, prediction: Labels, axes: str, letters: str) -> Over
         shape,
         tuple(start),
         tuple(a - first for a, first in zip(start, offset, strict=True)),
-        *shapes,
+        shapes[0],
+        shapes[1],
+        _own_axes(truth, axes),
     )
 
 

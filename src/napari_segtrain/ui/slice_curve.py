@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
 from qtpy.QtCore import QPointF, Qt, Signal
-from qtpy.QtGui import QColor, QKeyEvent
+
+from napari_segtrain.ui.theme import palette_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qtpy.QtGui import QKeyEvent
     from qtpy.QtWidgets import QWidget
 
 _HEIGHT = 170
 _FEW = 40
 """Slices up to which each has a dot."""
-_GRID = 70
+_GRID = 0.25
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ class SliceCurve(pg.PlotWidget):
         self._slices: tuple[int, ...] = ()
         self._curves: tuple[Curve, ...] = ()
         self._present: float | None = None
-        self._ink = QColor("#808080")
-        self._accent = QColor("#808080")
+        self._palette = palette_of("dark")
         self._lines: list[Any] = []
         self._present_line = pg.InfiniteLine(angle=90, movable=False)
         self._hover_line = pg.InfiniteLine(angle=90, movable=False)
@@ -80,12 +81,12 @@ class SliceCurve(pg.PlotWidget):
         plot.setMouseEnabled(x=False, y=False)
         plot.setLabel("left", "IoU")
         plot.setYRange(0, 1, padding=0.04)
-        plot.showGrid(x=False, y=True, alpha=_GRID / 255)
+        plot.showGrid(x=False, y=True, alpha=_GRID)
         plot.addItem(self._hover_line, ignoreBounds=True)
         plot.addItem(self._present_line, ignoreBounds=True)
         self._present_line.hide()
         self._hover_line.hide()
-        self.setMinimumHeight(_HEIGHT)
+        self.setFixedHeight(_HEIGHT)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -139,18 +140,16 @@ class SliceCurve(pg.PlotWidget):
         if index is not None and is_inside:
             self._present_line.setPos(round(index))
 
-    def set_colors(self, *, background: str, ink: str, accent: str) -> None:
-        """Take the colors of a theme: behind all, of the axes, of the mark."""
-        self._ink, self._accent = QColor(ink), QColor(accent)
-        self.setBackground(QColor(background))
+    def apply_theme(self, theme_id: str) -> None:
+        """Take the colors of a theme."""
+        self._palette = palette = palette_of(theme_id)
+        self.setBackground(palette.background)
         for name in ("left", "bottom"):
-            item = self.getPlotItem().getAxis(name)
-            item.setPen(pg.mkPen(self._ink))
-            item.setTextPen(pg.mkPen(self._ink))
-        self._present_line.setPen(pg.mkPen(self._accent, width=2))
-        faint = QColor(self._ink)
-        faint.setAlpha(_GRID)
-        self._hover_line.setPen(pg.mkPen(faint, width=1))
+            axis = self.getPlotItem().getAxis(name)
+            axis.setPen(pg.mkPen(palette.muted))
+            axis.setTextPen(pg.mkPen(palette.text))
+        self._present_line.setPen(pg.mkPen(palette.accent, width=2))
+        self._hover_line.setPen(pg.mkPen(palette.muted, style=Qt.PenStyle.DotLine))
         self._draw()
 
     def nearest(self, position: float) -> int | None:
@@ -222,18 +221,19 @@ class SliceCurve(pg.PlotWidget):
 
     def _line(self, curve: Curve) -> Any:
         values = _with_gaps(curve.values)
+        color = self._palette.line(curve.color)
         dots: dict[str, Any] = {}
         if len(values) <= _FEW or _has_lone_values(values):
             dots = {
                 "symbol": "o",
                 "symbolSize": 5,
-                "symbolBrush": curve.color,
+                "symbolBrush": color,
                 "symbolPen": None,
             }
         return pg.PlotDataItem(
             np.array(self._slices, float),
             values,
-            pen=pg.mkPen(curve.color, width=2),
+            pen=pg.mkPen(color, width=2),
             connect="finite",
             antialias=True,
             **dots,

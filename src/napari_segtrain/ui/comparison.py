@@ -1,0 +1,162 @@
+"""Scoring two label images in a thread, and its result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_segtrain.control import Event
+from napari_segtrain.evaluation.report import EvaluationReport
+from napari_segtrain.image import LazyArray
+from napari_segtrain.ui.label_watch import Sums, array_sums
+from napari_segtrain.ui.overlap import Overlaid, Overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_segtrain.config import DataConfig
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.pairs import LabelPair
+    from napari_segtrain.image import ClassTable
+
+Target = Literal["auto", "semantic", "instances"]
+
+OBJECT_IOU = 0.5
+"""Smallest IoU of objects that match."""
+
+_LARGE = 1 << 28
+"""Voxels from which the error map of a store is computed where it is looked at."""
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How far a comparison is, from 0 to 1; ``None`` while that is not known."""
+
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared.
+
+    Parameters
+    ----------
+    overlaid : Overlaid
+        Ground truth and segmentation, cut to what both have.
+    arrays : tuple of array
+        Voxels of both layers as a whole.
+    target : Target
+        What the values are, where the class tables do not say.
+    objects : bool
+        Match objects, too.
+    """
+
+    overlaid: Overlaid
+    arrays: tuple[Any, Any]
+    target: Target = "auto"
+    objects: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores and errors of a segmentation.
+
+    Parameters
+    ----------
+    report : EvaluationReport
+    overlap : Overlap
+        What was compared.
+    errors : LazyArray of uint8
+        Error map of the overlap.
+    legend : dict
+        Value of the error map to name and color.
+    sums : tuple
+        Of both arrays when they were read, see `array_sum`.
+    """
+
+    report: EvaluationReport
+    overlap: Overlap
+    errors: LazyArray
+    legend: dict[int, tuple[str, str]]
+    sums: Sums
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels that both have, labelled or not."""
+        return math.prod(self.overlap.shape)
+
+
+def iter_comparison(
+    request: Request, control: RunControl
+) -> Generator[Event, None, Comparison | None]:
+    """Compare; ``None`` when it was stopped before the end.
+
+    Raises
+    ------
+    DataError
+        When the values of both sides cannot be compared, or none counts.
+    """
+    from napari_segtrain.config import DataConfig
+    from napari_segtrain.evaluation.error_map import error_classes
+    from napari_segtrain.evaluation.pairs import common_classes
+
+    yield Progress(None)
+    sums = array_sums(request.arrays)
+    pair = _described(request, DataConfig(target=request.target))
+    sides = (pair.truth.classes, pair.prediction.classes)
+    classes = common_classes(*([table] if table else [] for table in sides))
+    report = yield from _scored(pair, classes, request, control)
+    if not report.is_complete:
+        return None
+    errors = yield from _errors(pair, classes, control)
+    if control.is_stopping:
+        return None
+    legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
+    return Comparison(report, request.overlaid.overlap, errors, legend, sums)
+
+
+def _described(request: Request, data: DataConfig) -> LabelPair:
+    from napari_segtrain.workflows.evaluation import open_label_pairs
+
+    overlaid = request.overlaid
+    opened = open_label_pairs([overlaid.truth], [overlaid.prediction], data)
+    return opened.pairs[0]
+
+
+def _scored(
+    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+) -> Generator[Event, None, EvaluationReport]:
+    from napari_segtrain.evaluation.evaluate import iter_evaluation
+    from napari_segtrain.evaluation.events import BlockScored
+
+    work = iter_evaluation(
+        [pair],
+        classes=classes,
+        objects=request.objects,
+        thresholds=(OBJECT_IOU,),
+        control=control,
+    )
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as end:
+            report: EvaluationReport = end.value
+            return report
+        if isinstance(event, BlockScored):
+            yield Progress(0.75 * event.n_done / max(event.n_total, 1))
+
+
+def _errors(
+    pair: LabelPair, classes: ClassTable, control: RunControl
+) -> Generator[Event, None, LazyArray]:
+    import numpy as np
+
+    from napari_segtrain.evaluation.error_map import iter_error_map, write_block
+
+    shape = pair.truth.array.shape
+    errors = np.zeros(shape, np.uint8)
+    for block in iter_error_map(pair, classes, control=control):
+        write_block(errors, pair.truth.axes, block)
+        yield Progress(0.75 + 0.25 * block.n_done / max(block.n_total, 1))
+    return errors
