@@ -117,7 +117,8 @@ def test_labels_of_a_box_and_a_margin():
     values = sample.labels.array[...]
     assert (values[3:7, 1:6] == 1).all()
     assert (values != OUTSIDE).sum() == 20
-    np.testing.assert_array_equal(sample.whole.array, pixels)
+    (whole,) = sample.wholes
+    np.testing.assert_array_equal(whole.read()[0, 0], pixels)
 
 
 def test_labels_of_one_frame_of_a_movie():
@@ -127,7 +128,7 @@ def test_labels_of_one_frame_of_a_movie():
     assert (sample.image.axes, sample.labels.axes) == ("TCYX", "TYX")
     np.testing.assert_array_equal(sample.image.array[...], movie[2:3])
     assert sample.labels.array[...].tolist() == np.ones((1, 6, 6)).tolist()
-    assert sample.whole is None
+    assert sample.wholes == ()
 
 
 def test_labels_of_one_slice_of_a_volume_have_context_around_it():

@@ -48,7 +48,7 @@ def test_files_are_referenced_and_labels_copied(files, tmp_path):
     before = read_all(dataset)
     for path in (files / "label").iterdir():
         path.unlink()
-    after = read_all(read_snapshot(tmp_path / "snapshot", axes=None))
+    after = read_all(read_snapshot(tmp_path / "snapshot"))
     for (image, labels), (image_2, labels_2) in zip(before, after, strict=True):
         np.testing.assert_array_equal(image, image_2)
         np.testing.assert_array_equal(labels, labels_2)
@@ -61,10 +61,10 @@ def test_a_changed_or_missing_image_is_named(files, tmp_path):
     path = files / "image/2.tif"
     tifffile.imwrite(path, np.zeros((64, 64), np.uint8))
     with pytest.raises(DataError, match=r"2\.tif has changed"):
-        read_snapshot(tmp_path / "snapshot", axes=None)
+        read_snapshot(tmp_path / "snapshot")
     path.unlink()
     with pytest.raises(DataError, match=r"2\.tif.* not there"):
-        read_snapshot(tmp_path / "snapshot", axes=None)
+        read_snapshot(tmp_path / "snapshot")
 
 
 def test_arrays_in_memory_are_copied_where_they_are_used(tmp_path):
@@ -74,7 +74,7 @@ def test_arrays_in_memory_are_copied_where_they_are_used(tmp_path):
     dataset = Dataset((sample,))
     slices = [tuple(z in {4, 5} for z in range(20))]
     write_snapshot(tmp_path / "snapshot", dataset, slices, 1)
-    [(image_2, labels_2)] = read_all(read_snapshot(tmp_path / "snapshot", axes=None))
+    [(image_2, labels_2)] = read_all(read_snapshot(tmp_path / "snapshot"))
     np.testing.assert_array_equal(image_2[0, 3:7], image[3:7])
     assert not image_2[0, 10:].any()
     np.testing.assert_array_equal(labels_2[0, 4:6], labels[4:6])
@@ -99,7 +99,7 @@ def test_any_order_of_axes_comes_back(tmp_path, axes):
     labels = rng.integers(0, 3, [sizes[a] for a in letters]).astype(np.int32)
     dataset = Dataset((make_sample(Image(image, axes), LabelImage(labels, letters)),))
     write_snapshot(tmp_path / "snapshot", dataset, used(dataset), 0)
-    back = read_snapshot(tmp_path / "snapshot", axes=None)
+    back = read_snapshot(tmp_path / "snapshot")
     for (a, b), (c, d) in zip(read_all(dataset), read_all(back), strict=True):
         np.testing.assert_array_equal(a, c)
         np.testing.assert_array_equal(b, d)

@@ -22,14 +22,15 @@ class Sample:
     ----------
     image, labels
         The same size in every axis but the channels.
-    whole : Image, optional
-        What the image was cropped from, with the same items: images that are
-        normalized one by one are measured on it, as they are for a prediction.
+    wholes : tuple of Item
+        What each item of the image was cropped from; empty when it is not a part.
+        Images that are normalized one by one are measured on it, as they are for a
+        prediction.
     """
 
     image: Image
     labels: LabelImage
-    whole: Image | None = None
+    wholes: tuple[Item, ...] = ()
 
     @property
     def name(self) -> str:
@@ -117,7 +118,7 @@ class Dataset:
         pairs = []
         for number, sample in enumerate(self.samples):
             images, labels = sample.image.items(), sample.labels.items()
-            wholes = sample.whole.items() if sample.whole else images
+            wholes = sample.wholes or images
             for image, truth, whole in zip(images, labels, wholes, strict=True):
                 name = sample.name + _suffix(image)
                 pairs.append(Pair(number, name, image, truth, whole))

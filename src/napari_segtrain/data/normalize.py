@@ -148,9 +148,7 @@ def measure(
         When a sampled voxel is NaN or infinite.
     """
     used = used or [(True,) * item.shape[0] for item in items]
-    values = _samples(items, used, MAX_SAMPLED_BLOCKS)
-    if np.array_equal(values.min(axis=1), values.max(axis=1)):
-        values = _samples(items, used, _N_BLOCKS_OF_EMPTY)
+    values = _sampled(items, used).astype(np.float64)
     check_finite(values, name=name)
     low, high = np.percentile(values, percentiles, axis=1)
     return IntensityStatistics(
@@ -158,6 +156,17 @@ def measure(
         _floats(values.mean(axis=1)), _floats(values.std(axis=1)),
         _floats(values.min(axis=1)), _floats(values.max(axis=1)),
     )  # fmt: skip
+
+
+def sample_voxels(item: Item) -> npt.NDArray[Any]:
+    """Return the voxels that stand for an item when it is measured by itself.
+
+    Returns
+    -------
+    ndarray of shape (C, N)
+        An image of these voxels, (C, 1, N), has the same statistics as the item.
+    """
+    return _sampled([item], [(True,) * item.shape[0]])
 
 
 def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityMap:
@@ -251,17 +260,24 @@ def _floats(values: npt.NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
+def _sampled(items: Sequence[Item], used: Sequence[Used]) -> npt.NDArray[Any]:
+    """Intensities of all items, shape (C, N); more blocks where all are equal."""
+    values = _samples(items, used, MAX_SAMPLED_BLOCKS)
+    if np.array_equal(values.min(axis=1), values.max(axis=1)):
+        return _samples(items, used, _N_BLOCKS_OF_EMPTY)
+    return values
+
+
 def _samples(
     items: Sequence[Item], used: Sequence[Used], n_blocks: int
-) -> npt.NDArray[np.float64]:
-    """Intensities of all items, shape (C, N)."""
+) -> npt.NDArray[Any]:
     budget = max(1, MAX_SAMPLED_VOXELS // len(items))
     n_blocks = max(1, n_blocks // len(items))
     parts = [
         _sample(item, slices, budget, n_blocks)
         for item, slices in zip(items, used, strict=True)
     ]
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    return np.concatenate(parts, axis=1)
 
 
 def _sample(item: Item, used: Used, budget: int, n_blocks: int) -> npt.NDArray[Any]:

@@ -184,8 +184,8 @@ def restrict(
         level="",
     )
     slices = frame.with_whole_slices(context, axes)
-    whole = None if slices == context else _cropped(image, slices)
-    return Sample(_cropped(image, context), part, whole)
+    wholes = () if slices == context else tuple(_cropped(image, slices).items())
+    return Sample(_cropped(image, context), part, wholes)
 
 
 @dataclass(frozen=True)

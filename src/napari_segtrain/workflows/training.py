@@ -124,14 +124,12 @@ def iter_training_run(
     existed = output.exists()
     folder = RunFolder.create(output)
     with _removed_unless_begun(output, keep_folder=existed):
-        plan = plan_training(
-            dataset, config, continue_from, memory_limit=memory_limit
-        )
+        plan = plan_training(dataset, config, continue_from, memory_limit=memory_limit)
         folder.write_start(plan.config, plan)
         margin = plan.patch_size[0]
         write_snapshot(folder.snapshot_path, dataset, plan.facts.used, margin)
         yield Planned(plan, folder.path)
-        frozen = read_snapshot(folder.snapshot_path, axes=config.data.axes)
+        frozen = read_snapshot(folder.snapshot_path)
         result = yield from iter_training(
             plan, frozen, folder, control, start_from=continue_from
         )
@@ -171,7 +169,7 @@ def iter_resumed_run(
         )
     device = find_machine(plan.config.training.device)
     plan = replace(plan, machine=device)
-    frozen = read_snapshot(folder.snapshot_path, axes=plan.config.data.axes)
+    frozen = read_snapshot(folder.snapshot_path)
     folder.forget_metrics_after(state.progress.iteration)
     yield Planned(plan, folder.path)
     result = yield from iter_training(plan, frozen, folder, control, resume_from=state)
