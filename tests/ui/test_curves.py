@@ -142,6 +142,22 @@ def test_minutes_or_iterations(curves):
     assert best_line(scores).value() == 3.0
 
 
+def x_range(plot):
+    return item_of(plot).getViewBox().viewRange()[0]
+
+
+def test_all_of_x_is_in_view_before_the_first_epoch_and_after(curves):
+    for iteration in range(1, 101):
+        curves.add_iteration(iteration, iteration * 6.0, 1 / iteration)
+        curves.redraw()
+    for plot in plots(curves):
+        assert x_range(plot) == pytest.approx([1, 100], abs=3)
+    curves.add_epoch(**epoch(5))
+    curves.redraw()
+    for plot in plots(curves):
+        assert x_range(plot) == pytest.approx([1, 100], abs=3)
+
+
 def best_line(plot):
     return marks(plot)[0]
 

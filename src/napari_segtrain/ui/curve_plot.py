@@ -120,6 +120,10 @@ class CurvePlot(QWidget):
         """Keep the same values in view."""
         self._item.setYRange(low, high, padding=0.04)
 
+    def set_x_range(self, low: float, high: float) -> None:
+        """Show this part of x, here and in linked plots."""
+        self._item.setXRange(low, max(high, low + 1e-3), padding=0.02)
+
     def set_log(self, *, is_log: bool) -> None:
         """Show the logarithm of the values; what has none is a gap."""
         self._is_log = is_log

@@ -132,6 +132,7 @@ class TrainingCurves(QWidget):
             )
         self._losses.draw(self._loss_lines(x_track, track[:, 2]), x_best)
         self._scores.draw(self._score_lines(), x_best)
+        self._show_range(x_track)
         self._show_values()
 
     def showEvent(self, event: Any) -> None:
@@ -179,6 +180,12 @@ class TrainingCurves(QWidget):
 
     def _x(self, iterations: Values, seconds: Values) -> Values:
         return seconds / _SECONDS_PER_MINUTE if self._is_time else iterations
+
+    def _show_range(self, x_track: Values) -> None:
+        """Show all of x, of the losses as well as of the scores."""
+        known = np.concatenate([x_track, self._x_epochs()])
+        if len(known):
+            self._scores.set_x_range(float(known.min()), float(known.max()))
 
     def _x_epochs(self) -> Values:
         epochs = self._history.epochs
