@@ -10,18 +10,12 @@ import typer
 
 from napari_segtrain.cli.interruption import SignalControl, interruptible
 from napari_segtrain.cli.progress import TrainingDisplay, show_plan
-from napari_segtrain.config import (
-    ExperimentConfig,
-    load_yaml,
-    parse_experiment,
-    set_value,
-)
+from napari_segtrain.config import ExperimentConfig, set_value
 from napari_segtrain.control import Event
-from napari_segtrain.errors import ConfigError
 from napari_segtrain.training.events import TrainingResult
 from napari_segtrain.workflows.models import load_model
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.settings import merge_settings
+from napari_segtrain.workflows.settings import load_config, merge_settings
 from napari_segtrain.workflows.training import (
     default_run_dir,
     iter_resumed_run,
@@ -79,27 +73,11 @@ def read_config(
     ConfigError
         When the file cannot be read or a value is not allowed.
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"The config {path} cannot be read ({_reason(error)}); write one with "
-                "'segtrain init'."
-            ) from error
-        values = load_yaml(text, source=str(path))
     overrides: dict[str, Any] = {}
     for assignment in settings:
         set_value(overrides, assignment)
-    base = parse_experiment(values, source=str(path or "the defaults"))
+    base = ExperimentConfig() if path is None else load_config(path)
     return merge_settings(merge_settings(base, changes), overrides)
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _train(

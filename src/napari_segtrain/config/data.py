@@ -19,6 +19,9 @@ class DataConfig(Config):
     labels: Path | None = None
     """A file, a folder or a store with the labels, paired with the images by stem."""
 
+    snapshot: Path | None = None
+    """Samples saved from the viewer, instead of images and labels."""
+
     stack: bool = False
     """Read a folder as one volume, its files as slices in natural order."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import spatial_axes
 from napari_segtrain.data.dataset import Dataset, Sample
-from napari_segtrain.errors import DataError
+from napari_segtrain.data.storage import read_samples
+from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.io import (
     list_images,
     looks_like_slices,
@@ -45,7 +46,11 @@ def open_dataset(config: DataConfig, *, wants_3d: bool = False) -> OpenedData:
     ------
     DataError
         When a path is missing, nothing matches, or files do not fit together.
+    ConfigError
+        When both saved samples and files are given.
     """
+    if config.snapshot is not None:
+        return OpenedData(_saved(config, config.snapshot))
     if config.images is None or config.labels is None:
         raise DataError(
             "Images and labels are both needed; give them with --images and --labels."
@@ -71,6 +76,16 @@ def open_dataset(config: DataConfig, *, wants_3d: bool = False) -> OpenedData:
     )
     unmatched = (*pairing.unmatched_images, *pairing.unmatched_labels)
     return OpenedData(Dataset(samples), unmatched)
+
+
+def _saved(config: DataConfig, folder: Path) -> Dataset:
+    given = [name for name in ("images", "labels") if getattr(config, name)]
+    if given:
+        raise ConfigError(
+            f"Both saved samples (data.snapshot, {folder}) and {' and '.join(given)} "
+            "are given; leave out the one or the other."
+        )
+    return read_samples(folder)
 
 
 def open_images(

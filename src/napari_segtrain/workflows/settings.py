@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from napari_segtrain.config import (
     DataConfig,
     ExperimentConfig,
     InferenceConfig,
+    load_yaml,
     parse_experiment,
 )
 from napari_segtrain.config.problems import explain_problems
@@ -21,6 +24,36 @@ _LENGTHS = {
     "epochs": ("epochs", "epochs"),
     "iterations": ("iterations", "iterations"),
 }
+
+
+def load_config(path: Path) -> ExperimentConfig:
+    """Read a YAML file; a relative ``data.snapshot`` is looked for beside it.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read or a value is not allowed.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"The config {path} cannot be read ({_reason(error)}); write one with "
+            "'segtrain init'."
+        ) from error
+    config = parse_experiment(load_yaml(text, source=str(path)), source=str(path))
+    snapshot = config.data.snapshot
+    if snapshot is None or snapshot.is_absolute():
+        return config
+    beside = Path(os.path.abspath(path)).parent / snapshot  # noqa: PTH100 - keeps links
+    data = config.data.model_copy(update={"snapshot": beside})
+    return config.model_copy(update={"data": data})
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is no text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def merge_settings(
