@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 
-from napari_segtrain.ui.preferences import PLUGIN
+from napari_segtrain.ui.docks import open_dock
 from napari_segtrain.ui.session import session_of
 
 if TYPE_CHECKING:
@@ -45,26 +45,10 @@ def read(path: str | Sequence[str]) -> list[tuple[None]]:
     """Choose the model at a path in the current viewer, and show the Predict dock."""
     found, viewer = model_at(path), napari.current_viewer()
     if found is not None and viewer is not None:
-        session_of(viewer).choose_model(found)
-        show_dock(viewer, "Predict")
+        session = session_of(viewer)
+        session.choose_model(found)
+        open_dock(session, "Predict")
     return NO_LAYER
-
-
-def show_dock(viewer: Any, name: str) -> None:
-    """Open or raise a dock of the plugin; nothing in a viewer without a window.
-
-    Parameters
-    ----------
-    viewer : Viewer
-        Or napari's proxy of it.
-    name : str
-        Display name of the widget in the manifest.
-    """
-    window = getattr(viewer, "window", None)
-    if window is not None:
-        dock, _ = window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
-        dock.show()
-        dock.raise_()
 
 
 def model_at(path: str | Path | Sequence[str]) -> Path | None:

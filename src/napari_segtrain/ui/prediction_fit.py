@@ -1,0 +1,68 @@
+"""Whether images fit a model, in a sentence, before anything is started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_segtrain.axes import format_voxel_size
+from napari_segtrain.errors import DataError, ModelError
+from napari_segtrain.inference.fit import check_input
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.image import Image
+    from napari_segtrain.workflows.run_info import RunInfo
+
+MAX_RATIO = 1.5
+"""Between voxel sizes in training and prediction that goes without a warning."""
+
+
+def check_choice(info: RunInfo | None, images: Sequence[Image]) -> None:
+    """Compare the images with the model, without loading it.
+
+    Raises
+    ------
+    ModelError, DataError
+        With the reason why a prediction cannot start.
+    """
+    if info is None:
+        raise ModelError(
+            "No model is chosen; choose one in the list, open a file or folder, or "
+            "train one in the Train dock."
+        )
+    if not images:
+        raise DataError("No image is chosen; open an image, and check it in the list.")
+    for image in images:
+        if info.dims is not None and info.n_channels is not None:
+            check_input(image, info.dims, info.n_channels, info.channel_names)
+
+
+def voxel_size_warning(info: RunInfo, images: Sequence[Image]) -> str | None:
+    """Sentence about the first image whose voxels differ from those of the training."""
+    for image in images:
+        ours, theirs = image.voxel_size, info.voxel_size
+        if ours is None or theirs is None:
+            continue
+        pairs = zip(reversed(ours), reversed(theirs), strict=False)
+        if any(max(a / b, b / a) > MAX_RATIO for a, b in pairs):
+            return (
+                f"The voxels of {image.name} are {format_voxel_size(ours)}, but the "
+                f"model was trained on {format_voxel_size(theirs)}: it may miss what "
+                "looks larger or smaller here."
+            )
+    return None
+
+
+def best_level(
+    info: RunInfo | None, voxel_sizes: Sequence[Sequence[float] | None]
+) -> int:
+    """Level of a multiscale image whose voxels along X are nearest to the training's.
+
+    Level 0 where sizes are not known.
+    """
+    if info is None or info.voxel_size is None or None in voxel_sizes:
+        return 0
+    wanted = info.voxel_size[-1]
+    ratios = [size[-1] / wanted for size in voxel_sizes if size]
+    return min(range(len(ratios)), key=lambda n: max(ratios[n], 1 / ratios[n]))

@@ -1,0 +1,357 @@
+"""The Predict dock: a model, images, and how much of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_segtrain.config import InferenceConfig
+from napari_segtrain.errors import SegtrainError
+from napari_segtrain.ui.channel_rows import ChannelRows, Source
+from napari_segtrain.ui.forms import ConfigForm
+from napari_segtrain.ui.image_table import ImageTable
+from napari_segtrain.ui.layers import image_from_layers, result_axes, voxel_size
+from napari_segtrain.ui.messages import MessageBar
+from napari_segtrain.ui.model_choice import ModelChoice
+from napari_segtrain.ui.prediction_controls import PredictionControls
+from napari_segtrain.ui.prediction_fit import (
+    check_choice,
+    voxel_size_warning,
+)
+from napari_segtrain.ui.prediction_run import (
+    PredictionRun,
+    Request,
+    prediction_of,
+    start_prediction,
+)
+from napari_segtrain.ui.prediction_work import Order
+from napari_segtrain.ui.preferences import read_preferences
+from napari_segtrain.ui.results import Origin
+from napari_segtrain.ui.scope_box import ScopeBox, looked_at
+from napari_segtrain.ui.session import session_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+
+    from napari_segtrain.image import Image
+    from napari_segtrain.ui.worker import Failure
+
+_ONE_LAYER, _SEVERAL_LAYERS = range(2)
+
+
+class PredictionWidget(QWidget):
+    """Chooses a model, images and how much of them, and shows the prediction's state.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Held weakly.
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self.model = ModelChoice(napari_viewer)
+        self.images = ImageTable(napari_viewer)
+        self.rows = ChannelRows(napari_viewer)
+        self.channels_box = QComboBox()
+        self.scope = ScopeBox()
+        self.maps_box = QCheckBox("&Probability map")
+        self.form = ConfigForm(InferenceConfig, hidden=("probabilities",))
+        self.controls = PredictionControls()
+        self.messages = MessageBar()
+        self.note = QLabel()
+        self._run: PredictionRun | None = None
+        self._by_user = False
+        self._levelled: tuple[Any, ...] = ()
+        self._build_layout()
+        self._connect()
+        self._show_run(prediction_of(self._session))
+        self._look()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End with the dock, in the GUI thread; a prediction goes on."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.deleteLater()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if _dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Choose the model that was dropped."""
+        path = _dropped(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self._session.choose_model(path)
+
+    @property
+    def run(self) -> PredictionRun | None:
+        """The prediction that is shown."""
+        return self._run
+
+    def start(self) -> None:
+        """Predict what is chosen; what is wrong is said in a sentence."""
+        if self._run is not None and self._run.is_running:
+            return
+        self.messages.clear()
+        try:
+            requests, order = self._requests(), self._order()
+        except SegtrainError as error:
+            self.messages.show_text("error", str(error))
+            return
+        self._show_run(start_prediction(self._session, requests, order))
+
+    def _build_layout(self) -> None:
+        self.setAcceptDrops(True)
+        self.channels_box.addItems(
+            ["Channels in one layer", "One layer for each channel"]
+        )
+        self.channels_box.setAccessibleName("Where channels are")
+        self.maps_box.setToolTip("Also add a layer with the probability of each class")
+        self.note.setWordWrap(True)
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 4, 0)
+        column.setSpacing(6)
+        for widget in (
+            _title("Model"), self.model,
+            _title("Images"), self.channels_box, self.images, self.rows,
+            self.scope, self.maps_box, self.form,
+        ):  # fmt: skip
+            column.addWidget(widget)
+        column.addStretch()
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inner)
+        layout = QVBoxLayout(self)
+        layout.addWidget(area, stretch=1)
+        for widget in (self.note, self.controls, self.messages):
+            layout.addWidget(widget)
+
+    def _connect(self) -> None:
+        self.model.changed.connect(self._on_model_changed)
+        self.model.refused.connect(self._on_model_refused)
+        self.model.failed.connect(self._on_failed)
+        self.images.changed.connect(self._look)
+        self.rows.changed.connect(self._look)
+        self.scope.changed.connect(self._look)
+        self.form.changed.connect(self._look)
+        self.channels_box.activated.connect(self._on_channels_activated)
+        self.controls.start_asked.connect(self.start)
+        self.controls.stop_asked.connect(self._on_stop_asked)
+
+    def _on_model_changed(self) -> None:
+        self.messages.clear()
+        info = self.model.info
+        n_channels = 1 if info is None else info.n_channels or 1
+        if info is not None and n_channels > 1:
+            numbers = [f"channel {n}" for n in range(1, n_channels + 1)]
+            self.rows.set_channels(info.channel_names or numbers)
+        if not self._by_user:
+            self.channels_box.setCurrentIndex(self._guess_channels(n_channels))
+        self._look()
+
+    def _guess_channels(self, n_channels: int) -> int:
+        """Whether the viewer has a layer with as many channels, or one for each."""
+        layers = self.images.layers()
+        has_one = any(
+            _n_channels(layer, self.images.axes_of(layer)) == n_channels
+            for layer in layers
+        )
+        is_several = n_channels > 1 and not has_one and len(layers) > 1
+        return _SEVERAL_LAYERS if is_several else _ONE_LAYER
+
+    def _on_channels_activated(self) -> None:
+        self._by_user = True
+        self._look()
+
+    def _on_model_refused(self, text: str) -> None:
+        self.messages.show_text("error", text)
+
+    def _on_failed(self, failure: Failure) -> None:
+        self.messages.show_failure(failure)
+
+    def _on_stop_asked(self) -> None:
+        if self._run is not None:
+            self._run.stop()
+
+    def _on_run_changed(self) -> None:
+        run = self._run
+        self.controls.show_run(run)
+        if run is None or run.is_running:
+            return
+        run.changed.disconnect(self._on_run_changed)
+        if run.failure is not None:
+            self.messages.show_failure(run.failure)
+            self.model.refresh()
+        elif run.n_edited:
+            self.messages.show_text(
+                "warning",
+                "The result was edited while it was made, so the prediction stopped "
+                "there; predict again to get a new layer.",
+            )
+
+    def _show_run(self, run: PredictionRun | None) -> None:
+        self._run = run
+        if run is not None and run.is_running:
+            run.changed.connect(self._on_run_changed)
+        self.controls.show_run(run)
+
+    def _look(self) -> None:
+        """Show what belongs to the choice, and say what does not fit."""
+        info = self.model.info
+        has_channels = info is not None and (info.n_channels or 1) > 1
+        self.channels_box.setVisible(has_channels)
+        self.images.setVisible(not self._is_several)
+        self.rows.setVisible(self._is_several)
+        sources = self._sources()
+        self.scope.set_sizes(*_sizes_of(sources, self.scope.level))
+        self._choose_level(sources)
+        self._show_note(sources)
+
+    def _choose_level(self, sources: list[Source]) -> None:
+        """Choose the level that is most like the training, once for each choice."""
+        info, found = self.model.info, [s for s in sources if s[0][0].multiscale]
+        if not found:
+            return
+        (layer, *_), axes = found[0]
+        choice = (id(layer), axes, info)
+        if choice != self._levelled:
+            self._levelled = choice
+            levels = range(len(layer.data))
+            sizes = [voxel_size(layer, axes, level=level) for level in levels]
+            self.scope.set_level(best_level(info, sizes))
+
+    @property
+    def _is_several(self) -> bool:
+        is_chosen = self.channels_box.currentIndex() == _SEVERAL_LAYERS
+        info = self.model.info
+        return is_chosen and info is not None and (info.n_channels or 1) > 1
+
+    def _sources(self) -> list[Source]:
+        if self._is_several:
+            return self.rows.sources()
+        return [((layer,), axes) for layer, axes in self.images.checked()]
+
+    def _show_note(self, sources: list[Source]) -> None:
+        try:
+            images = [self._image(source) for source in sources]
+            check_choice(self.model.info, images)
+            problem = self.form.problem()
+        except SegtrainError as error:
+            problem, images = str(error), []
+        info = self.model.info
+        warning = voxel_size_warning(info, images) if info and not problem else None
+        self.note.setText(problem or warning or "")
+        self.note.setVisible(bool(problem or warning))
+
+    def _image(self, source: Source) -> Image:
+        layers, axes = source
+        level = self._level(layers[0])
+        return image_from_layers(layers, axes=axes or None, level=level)
+
+    def _level(self, layer: ImageLayer) -> int:
+        n_levels = len(layer.data) if layer.multiscale else 1
+        return min(self.scope.level, n_levels - 1)
+
+    def _requests(self) -> list[Request]:
+        """What is to be predicted now.
+
+        Raises
+        ------
+        SegtrainError
+            When something is missing or does not fit.
+        """
+        sources = self._sources()
+        images = [self._image(source) for source in sources]
+        check_choice(self.model.info, images)
+        pairs = zip(sources, images, strict=True)
+        return [self._request(source, image) for source, image in pairs]
+
+    def _request(self, source: Source, image: Image) -> Request:
+        layers, _ = source
+        first, viewer = layers[0], self._session.viewer
+        axes = image.axes if len(layers) == 1 else image.axes.removeprefix("C")
+        level = self._level(first)
+        at = looked_at(viewer, first, axes, level) if viewer is not None else {}
+        n_slices = image.items()[0].shape[0]
+        return Request(
+            origin=Origin(first, axes, level, self.model.path or Path()),
+            image=image,
+            axes=result_axes(first, axes),
+            scope=self.scope.scope(at, n_slices),
+        )
+
+    def _order(self) -> Order:
+        """Model and settings; what is auto is that of the preferences.
+
+        Raises
+        ------
+        ConfigError
+            When a setting is wrong.
+        """
+        preferences, config = read_preferences(), self.form.config()
+        kind = "uint8" if self.maps_box.isChecked() else "none"
+        changes: dict[str, Any] = {"probabilities": kind}
+        if config.device == "auto":
+            changes["device"] = preferences.device
+        return Order(
+            self.model.path or Path(),
+            config.model_copy(update=changes),
+            preferences.memory_limit,
+        )
+
+
+def _sizes_of(sources: list[Source], level: int) -> tuple[dict[str, int], list[str]]:
+    """Largest size of each axis, and the levels of the first multiscale image."""
+    sizes: dict[str, int] = {}
+    levels: list[str] = []
+    for (layer, *_), axes in sources:
+        data = layer.data
+        if layer.multiscale:
+            levels = levels or [_level_text(n, x.shape) for n, x in enumerate(data)]
+            data = data[min(level, len(data) - 1)]
+        for letter, size in zip(axes, data.shape, strict=False):
+            sizes[letter] = max(sizes.get(letter, 1), int(size))
+    return sizes, levels
+
+
+def _level_text(number: int, shape: tuple[int, ...]) -> str:
+    return f"{number}: " + " × ".join(map(str, shape))
+
+
+def _n_channels(layer: ImageLayer, axes: str) -> int:
+    data = layer.data[0] if layer.multiscale else layer.data
+    return int(data.shape[axes.index("C")]) if "C" in axes else 1
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(f"<b>{text}</b>")
+    label.setTextFormat(Qt.TextFormat.RichText)
+    return label
+
+
+def _dropped(event: QDragEnterEvent | QDropEvent) -> Path | None:
+    """First file or folder of what is dragged."""
+    data = event.mimeData()
+    urls = data.urls() if data is not None and data.hasUrls() else []
+    local = [url.toLocalFile() for url in urls if url.isLocalFile()]
+    return Path(local[0]) if local else None
