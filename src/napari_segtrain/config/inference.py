@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from napari_segtrain.config.base import Auto, Config
 
@@ -26,6 +26,9 @@ class InferenceConfig(Config):
 
     device: Auto | Literal["cpu", "cuda", "mps"] = "auto"
     """Where the network computes."""
+
+    memory_limit: PositiveFloat | Auto = "auto"
+    """Most memory that tiles are chosen for, in GB; auto is what is free."""
 
     amp: bool = True
     """Mixed precision, on CUDA only."""

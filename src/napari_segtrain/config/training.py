@@ -93,6 +93,9 @@ class TrainingConfig(Config):
     device: Auto | Literal["cpu", "cuda", "mps"] = "auto"
     """Where the network computes."""
 
+    memory_limit: PositiveFloat | Auto = "auto"
+    """Most memory that the plan counts on, in GB; auto is what is free."""
+
     n_threads: PositiveInt | Auto = "auto"
     """CPU threads of torch; auto is torch's own choice."""
 

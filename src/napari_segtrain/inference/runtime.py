@@ -13,8 +13,11 @@ from torch import nn
 
 from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.inference.folding import folded_copy
+from napari_segtrain.networks import choose_device
 
 if TYPE_CHECKING:
+    from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.inference.protocol import TrainedModel
     from napari_segtrain.networks import NetworkInfo
 
 Array32 = npt.NDArray[np.float32]
@@ -24,6 +27,7 @@ _MAX_BYTES = 1.25e9
 
 _MAX_BYTES_GPU = 16e9
 _MEMORY_SHARE = 0.25
+_GB = 1e9
 _MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -47,17 +51,44 @@ class TorchRuntime:
         Where the copy computes.
     amp : bool
         Mixed precision on CUDA (bfloat16 where the GPU has it); nothing elsewhere.
+    memory_limit : int, optional
+        Most memory to count on, in bytes; what is free without it.
     """
 
     def __init__(
-        self, network: nn.Module, info: NetworkInfo, *, device: torch.device, amp: bool
+        self,
+        network: nn.Module,
+        info: NetworkInfo,
+        *,
+        device: torch.device,
+        amp: bool,
+        memory_limit: int | None = None,
     ) -> None:
         self._network = folded_copy(network).to(device)
         self._layout = _layout(info) if device.type == "cpu" else torch.preserve_format
         self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._device = device
         self._amp_type = _amp_type(device) if amp else None
+        self._memory_limit = memory_limit
         self.info = info
+
+    @classmethod
+    def of_model(cls, model: TrainedModel, config: InferenceConfig) -> TorchRuntime:
+        """Make the runtime of a model on the device of a config.
+
+        Raises
+        ------
+        ConfigError
+            When the device is not there.
+        """
+        limit = config.memory_limit
+        return cls(
+            model.network,
+            model.info,
+            device=choose_device(config.device),
+            amp=config.amp,
+            memory_limit=None if limit == "auto" else round(limit * _GB),
+        )
 
     @property
     def max_voxels(self) -> int:
@@ -67,9 +98,12 @@ class TorchRuntime:
         return max(1, int(usable / self.info.bytes_per_voxel))
 
     def _free_bytes(self) -> int:
+        """Memory that may be counted on."""
         if self._device.type == "cuda":
-            return int(torch.cuda.mem_get_info(self._device)[0])
-        return int(psutil.virtual_memory().available)
+            free = int(torch.cuda.mem_get_info(self._device)[0])
+        else:
+            free = int(psutil.virtual_memory().available)
+        return free if self._memory_limit is None else min(free, self._memory_limit)
 
     def __call__(self, batch: Array32) -> Array32:
         """Compute probabilities.

@@ -113,6 +113,7 @@ def resolve(
     ConfigError
         When a 3D network is asked for flat images, or sizes are not possible.
     """
+    machine = machine.limited(config.training.memory_limit)
     dims, why_dims = choose_dims(config, facts)
     network = defaults.complete_network(config.network, dims, is_cpu=machine.is_cpu)
     n_classes = facts.classes.n_classes
