@@ -6,7 +6,13 @@ from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import DataError, ModelError
 from napari_segtrain.image import Image
-from napari_segtrain.inference import ItemPredicted, TileDone, iter_prediction
+from napari_segtrain.inference import (
+    ItemPredicted,
+    TileDone,
+    TorchRuntime,
+    iter_prediction,
+)
+from napari_segtrain.inference import items as items_module
 
 CPU = InferenceConfig(device="cpu")
 MODEL = tiny_model(2)
@@ -158,3 +164,101 @@ def test_the_network_of_the_model_stays_as_it_was():
     assert model.network.training
     for name, value in model.network.state_dict().items():
         assert (value == before[name]).all(), name
+
+
+def test_one_time_point_is_predicted_without_the_others():
+    array = array_of(3, 2, 18, 20)
+    whole = predict(MODEL, Image(array, "TZYX")).labels
+    config = InferenceConfig(device="cpu", probabilities="float32")
+    part = predict(MODEL, Image(array, "TZYX"), config, items={"T": 1})
+    assert (part.labels.axes, part.probabilities.axes) == ("ZYX", "CZYX")
+    assert part.item == {"T": 1}
+    np.testing.assert_array_equal(part.labels.array, whole.array[1])
+    assert part.probabilities.channel_names == MODEL.spec.classes.names
+    assert part.labels.classes == MODEL.spec.classes
+
+
+def test_one_slice_of_one_time_point_and_the_other_item_axes():
+    array = array_of(2, 3, 4, 16, 16)
+    image = Image(array, "STZYX")
+    whole = predict(MODEL, image).labels
+    part = predict(MODEL, image, items={"T": 2}, slices=(1, 2))
+    assert part.labels.axes == "SZYX"
+    assert part.first_slice == 1
+    np.testing.assert_array_equal(part.labels.array, whole.array[:, 2, 1:2])
+    assert part.done.shape == (2, 1)
+    assert part.done.all()
+
+
+def test_only_the_asked_item_is_read():
+    class Guarded:
+        shape, dtype = (3, 16, 16), np.dtype(np.float32)
+
+        def __getitem__(self, key):
+            assert key[0] == 1
+            return np.zeros(self.shape, self.dtype)[key]
+
+    labels = predict(MODEL, Image(Guarded(), "TYX"), items={"T": 1}).labels
+    assert labels.array.shape == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [({"Q": 0}, "no item axis Q"), ({"Z": 0}, "no item axis Z"), ({"T": 3}, "0 to 2")],
+)
+def test_items_that_are_not_there_are_refused(items, words):
+    with pytest.raises(DataError, match=words):
+        predict(MODEL, Image(array_of(3, 2, 18, 20), "TZYX"), items=items)
+
+
+def test_a_stopped_prediction_says_which_slices_are_done():
+    control = RunControl()
+    config = InferenceConfig(device="cpu", tile_size=(1, 64, 64), batch_size=1)
+    image = Image(array_of(2, 3, 20, 20), "TZYX")
+    work = iter_prediction(MODEL, image, config, control=control)
+    n_tiles = 0
+    for event in work:
+        n_tiles += isinstance(event, TileDone)
+        if n_tiles == 4:
+            control.stop()
+            break
+    with pytest.raises(StopIteration) as stop:
+        next(work)
+    result = stop.value.value
+    assert not result.is_complete
+    assert result.done.tolist() == [[True, True, True], [True, False, False]]
+    whole = predict(MODEL, image).labels.array
+    np.testing.assert_array_equal(result.labels.array[result.done], whole[result.done])
+    assert not result.labels.array[~result.done].any()
+
+
+def test_slices_are_done_when_all_columns_are(monkeypatch):
+    monkeypatch.setattr(items_module, "MAX_ACCUMULATED", 3 * 16 * 8)
+    result = predict(MODEL, Image(array_of(2, 32, 32), "ZYX"))
+    assert result.done.tolist() == [True, True]
+
+
+def test_a_lazy_crop_is_read_no_further_than_it_reaches():
+    dask_array = pytest.importorskip("dask.array")
+    array = array_of(6, 40, 40)
+    lazy = dask_array.from_array(array, chunks=(1, 20, 20))[2:4, :20, 10:30]
+    labels = predict(MODEL, Image(lazy, "ZYX")).labels
+    expected = predict(MODEL, Image(array[2:4, :20, 10:30], "ZYX")).labels
+    np.testing.assert_array_equal(labels.array, expected.array)
+
+
+def test_a_memory_limit_makes_smaller_tiles():
+    runtimes = [
+        TorchRuntime.of_model(MODEL, InferenceConfig(device="cpu", memory_limit=limit))
+        for limit in ("auto", 1e6, 0.5, 0.001)
+    ]
+    free, huge, half, little = (runtime.max_voxels for runtime in runtimes)
+    assert huge == free
+    assert half == int(0.5e9 * 0.25 / MODEL.info.bytes_per_voxel)
+    assert little < half < free
+    image = Image(array_of(300, 300), "YX")
+    config = InferenceConfig(device="cpu", memory_limit=0.001)
+    events, small = finish(iter_prediction(MODEL, image, config))
+    assert max(e.n_total for e in events if isinstance(e, TileDone)) > 1
+    same = (small.labels.array == predict(MODEL, image).labels.array).mean()
+    assert same > 0.999

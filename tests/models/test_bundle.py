@@ -69,6 +69,20 @@ class TestSavedAndLoaded:
         info = load_bundle(folder).info
         assert (info.dims, info.in_channels, info.n_classes) == (2, 1, 3)
 
+    def test_that_is_found_out_once(self, folder):
+        model = load_bundle(folder)
+        assert model.info is model.info
+
+    def test_a_thumbnail_lies_beside(self, tmp_path):
+        spec = make_spec()
+        for name in ("model", "model.zip"):
+            path = tmp_path / name
+            save_model(path, spec, make_weights(spec), thumbnail=b"PNG")
+            assert load_bundle(path).spec.classes == spec.classes
+        assert (tmp_path / "model/thumbnail.png").read_bytes() == b"PNG"
+        with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+            assert archive.read("thumbnail.png") == b"PNG"
+
     def test_weights_need_not_be_contiguous_or_in_memory_of_their_own(self, tmp_path):
         spec = make_spec()
         weights = make_weights(spec)

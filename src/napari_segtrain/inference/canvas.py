@@ -22,6 +22,8 @@ from napari_segtrain.inference.items import most_likely, relative
 from napari_segtrain.objects.instances import label_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari_segtrain.inference.events import BlockPredicted
 
 _FULL = 255
@@ -47,15 +49,23 @@ class Canvas:
         Region of each item that is predicted; the result is as large.
     probabilities : str
         Type of the probability maps.
+    dropped : collection of str
+        Item axes that the result lacks, as one index on them is predicted.
     """
 
     def __init__(
-        self, image: Image, classes: ClassTable, box: Box, probabilities: Probabilities
+        self,
+        image: Image,
+        classes: ClassTable,
+        box: Box,
+        probabilities: Probabilities,
+        *,
+        dropped: Collection[str] = (),
     ) -> None:
         self._image = image
         self._classes = classes
         self._box = box
-        self._axes = "".join(axis for axis in image.axes if axis != "C")
+        self._axes = "".join(a for a in image.axes if a != "C" and a not in dropped)
         self._item_axes = [axis for axis in self._axes if axis not in SPATIAL_AXES]
         counts = [image.array.shape[image.axes.index(a)] for a in self._item_axes]
         shape = (*counts, *box_shape(box))
@@ -68,6 +78,14 @@ class Canvas:
         if probabilities != "none":
             shape = (*counts, classes.n_classes, *box_shape(box))
             self._maps = np.zeros(shape, probabilities)
+        self._n_painted = np.zeros((*counts, box_shape(box)[0]), np.int64)
+
+    @property
+    def done(self) -> npt.NDArray[np.bool_]:
+        """For each item and slice along Z, whether all of it was painted."""
+        _, n_y, n_x = box_shape(self._box)
+        is_done: npt.NDArray[np.bool_] = self._n_painted == n_y * n_x
+        return is_done
 
     def paint(self, item: Item, block: BlockPredicted) -> None:
         """Enter a block of an item."""
@@ -77,6 +95,7 @@ class Canvas:
         is_objects = self._classes.is_objects
         values = indices if is_objects else self._classes.to_values(indices)
         self._labels[(*index, *place)] = values
+        self._n_painted[(*index, place[0])] += values[0].size
         if self._maps is None:
             return
         maps = block.probabilities

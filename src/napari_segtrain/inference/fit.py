@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.axes import SPATIAL_AXES, item_axes
 from napari_segtrain.errors import DataError, ModelError
-from napari_segtrain.image import Box, Image, full_box
+from napari_segtrain.image import Box, Image, Item, full_box
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_segtrain.inference.protocol import TrainedModel
 
 
@@ -83,6 +85,38 @@ def region(image: Image, slices: tuple[int, int] | None) -> Box:
             f"{image.name}, which has {box[0].stop}; choose from 0 to {box[0].stop}."
         )
     return slice(start, stop), box[1], box[2]
+
+
+def chosen_items(image: Image, items: Mapping[str, int] | None) -> list[Item]:
+    """Items of an image that have the given index on some of its item axes.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    items : mapping of str to int, optional
+        Position by axis letter, such as ``{"T": 3}``; all items without it.
+
+    Raises
+    ------
+    DataError
+        When an axis is no item axis of the image, or the position is not on it.
+    """
+    wanted = dict(items or {})
+    sizes = dict(zip(image.axes, image.array.shape, strict=True))
+    known = item_axes(image.axes)
+    for axis, position in wanted.items():
+        if axis not in known:
+            raise DataError(
+                f"{image.name} has no item axis {axis} (axes {image.axes}); choose "
+                f"one of {', '.join(known) or 'none'}."
+            )
+        if not 0 <= position < sizes[axis]:
+            raise DataError(
+                f"The position {position} along {axis} is not in {image.name}, which "
+                f"has {sizes[axis]}; choose from 0 to {sizes[axis] - 1}."
+            )
+    return [item for item in image.items() if wanted.items() <= item.index.items()]
 
 
 def _channels(n_channels: int, names: tuple[str, ...]) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Box, Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
-from napari_segtrain.inference.fit import check_fit, region
+from napari_segtrain.inference.fit import check_fit, chosen_items, region
 from napari_segtrain.inference.items import predict_classes, predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
-from napari_segtrain.networks import choose_device
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.inference.protocol import TrainedModel
@@ -32,15 +34,22 @@ class Prediction:
     ----------
     labels : LabelImage
         Original label values (object ids for a model of objects), with the axes of the
-        image but C; 0 where the prediction was stopped before.
+        image but C and those of ``item``; 0 where the prediction was stopped before.
+        Its ``classes`` are those of the model.
     probabilities : Image or None
         Item axes, one channel per class, spatial axes; uint8 (0-255) or float32 (0-1).
+        Its channels have the names of the classes.
     seconds : float
         Duration.
     is_complete : bool
         False when stopped.
     first_slice : int
         Slice of the image along Z that the result begins with.
+    item : dict of str to int
+        Position on each item axis that the result lacks, since one was asked for.
+    done : ndarray of bool, shape (item axes..., Z)
+        For each item and slice of the result whether it was predicted to its end; all
+        of them unless stopped.
     """
 
     labels: LabelImage
@@ -48,6 +57,10 @@ class Prediction:
     seconds: float
     is_complete: bool
     first_slice: int = 0
+    item: dict[str, int] = field(default_factory=dict)
+    done: npt.NDArray[np.bool_] = field(
+        default_factory=lambda: np.zeros(0, bool), compare=False, repr=False
+    )
 
 
 def iter_prediction(
@@ -56,6 +69,7 @@ def iter_prediction(
     config: InferenceConfig,
     *,
     slices: tuple[int, int] | None = None,
+    items: Mapping[str, int] | None = None,
     control: RunControl | None = None,
 ) -> Generator[Event, None, Prediction]:
     """Segment an image.
@@ -74,6 +88,9 @@ def iter_prediction(
     slices : (int, int), optional
         First slice along Z, and the one after the last; the result holds only these.
         Three-dimensional models see the slices around them.
+    items : mapping of str to int, optional
+        Position on some item axes, such as ``{"T": 3}`` for one time point; the result
+        lacks these axes. All items without it.
     control : RunControl, optional
         Stop and pause, effective after the present batch of tiles.
 
@@ -90,7 +107,7 @@ def iter_prediction(
     ModelError
         When dimensions or channels do not fit.
     DataError
-        For NaN or infinite voxels, or slices that are not there.
+        For NaN or infinite voxels, or slices and items that are not there.
     ConfigError
         When a tile has no room for its halo, or the device is not there.
     PredictionError
@@ -100,7 +117,7 @@ def iter_prediction(
     check_fit(model, image)
     box = region(image, slices)
     config = _for_model(config, model)
-    work = _Work(model, image, config, box, control or RunControl())
+    work = _Work(model, image, config, _Part(box, dict(items or {})), control)
     is_complete = yield from work.run()
     return Prediction(
         labels=work.canvas.labels(),
@@ -108,6 +125,8 @@ def iter_prediction(
         seconds=time.perf_counter() - start,
         is_complete=is_complete,
         first_slice=box[0].start,
+        item=dict(items or {}),
+        done=work.canvas.done,
     )
 
 
@@ -118,6 +137,14 @@ def _for_model(config: InferenceConfig, model: TrainedModel) -> InferenceConfig:
     return config.model_copy(update={"tile_size": model.spec.patch_size})
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What of an image is predicted: a box of each item, and which items."""
+
+    box: Box
+    items: dict[str, int]
+
+
 class _Work:
     """State of `iter_prediction`."""
 
@@ -126,21 +153,22 @@ class _Work:
         model: TrainedModel,
         image: Image,
         config: InferenceConfig,
-        box: Box,
-        control: RunControl,
+        part: _Part,
+        control: RunControl | None,
     ) -> None:
         self._config = config
-        self._box = box
-        self._control = control
-        self._items = image.items()
+        self._box = part.box
+        self._control = control or RunControl()
+        self._items = chosen_items(image, part.items)
         self._normalization = model.spec.normalization
-        self._runtime = TorchRuntime(
-            model.network,
-            model.info,
-            device=choose_device(config.device),
-            amp=config.amp,
+        self._runtime = TorchRuntime.of_model(model, config)
+        self.canvas = Canvas(
+            image,
+            model.spec.classes,
+            part.box,
+            config.probabilities,
+            dropped=tuple(part.items),
         )
-        self.canvas = Canvas(image, model.spec.classes, box, config.probabilities)
 
     def run(self) -> Generator[Event, None, bool]:
         """Predict item by item; return whether all were completed."""

@@ -17,7 +17,6 @@ from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import check_fit
 from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
-from napari_segtrain.networks import choose_device
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
@@ -150,12 +149,7 @@ class _Work:
         self._normalization = model.spec.normalization
         self._intensities: dict[tuple[int, ...], Intensities] = {}
         self._start = time.perf_counter()
-        self._runtime = TorchRuntime(
-            model.network,
-            model.info,
-            device=choose_device(config.device),
-            amp=config.amp,
-        )
+        self._runtime = TorchRuntime.of_model(model, config)
 
     def predict(self, region: Region, n_before: int, n_total: int) -> RegionEvents:
         item = self._items[_key(region.index)]

@@ -13,6 +13,7 @@ import stat
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ class Model:
     spec: ModelSpec
     network: nn.Module
 
-    @property
+    @cached_property
     def info(self) -> NetworkInfo:
         """Grid, receptive field and size of the network."""
         return describe_network(

@@ -12,6 +12,7 @@ from napari_segtrain.workflows.running import Listener, run
 from napari_segtrain.workflows.settings import parse_data, parse_inference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_segtrain.control import RunControl
@@ -23,6 +24,7 @@ def predict(
     *,
     axes: str | None = None,
     slices: tuple[int, int] | None = None,
+    items: Mapping[str, int] | None = None,
     control: RunControl | None = None,
     on_event: Listener | None = None,
     **settings: Any,
@@ -39,6 +41,8 @@ def predict(
         Letters of an array or file that does not say.
     slices : (int, int), optional
         First slice along Z, and the one after the last; all without it.
+    items : mapping of str to int, optional
+        Position on some item axes, such as ``{"T": 3}``; the result lacks these axes.
     control : RunControl, optional
         Stop and pause.
     on_event : callable, optional
@@ -59,5 +63,7 @@ def predict(
     config = parse_inference(settings)
     model = model if isinstance(model, Model) else load_model(model)
     opened = as_image(image, parse_data({"axes": axes}))
-    work = iter_prediction(model, opened, config, slices=slices, control=control)
+    work = iter_prediction(
+        model, opened, config, slices=slices, items=items, control=control
+    )
     return run(work, on_event)
