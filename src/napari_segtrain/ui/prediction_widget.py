@@ -26,6 +26,7 @@ from napari_segtrain.ui.messages import MessageBar
 from napari_segtrain.ui.model_choice import ModelChoice
 from napari_segtrain.ui.prediction_controls import PredictionControls
 from napari_segtrain.ui.prediction_fit import (
+    best_level,
     check_choice,
     voxel_size_warning,
 )
