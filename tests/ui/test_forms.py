@@ -453,9 +453,13 @@ def test_a_comma_is_a_decimal_point_and_letters_cannot_be_typed(qtbot):
     assert box.value() == 0.5
 
 
-def test_forms_load_no_torch():
+@pytest.mark.parametrize(
+    "module", ["forms", "curves", "preview", "messages", "score_table", "theme"]
+)
+def test_widgets_load_no_torch(module):
     code = (
-        "import sys, napari_segtrain.ui.forms; "
-        "assert not {'torch', 'monai', 'zarr', 'tifffile'} & set(sys.modules)"
+        f"import sys, napari_segtrain.ui.{module}; "
+        "assert not {'torch', 'monai', 'zarr'} & set(sys.modules), "
+        "{'torch', 'monai', 'zarr'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

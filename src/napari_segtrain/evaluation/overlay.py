@@ -18,6 +18,7 @@ from napari_segtrain.evaluation.legend import RGB, Panel, draw_panels
 from napari_segtrain.io.atomic import atomic_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_segtrain.image import ClassTable
@@ -94,14 +95,30 @@ def to_rgb(image_plane: npt.NDArray[Any]) -> Pixels:
     """
     if _is_picture(image_plane):
         return np.ascontiguousarray(np.moveaxis(image_plane[:3], 0, -1))
-    channels = [_stretched(channel) for channel in image_plane[:3]]
-    n_channels = len(channels)
+    return merge_channels([_stretched(channel) for channel in image_plane[:3]])
+
+
+def merge_channels(channels: Sequence[Pixels]) -> Pixels:
+    """Show channels that are in the range of a screen as colors.
+
+    Parameters
+    ----------
+    channels : sequence of ndarray of uint8, shape (Y, X)
+        One is gray, two are green and magenta, the first three of more red, green and
+        blue.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+    """
+    shown = list(channels[:3])
+    n_channels = len(shown)
     if n_channels == 1:
-        channels *= 3
+        shown *= 3
     elif n_channels < len("RGB"):
-        green, magenta = channels
-        channels = [magenta, green, magenta]
-    return np.stack(channels, axis=-1)
+        green, magenta = shown
+        shown = [magenta, green, magenta]
+    return np.stack(shown, axis=-1)
 
 
 def stretch_channels(image_plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,97 @@
+"""Pictures of a validation patch: the image, its ground truth, its prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtGui import QImage
+
+from napari_segtrain.evaluation.overlay import merge_channels, paint_classes
+from napari_segtrain.image import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from napari_segtrain.image import ClassTable
+
+_DIM = 0.35
+_HATCH_EVERY = 8
+_HATCH = 90
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Patch(Protocol):
+    """What is shown of a patch; `PreviewPatch` has it all."""
+
+    @property
+    def name(self) -> str:
+        """Of the image."""
+        ...
+
+    @property
+    def z(self) -> int:
+        """Slice."""
+        ...
+
+    @property
+    def image(self) -> Pixels:
+        """Intensities in the range of a screen, shape (C, Y, X)."""
+        ...
+
+    @property
+    def truth(self) -> Pixels:
+        """Class indices, shape (Y, X); `IGNORE_INDEX` where unlabelled."""
+        ...
+
+    @property
+    def prediction(self) -> Pixels:
+        """Class indices, shape (Y, X)."""
+        ...
+
+
+def pictures_of(patch: Patch, classes: ClassTable) -> tuple[QImage, QImage, QImage]:
+    """Draw a patch: image, ground truth on it, prediction on it.
+
+    Foreground classes have their colors; what is not labelled is dim and hatched.
+    """
+    pixels = merge_channels(list(patch.image))
+    truth = paint_classes(pixels, patch.truth, classes)
+    _dim(truth, patch.truth == IGNORE_INDEX)
+    prediction = paint_classes(pixels, patch.prediction, classes)
+    return to_qimage(pixels), to_qimage(truth), to_qimage(prediction)
+
+
+def mean_iou(patch: Patch, classes: ClassTable) -> float | None:
+    """Mean IoU of the foreground classes that the patch holds, unlabelled voxels aside.
+
+    Returns
+    -------
+    float or None
+        ``None`` when no foreground is there or predicted.
+    """
+    is_labelled = patch.truth != IGNORE_INDEX
+    truth, prediction = patch.truth[is_labelled], patch.prediction[is_labelled]
+    scores = []
+    for index in classes.foreground:
+        is_true, is_predicted = truth == index, prediction == index
+        union = np.count_nonzero(is_true | is_predicted)
+        if union:
+            scores.append(np.count_nonzero(is_true & is_predicted) / union)
+    return float(np.mean(scores)) if scores else None
+
+
+def to_qimage(pixels: Pixels) -> QImage:
+    """Copy pixels of shape (Y, X, 3) into a picture of its own."""
+    height, width, _ = pixels.shape
+    data = np.ascontiguousarray(pixels).tobytes()
+    picture: Any = QImage(data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return picture.copy()
+
+
+def _dim(pixels: Pixels, mask: npt.NDArray[np.bool_]) -> None:
+    """Darken masked pixels and draw diagonal lines over them, in place."""
+    pixels[mask] = (pixels[mask] * _DIM).astype(np.uint8)
+    height, width = mask.shape
+    diagonals = np.add.outer(np.arange(height), np.arange(width))
+    pixels[mask & (diagonals % _HATCH_EVERY == 0)] = _HATCH
