@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_segtrain.ui.score_table import ScoreTable
 from napari_segtrain.ui.slice_curve import SliceCurve
@@ -22,6 +29,8 @@ from napari_segtrain.ui.theme import palette_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qtpy.QtGui import QShowEvent
+
     from napari_segtrain.evaluation.report import EvaluationReport
     from napari_segtrain.ui.comparison import Comparison
 
@@ -29,6 +38,7 @@ _COLUMNS = ("class", "iou", "dice", "precision", "recall", "voxels")
 _OBJECT_COLUMNS = ("class", "f1", "precision", "recall", "n_truth", "n_predicted")
 _CLEAR = "#00000000"
 _MAX_ROWS = 7
+_PADDING = 12
 _TABLE_STYLE = """
 QTableView { font-size: 9pt }
 QTableView::item { padding: 0 2px }
@@ -62,6 +72,7 @@ class ComparisonView(QWidget):
         self._series: SliceSeries | None = None
         self._worst: list[WorstSlice] = []
         self._present: dict[str, float | None] = {}
+        self._accent = palette_of("dark").accent
         self.title = QLabel()
         self.summary = QLabel()
         self.table = ScoreTable()
@@ -86,7 +97,7 @@ class ComparisonView(QWidget):
             Of the ground truth and of the segmentation.
         """
         report = comparison.report
-        self.title.setText(f"{names[1]} against {names[0]}")
+        self.title.setText(f"<b>{escape(names[1])}</b> against {escape(names[0])}")
         self.summary.setText(_summary(comparison))
         self._fill_table(report)
         self._fill_objects(report)
@@ -118,10 +129,14 @@ class ComparisonView(QWidget):
         """Take the colors of a theme."""
         palette = palette_of(theme_id)
         self.curve.apply_theme(theme_id)
-        self.readout.setStyleSheet(f"color: {palette.text}")
-        color = self.worst.palette()
-        color.setColor(color.ColorRole.Link, QColor(palette.accent))
-        self.worst.setPalette(color)
+        self._accent = palette.accent
+        self._show_worst()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fit the tables, now that their fonts are known."""
+        super().showEvent(event)
+        for table in (self.table, self.object_table):
+            _fit(table)
 
     def _build_layout(self) -> None:
         for label in (self.title, self.summary, self.worst, self.legend, self.readout):
@@ -195,7 +210,11 @@ class ComparisonView(QWidget):
         self.axis_choice.setVisible(len(series.axes) > 1)
         self.slices.setVisible(bool(series.axes))
         self._worst = series.worst()
-        self.worst.setText(f"Lowest IoU: {describe_worst(self._worst)}")
+        self._show_worst()
+
+    def _show_worst(self) -> None:
+        links = describe_worst(self._worst, self._accent)
+        self.worst.setText(f"Lowest IoU: {links}")
         self.worst.setVisible(bool(self._worst))
 
     def _draw(self) -> None:
@@ -257,12 +276,23 @@ def _fill(
         item = table.horizontalHeaderItem(x)
         if item is not None and column in _TIPS:
             item.setToolTip(_TIPS[column])
-    n_shown = min(max(len(rows), 1), _MAX_ROWS)
-    row_height = (
-        table.rowHeight(0) if rows else table.verticalHeader().defaultSectionSize()
-    )
-    header = table.horizontalHeader().sizeHint().height()
-    table.setFixedHeight(header + n_shown * row_height + 2 * table.frameWidth() + 2)
+    _fit(table)
+
+
+def _fit(table: ScoreTable) -> None:
+    """Columns as wide as their text, and all rows shown, up to some."""
+    header = table.horizontalHeader()
+    texts = table.fontMetrics()
+    for x in range(1, table.columnCount()):
+        cells = [table.item(y, x) for y in range(table.rowCount())]
+        title = table.horizontalHeaderItem(x)
+        widths = [texts.horizontalAdvance(cell.text()) for cell in (title, *cells)]
+        header.setSectionResizeMode(x, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(x, max(widths) + _PADDING)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    rows = [table.rowHeight(y) for y in range(table.rowCount())][:_MAX_ROWS]
+    frame = 2 * table.frameWidth()
+    table.setFixedHeight(header.sizeHint().height() + sum(rows) + frame)
 
 
 def _summary(comparison: Comparison) -> str:
@@ -281,7 +311,7 @@ def _legend(legend: Mapping[int, tuple[str, str]]) -> str:
         f'<span style="color:{color}">&#9632;</span>&nbsp;{name.replace(" ", "&nbsp;")}'
         for name, color in legend.values()
     ]
-    return "Error map: " + " &nbsp;".join(parts)
+    return "&nbsp; ".join(parts)
 
 
 def _rounded(at: Mapping[str, float | None], axis: str) -> int | None:

@@ -81,6 +81,8 @@ class ComparisonWidget(QWidget):
         self._task: Task | None = None
         self._saving: Task | None = None
         self._pair: _Pair | None = None
+        self._next: _Pair | None = None
+        self._edit = ""
         self._comparison: Comparison | None = None
         self._watch = LabelWatch(self._session, self)
         self.ask_path: Callable[[], Path | None] = self._ask_path
@@ -177,8 +179,12 @@ class ComparisonWidget(QWidget):
         layout.addLayout(_row(self.objects_box, self.errors_box))
         layout.addWidget(self.compare_button)
         layout.addWidget(self.cancel_button)
-        for widget in (self.progress, self.messages, self.stale_bar, self.again_button):
+        for widget in (self.progress, self.messages):
             layout.addWidget(widget)
+        stale = QHBoxLayout()
+        stale.addWidget(self.stale_bar, stretch=1)
+        stale.addWidget(self.again_button)
+        layout.addLayout(stale)
         layout.addWidget(self.view)
         layout.addWidget(self.save_button)
         layout.addStretch(1)
@@ -252,8 +258,7 @@ class ComparisonWidget(QWidget):
             target=self.target_choice.currentData(),
             objects=self.objects_box.isChecked(),
         )
-        self._pair = _Pair(truth, prediction, overlaid)
-        self.stale_bar.clear()
+        self._next, self._edit = _Pair(truth, prediction, overlaid), ""
         self._watch.watch((truth, prediction))
         task = self._task = start_task(
             partial(iter_comparison, request), title=f"Compare {prediction.name}"
@@ -275,9 +280,14 @@ class ComparisonWidget(QWidget):
         has_results = self._comparison is not None
         self.view.setVisible(has_results)
         self.save_button.setVisible(has_results)
-        self.again_button.setVisible(self.is_stale and not is_running)
+        can_repeat = self.is_stale and self._pair is not None
+        self.again_button.setVisible(can_repeat and not is_running)
 
     def _mark_stale(self, text: str) -> None:
+        """Say that the results are out of date; those to come when they are there."""
+        if self.is_running:
+            self._edit = text
+            return
         self.stale_bar.show_text("warning", text)
         self._show_state()
 
@@ -316,24 +326,39 @@ class ComparisonWidget(QWidget):
             self.progress.setValue(round(_STEPS * (event.share or 0)))
 
     def _on_task_succeeded(self, comparison: Comparison | None) -> None:
-        if comparison is None or self._pair is None:
+        if comparison is None or self._next is None:
             return
-        self._comparison = comparison
+        self._comparison, self._pair = comparison, self._next
         self.view.show_comparison(comparison, self._pair.names)
         if self.errors_box.isChecked():
             self._show_errors()
         self.view.set_present(self._present())
-        self._watch.expect(comparison.sums)
+        self.stale_bar.clear()
+        if not self._edit:
+            self._watch.expect(comparison.sums)
         self.compared.emit(comparison)
 
     def _on_task_failed(self, failure: Failure) -> None:
-        self._watch.stop()
         self.messages.show_failure(failure)
 
     def _on_task_ended(self) -> None:
         self._task = None
+        if self._pair is not self._next:
+            self._return_to_results()
+        elif self._edit:
+            self._mark_stale(self._edit)
+        self._next = None
         self._show_state()
         self.ended.emit()
+
+    def _return_to_results(self) -> None:
+        """Watch the layers of the results that stay after a comparison without any."""
+        self._watch.stop()
+        layers = [] if self._pair is None else self._pair.layers()
+        present = [layer for layer in layers if layer is not None]
+        if self._comparison is not None and not self.is_stale and present:
+            self._watch.watch(present)
+            self._watch.expect(self._comparison.sums, check=True)
 
     def _on_again_clicked(self) -> None:
         """Compare the same layers again, whatever is chosen now."""
@@ -359,29 +384,29 @@ class ComparisonWidget(QWidget):
         self._show_state()
 
     def _check_removed(self) -> None:
-        """Say that a layer of the comparison is gone."""
-        layers = self.truth_choice.layers()
-        pair = self._pair
-        if pair is None or self.is_stale:
-            return
-        for layer, name in zip(pair.layers(), pair.names, strict=True):
-            if layer is None or layer not in layers:
-                self._on_removed(name)
-                return
-
-    def _on_removed(self, name: str) -> None:
-        self._watch.stop()
-        self._pair = None
-        if self._task is None:
+        """Say that a layer that is compared, or was, is gone."""
+        name = self._removed(self._next)
+        if name is not None and self.is_running:
+            self._next = None
+            self.cancel()
+            self.messages.show_text(
+                "error",
+                f"'{name}' was removed while it was compared; choose other layers and "
+                "compare again.",
+            )
+        name = self._removed(self._pair)
+        if name is not None:
+            self._pair = None
             text = f"'{name}' was removed; these are the scores that it had."
             self.stale_bar.show_text("info", text)
-            return
-        self.cancel()
-        self.messages.show_text(
-            "error",
-            f"'{name}' was removed while it was compared; choose other layers and "
-            "compare again.",
-        )
+
+    def _removed(self, pair: _Pair | None) -> str | None:
+        """Name of a layer of a pair that the viewer has no more."""
+        present = self.truth_choice.layers()
+        if pair is None:
+            return None
+        named = zip(pair.layers(), pair.names, strict=True)
+        return next((name for layer, name in named if layer not in present), None)
 
     def _on_view_slice_asked(self, place: Place) -> None:
         viewer, pair = self._session.viewer, self._pair

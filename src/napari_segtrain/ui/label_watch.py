@@ -72,12 +72,22 @@ class LabelWatch(QObject):
             for name in _MOVES:
                 layer.events[name].connect(self._on_layer_moved)
 
-    def expect(self, sums: Sums) -> None:
-        """Say which sums the arrays had, see `array_sum`, and check from now on."""
+    def expect(self, sums: Sums, *, check: bool = False) -> None:
+        """Look for edits that nobody tells of.
+
+        Parameters
+        ----------
+        sums : tuple
+            Of the arrays as they were, see `array_sum`.
+        check : bool
+            Compare the arrays now, too.
+        """
         self._sums = sums
         self._seen = {id(layer): self._view() for layer in self._alive()}
         for layer in self._alive():
             layer.events.set_data.connect(self._on_layer_drawn)
+        if check:
+            self._check()
 
     def stop(self) -> None:
         """Watch no layer."""
@@ -111,14 +121,18 @@ class LabelWatch(QObject):
         dims = viewer and viewer.dims
         return dims and (dims.point, dims.order, dims.ndisplay)
 
+    def _check(self) -> None:
+        if any(value is not None for value in self._sums):
+            arrays = [layer.data for layer in self._alive()]
+            self._job.ask(partial(array_sums, arrays), delay=_CHECK_MS)
+
     def _on_layer_drawn(self, event: Any) -> None:
-        """Check the arrays unless the layer was redrawn since the view changed."""
-        if not isalive(self) or all(value is None for value in self._sums):
+        """Check the arrays, unless the view changed since the last drawing."""
+        if not isalive(self):
             return
         view, layer = self._view(), event.source
         if self._seen.get(id(layer)) == view:
-            arrays = [layer.data for layer in self._alive()]
-            self._job.ask(partial(array_sums, arrays), delay=_CHECK_MS)
+            self._check()
         self._seen[id(layer)] = view
 
     def _on_job_succeeded(self, sums: Sums) -> None:

@@ -22,6 +22,7 @@ _HEIGHT = 170
 _FEW = 40
 """Slices up to which each has a dot."""
 _GRID = 0.25
+_TICKS = [(0.0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1.0, "1")]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class SliceCurve(pg.PlotWidget):
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.setLabel("left", "IoU")
-        plot.setYRange(0, 1, padding=0.04)
+        plot.setYRange(0, 1, padding=0.1)
+        plot.getAxis("left").setTicks([_TICKS, []])
         plot.showGrid(x=False, y=True, alpha=_GRID)
         plot.addItem(self._hover_line, ignoreBounds=True)
         plot.addItem(self._present_line, ignoreBounds=True)

@@ -135,10 +135,10 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def describe_worst(worst: Sequence[WorstSlice]) -> str:
+def describe_worst(worst: Sequence[WorstSlice], color: str) -> str:
     """Links to slices, as rich text; the target is the number in the list."""
-    links = [
-        f'<a href="{number}">{part.place.describe()}</a> ({part.iou:.2f})'
+    return ", ".join(
+        f'<a href="{number}" style="color:{color}">{part.place.describe()}</a> '
+        f"({part.iou:.2f})"
         for number, part in enumerate(worst)
-    ]
-    return ", ".join(links)
+    )
