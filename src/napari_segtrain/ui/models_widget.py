@@ -17,14 +17,13 @@ from napari_segtrain.ui.model_list import ModelList
 from napari_segtrain.ui.question_bar import QuestionBar
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.training_run import TrainingRun
+from napari_segtrain.ui.training_setup import resumed_run
 from napari_segtrain.ui.worker import start_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from napari_segtrain.control import Event, RunControl
-    from napari_segtrain.training.events import TrainingResult
     from napari_segtrain.ui.worker import Failure, Task
     from napari_segtrain.workflows.library import RunInfo
 
@@ -184,7 +183,7 @@ class ModelsWidget(QWidget):
             )
             return
         self._session.training = TrainingRun(
-            partial(_resumed, run.path), f"Training {run.name}", run_dir=run.path
+            partial(resumed_run, run.path), f"Training {run.name}", run_dir=run.path
         )
         open_dock(self._session, "Train")
 
@@ -234,12 +233,6 @@ def _description(path: Path) -> list[str]:
     from napari_segtrain.workflows.models import describe_model, load_model
 
     return describe_model(load_model(path))
-
-
-def _resumed(path: Path, control: RunControl) -> Generator[Event, None, TrainingResult]:
-    from napari_segtrain.workflows.training import iter_resumed_run
-
-    return iter_resumed_run(path, control=control)
 
 
 def _rename(path: Path, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.workflows.failures import without_options
@@ -74,3 +74,19 @@ def _count(number: int) -> str:
     if number >= _THOUSAND:
         return f"{round(number / _THOUSAND)} thousand"
     return str(number)
+
+
+def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
+    """What the plan chose, by the path of the setting."""
+    network = plan.network.model_dump()
+    values = {f"network.{name}": value for name, value in network.items()}
+    return values | {
+        "network.dims": plan.info.dims,
+        "sampling.patch_size": plan.patch_size,
+        "sampling.batch_size": plan.batch_size,
+        "training.learning_rate": plan.learning_rate,
+        "training.iterations_per_epoch": plan.iterations_per_epoch,
+        "training.length.max_minutes": plan.max_minutes,
+        "normalization.method": plan.facts.normalization.method,
+        "normalization.scope": plan.facts.normalization.scope,
+    }

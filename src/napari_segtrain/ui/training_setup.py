@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
-    from napari_segtrain.config import ExperimentConfig
     from napari_segtrain.control import Event, RunControl
-    from napari_segtrain.data.dataset import Dataset
     from napari_segtrain.models import Model
     from napari_segtrain.training.events import TrainingResult
     from napari_segtrain.training.plan import TrainingPlan
+    from napari_segtrain.ui.preferences import Device
+
+
+@dataclass(frozen=True)
+class DeviceText:
+    """Where a training will run, in words.
+
+    Parameters
+    ----------
+    line : str
+        Name, memory and build of torch.
+    hint : str
+        How it could be faster; empty when it could not.
+    """
+
+    line: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,3 +105,22 @@ class TrainingSetup:
         from napari_segtrain.workflows.models import load_model
 
         return None if self.base is None else load_model(self.base)
+
+
+def resumed_run(
+    path: Path, control: RunControl
+) -> Generator[Event, None, TrainingResult]:
+    """Go on with a run; to be called in a thread."""
+    from napari_segtrain.workflows.training import iter_resumed_run
+
+    return iter_resumed_run(path, control=control)
+
+
+def look_at_device(device: Device) -> DeviceText:
+    """Describe the device, and load all that a training needs; for a thread."""
+    import napari_segtrain.workflows.training  # noqa: F401 - warms up
+    from napari_segtrain.training.machine import find_machine
+
+    machine = find_machine(device)
+    memory = machine.memory_bytes / 1e9
+    return DeviceText(f"{machine.name}, {memory:.1f} GB free")

@@ -1,0 +1,88 @@
+"""A training while it runs, and its outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_segtrain.ui.curves import TrainingCurves
+from napari_segtrain.ui.outcome_view import OutcomeView
+from napari_segtrain.ui.preview import PreviewPanel
+from napari_segtrain.ui.run_view import RunView
+from napari_segtrain.ui.theme import follow_theme
+
+if TYPE_CHECKING:
+    from napari_segtrain.control import Event
+
+_CURVES_HEIGHT = 330
+_NO_RUN = "Curves and previews appear here when a training runs."
+
+
+class RunPage(RunView):
+    """Outcome, curves and previews of a run.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Whose theme is followed.
+    parent : QWidget, optional
+        Owner.
+    """
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = QLabel()
+        self.outcome = OutcomeView()
+        self.curves = TrainingCurves()
+        self.preview = PreviewPanel()
+        self._build_layout()
+        follow_theme(viewer, self.curves)
+        self._begin()
+
+    def show_run(self, run: Any) -> None:
+        """Follow this run from now on, and no other."""
+        self.outcome.show_run(run)
+        super().show_run(run)
+
+    def _build_layout(self) -> None:
+        self._title.setWordWrap(True)
+        self.curves.setFixedHeight(_CURVES_HEIGHT)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._title)
+        layout.addWidget(self.outcome)
+        layout.addWidget(self.curves)
+        layout.addWidget(self.preview)
+        layout.addStretch()
+
+    def _begin(self) -> None:
+        run = self.run
+        for widget in (self.curves, self.preview):
+            widget.setVisible(run is not None)
+            widget.clear()
+        if run is None:
+            self._title.setText(_NO_RUN)
+            return
+        self._title.setText(f"<b>{run.title}</b>")
+        self._show_classes()
+        history = run.history
+        self.curves.set_history([*history.iterations, *history.epochs])
+        if history.preview is not None:
+            self._show_preview(history.preview)
+
+    def _show_preview(self, preview: Any) -> None:
+        self.preview.show_patches(preview.patches, preview.classes)
+
+    def _on_run_changed(self, _state: str) -> None:
+        self._show_classes()
+
+    def _show_classes(self) -> None:
+        if self.run is not None and self.run.plan is not None:
+            self.curves.set_classes(self.run.plan.facts.classes)
+
+    def _on_run_event(self, event: Event) -> None:
+        kind = type(event).__name__
+        if kind in {"IterationEnd", "EpochEnd"}:
+            self.curves.add_event(event)
+        elif kind == "Preview":
+            self._show_preview(event)

@@ -1,0 +1,160 @@
+"""What a training is given: samples, classes, settings; and the plan made of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QVBoxLayout, QWidget
+
+from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.errors import SegtrainError
+from napari_segtrain.ui.base_row import BaseRow
+from napari_segtrain.ui.forms import ConfigForm
+from napari_segtrain.ui.latest_job import LatestJob
+from napari_segtrain.ui.plan_view import PlanView
+from napari_segtrain.ui.plan_words import resolved_values
+from napari_segtrain.ui.preferences import read_preferences
+from napari_segtrain.ui.sample_section import SampleSection
+from napari_segtrain.ui.samples import to_dataset
+from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.training_setup import TrainingSetup, look_at_device
+from napari_segtrain.workflows.failures import explain
+
+if TYPE_CHECKING:
+    from napari_segtrain.training.plan import TrainingPlan
+    from napari_segtrain.ui.preferences import Device, Preferences
+    from napari_segtrain.ui.training_setup import DeviceText
+    from napari_segtrain.ui.worker import Failure
+
+_BASIC = ("training.length", "network.dims")
+_HIDDEN = ("format_version", "data", "training.device")
+_PLAN_DELAY = 400
+_DEFAULT_NAME = "run"
+
+
+class SetupPage(QWidget):
+    """Samples, settings and plan of the next training.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Or napari's proxy of it; held weakly.
+    parent : QWidget, optional
+        Owner.
+    """
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session_of(viewer)
+        self._is_training = False
+        self.samples = SampleSection(viewer)
+        self.base = BaseRow(viewer)
+        self.plan_view = PlanView()
+        self.form = ConfigForm(ExperimentConfig, basic=_BASIC, hidden=_HIDDEN)
+        self.name_field = QLineEdit()
+        self._planner = LatestJob("Planning a training", self)
+        self._device_job = LatestJob("Loading PyTorch", self)
+        self._timer = QTimer(self)
+        self._build_layout()
+        self._connect()
+        self._ask_for_device()
+        self._on_something_changed()
+
+    def setup(self) -> TrainingSetup:
+        """Gather what a training needs, as it is now.
+
+        Raises
+        ------
+        SegtrainError
+            With what is missing or wrong.
+        """
+        preferences = read_preferences()
+        config = _on_device(cast("ExperimentConfig", self.form.config()), preferences)
+        return TrainingSetup(
+            dataset=to_dataset(self.samples.rows()),
+            config=config,
+            base=self._session.base_path,
+            memory_limit=preferences.memory_limit,
+        )
+
+    def run_name(self) -> str:
+        """Name that the user gave, or one after the image."""
+        return self.name_field.text().strip() or self.name_field.placeholderText()
+
+    def set_training(self, *, is_running: bool) -> None:
+        """Leave the processor to a training while one runs."""
+        was_running, self._is_training = self._is_training, is_running
+        if is_running:
+            self._timer.stop()
+        elif was_running:
+            self._on_something_changed()
+
+    def _build_layout(self) -> None:
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PLAN_DELAY)
+        self.name_field.setAccessibleName("Name of the run")
+        self.name_field.setToolTip("The run is kept under this name")
+        name_row = QFormLayout()
+        name_row.setContentsMargins(0, 0, 0, 0)
+        name_row.addRow("&Name", self.name_field)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(8)
+        for widget in (self.samples, self.base, self.plan_view, self.form):
+            layout.addWidget(widget)
+        layout.addLayout(name_row)
+        layout.addStretch()
+
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self._on_timer_timeout)
+        self.samples.changed.connect(self._on_something_changed)
+        self.form.changed.connect(self._on_something_changed)
+        self._session.base_chosen.connect(self._on_something_changed)
+        self._planner.started.connect(self.plan_view.show_waiting)
+        self._planner.succeeded.connect(self._on_planner_succeeded)
+        self._planner.failed.connect(self._on_planner_failed)
+        self._device_job.succeeded.connect(self._on_device_found)
+        self._device_job.failed.connect(self._on_planner_failed)
+
+    def _ask_for_device(self) -> None:
+        device: Device = read_preferences().device
+        self._device_job.ask(partial(look_at_device, device))
+
+    def _on_device_found(self, text: DeviceText) -> None:
+        self.plan_view.show_device(text.line, text.hint)
+
+    def _on_something_changed(self, _what: object = None) -> None:
+        self._show_name()
+        if not self._is_training:
+            self._timer.start()
+
+    def _show_name(self) -> None:
+        rows = self.samples.rows()
+        images = [image.name for row in rows for image in row.images[:1]]
+        self.name_field.setPlaceholderText(images[0] if images else _DEFAULT_NAME)
+
+    def _on_timer_timeout(self) -> None:
+        try:
+            setup = self.setup()
+        except SegtrainError as error:
+            self._planner.forget()
+            self._show_problem(explain(error) or str(error))
+        else:
+            self._planner.ask(setup.plan)
+
+    def _on_planner_succeeded(self, plan: TrainingPlan) -> None:
+        self.plan_view.show_plan(plan)
+        self.form.set_resolved(resolved_values(plan))
+
+    def _on_planner_failed(self, failure: Failure) -> None:
+        self._show_problem(failure.text)
+
+    def _show_problem(self, text: str) -> None:
+        self.plan_view.show_problem(text)
+        self.form.set_resolved({})
+
+
+def _on_device(config: ExperimentConfig, preferences: Preferences) -> ExperimentConfig:
+    training = config.training.model_copy(update={"device": preferences.device})
+    return config.model_copy(update={"training": training})

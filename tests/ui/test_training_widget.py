@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.compat import isalive
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QWidget
+from tests.training.tasks import disks, make_config
+
+from napari_segtrain import load_model
+from napari_segtrain.config import IterationsLength
+from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.training_widget import TrainingWidget
+
+WAIT = 30_000
+ENDLESS = {"length": IterationsLength(iterations=100_000)}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, preferences) -> Path:
+    preferences.run_folder = str(tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def dock(qtbot, viewer):
+    """A Train dock of a viewer with one image and its labels."""
+    image, labels = disks((96, 96), 0)
+    viewer.add_image(image, name="disks")
+    viewer.add_labels(labels, name="truth")
+    return open_dock(qtbot, viewer)
+
+
+def open_dock(qtbot, viewer, n_iterations: int = 10) -> TrainingWidget:
+    widget = TrainingWidget(viewer)
+    qtbot.addWidget(widget)
+    set_length(widget, n_iterations)
+    return widget
+
+
+def set_length(widget: TrainingWidget, n_iterations: int) -> None:
+    length = {"kind": "iterations", "iterations": n_iterations}
+    widget.setup_page.form.set_config(make_config(training={"length": length}))
+
+
+def until_planned(qtbot, widget: TrainingWidget) -> None:
+    view = widget.setup_page.plan_view
+    qtbot.waitUntil(lambda: "network" in view.headline.text(), timeout=WAIT)
+
+
+def trained(qtbot, widget: TrainingWidget):
+    """Start, and wait for the end."""
+    widget.controls.start_button.click()
+    run = widget.run_page.run
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    return run
+
+
+def until_iterating(qtbot, widget: TrainingWidget):
+    run = widget.run_page.run
+    qtbot.waitUntil(lambda: run.history.last is not None, timeout=WAIT)
+    return run
+
+
+def ended(qtbot, run) -> None:
+    run.stop()
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+
+
+def test_importing_the_docks_loads_no_torch() -> None:
+    code = (
+        "import sys, napari_segtrain.ui.training_widget, "
+        "napari_segtrain.ui.models_widget; "
+        "sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_plan_is_shown_before_start(qtbot, dock) -> None:
+    until_planned(qtbot, dock)
+    view = dock.setup_page.plan_view
+    assert "2D network" in view.headline.text()
+    assert "background, foreground" in view.headline.text()
+    qtbot.waitUntil(lambda: "CPU" in view.device_label.text(), timeout=WAIT)
+    assert "--" not in view.details.text()
+    assert "class table" in view.details.text()
+
+
+def test_warnings_of_the_plan_stand_out(qtbot, viewer) -> None:
+    image, labels = disks((96, 96), 0)
+    few = np.zeros_like(labels)
+    few[40:50, 40:50] = 1
+    few[60:70, 60:70] = 2
+    viewer.add_image(image)
+    viewer.add_labels(few)
+    dock = open_dock(qtbot, viewer)
+    until_planned(qtbot, dock)
+    remarks = dock.setup_page.plan_view.remarks()
+    assert any("has only 100 labelled voxels" in text for text in remarks)
+
+
+def test_start_trains_and_ends_in_a_model(qtbot, dock, folder: Path) -> None:
+    run = trained(qtbot, dock)
+    assert run.failure is None
+    assert run.result.run_dir == folder / "disks"
+    assert load_model(folder / "disks").spec.dims == 2
+    assert dock.tabs.currentIndex() == 1
+    outcome = dock.run_page.outcome
+    assert outcome.isVisibleTo(dock.run_page)
+    assert dock.controls.start_button.isVisibleTo(dock)
+    assert dock.messages.text == ""
+    assert len(dock.run_page.preview.captions) > 0
+
+
+def test_start_with_nothing_set(qtbot, viewer, folder: Path) -> None:
+    image, labels = disks((96, 96), 0)
+    viewer.add_image(image, name="disks")
+    viewer.add_labels(labels, name="truth")
+    widget = TrainingWidget(viewer)
+    qtbot.addWidget(widget)
+    widget.controls.start_button.click()
+    run = until_iterating(qtbot, widget)
+    assert run.plan.config.training.length.kind == "plateau"
+    ended(qtbot, run)
+    assert run.result.run_dir == folder / "disks"
+
+
+def test_a_name_is_not_taken_twice(qtbot, dock, folder: Path) -> None:
+    dock.setup_page.name_field.setText("my run")
+    assert trained(qtbot, dock).result.run_dir == folder / "my run"
+    assert trained(qtbot, dock).result.run_dir == folder / "my run 2"
+
+
+def test_while_one_trains_no_other_starts(qtbot, dock) -> None:
+    dock.setup_page.form.set_config(make_config(training=ENDLESS))
+    dock.controls.start_button.click()
+    run = until_iterating(qtbot, dock)
+    assert not dock.controls.start_button.isVisibleTo(dock)
+    dock.start()
+    assert "A training is running" in dock.messages.text
+    assert dock.run_page.run is run
+    ended(qtbot, run)
+
+
+def test_a_stopped_run_is_resumed_from_the_dock(qtbot, dock) -> None:
+    dock.setup_page.form.set_config(make_config(training=ENDLESS))
+    dock.controls.start_button.click()
+    first = until_iterating(qtbot, dock)
+    ended(qtbot, first)
+    outcome = dock.run_page.outcome
+    assert outcome.resume_button.isVisibleTo(outcome)
+    outcome.resume_button.click()
+    second = until_iterating(qtbot, dock)
+    assert second is not first
+    assert second.run_dir == first.run_dir
+    ended(qtbot, second)
+    assert second.result.iterations >= first.result.iterations
+
+
+def test_train_on_begins_with_the_weights(qtbot, viewer, dock, folder: Path) -> None:
+    first = trained(qtbot, dock)
+    dock.run_page.outcome.train_button.click()
+    assert session_of(viewer).base_path == first.result.run_dir
+    assert dock.setup_page.base.isVisibleTo(dock.setup_page)
+    run = dock.run_page.run
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run.failure is None
+    assert run.result.run_dir == folder / "disks 2"
+    assert run.history.epochs[0].training_loss < first.history.epochs[0].training_loss
+    dock.setup_page.base.clear_button.click()
+    assert not dock.setup_page.base.isVisibleTo(dock.setup_page)
+
+
+def test_predict_with_this_model(qtbot, dock, viewer) -> None:
+    run = trained(qtbot, dock)
+    dock.run_page.outcome.predict_button.click()
+    assert session_of(viewer).model_path == run.result.run_dir
+
+
+def test_the_run_folder_is_opened(qtbot, dock, folder: Path, monkeypatch) -> None:
+    trained(qtbot, dock)
+    opened: list[QUrl] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    dock.run_page.outcome.folder_button.click()
+    assert [url.toLocalFile() for url in opened] == [str(folder / "disks")]
+
+
+def test_a_closed_dock_leaves_the_run_going(qtbot, viewer, dock) -> None:
+    first = TrainingWidget(viewer)
+    set_length(first, 100_000)
+    first.controls.start_button.click()
+    run = until_iterating(qtbot, first)
+    parent = QWidget()
+    first.setParent(parent)
+    first.setParent(None)
+    qtbot.waitUntil(lambda: not isalive(first), timeout=WAIT)
+    n_seen = run.history.last.iteration
+    qtbot.waitUntil(lambda: run.history.last.iteration > n_seen, timeout=WAIT)
+    again = open_dock(qtbot, viewer)
+    assert again.run_page.run is run
+    assert again.tabs.currentIndex() == 1
+    assert again.controls.stop_button.isVisibleTo(again)
+    again.controls.stop_button.click()
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert again.controls.start_button.isVisibleTo(again)
+    third = open_dock(qtbot, viewer)
+    assert third.run_page.outcome.isVisibleTo(third.run_page)
+    assert third.tabs.currentIndex() == 0
