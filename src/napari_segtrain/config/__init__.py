@@ -1,6 +1,7 @@
 """What the user decides: frozen pydantic models, the one home of defaults and help."""
 
 from napari_segtrain.config.base import Config
+from napari_segtrain.config.command import training_command
 from napari_segtrain.config.data import (
     AutoValidation,
     DataConfig,
@@ -61,4 +62,5 @@ __all__ = [
     "load_yaml",
     "parse_experiment",
     "set_value",
+    "training_command",
 ]
