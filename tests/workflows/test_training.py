@@ -119,9 +119,10 @@ def test_a_length_by_its_name() -> None:
 
 
 def test_a_plan_keeps_within_a_memory_limit() -> None:
-    dataset, config = make_dataset(2), make_config(sampling={"batch_size": "auto"})
-    free = plan_training(dataset, config)
+    dataset, automatic = make_dataset(2), {"batch_size": "auto"}
+    free = plan_training(dataset, make_config(sampling=automatic))
     limit = free.memory_bytes / 2 / 1e9
-    plan = plan_training(dataset, config, memory_limit=limit)
+    config = make_config(sampling=automatic, training={"memory_limit": limit})
+    plan = plan_training(dataset, config)
     assert plan.machine.memory_bytes == round(limit * 1e9)
     assert plan.batch_size < free.batch_size

@@ -23,13 +23,13 @@ from napari_segtrain.ui.training_setup import TrainingSetup, look_at_device
 from napari_segtrain.workflows.failures import explain
 
 if TYPE_CHECKING:
+    from napari_segtrain.training.machine import DeviceInfo
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.ui.preferences import Device, Preferences
-    from napari_segtrain.ui.training_setup import DeviceText
     from napari_segtrain.ui.worker import Failure
 
 _BASIC = ("training.length", "network.dims")
-_HIDDEN = ("format_version", "data", "training.device")
+_HIDDEN = ("format_version", "data", "training.device", "training.memory_limit")
 _PLAN_DELAY = 400
 _DEFAULT_NAME = "run"
 
@@ -76,7 +76,6 @@ class SetupPage(QWidget):
             dataset=to_dataset(self.samples.rows()),
             config=config,
             base=self._session.base_path,
-            memory_limit=preferences.memory_limit,
         )
 
     def run_name(self) -> str:
@@ -121,8 +120,8 @@ class SetupPage(QWidget):
         device: Device = read_preferences().device
         self._device_job.ask(partial(look_at_device, device))
 
-    def _on_device_found(self, text: DeviceText) -> None:
-        self.plan_view.show_device(text.line, text.hint)
+    def _on_device_found(self, info: DeviceInfo) -> None:
+        self.plan_view.show_device(info.line, info.hint)
 
     def _on_something_changed(self, _what: object = None) -> None:
         self._show_name()
@@ -156,5 +155,7 @@ class SetupPage(QWidget):
 
 
 def _on_device(config: ExperimentConfig, preferences: Preferences) -> ExperimentConfig:
-    training = config.training.model_copy(update={"device": preferences.device})
+    changes = {"device": preferences.device, "memory_limit": preferences.memory_limit}
+    known = {name: value for name, value in changes.items() if value is not None}
+    training = config.training.model_copy(update=known)
     return config.model_copy(update={"training": training})

@@ -15,24 +15,9 @@ if TYPE_CHECKING:
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.models import Model
     from napari_segtrain.training.events import TrainingResult
+    from napari_segtrain.training.machine import DeviceInfo
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.ui.preferences import Device
-
-
-@dataclass(frozen=True)
-class DeviceText:
-    """Where a training will run, in words.
-
-    Parameters
-    ----------
-    line : str
-        Name, memory and build of torch.
-    hint : str
-        How it could be faster; empty when it could not.
-    """
-
-    line: str
-    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,14 +34,11 @@ class TrainingSetup:
         Settings.
     base : Path, optional
         Model whose weights the training begins with.
-    memory_limit : float, optional
-        Most memory to plan with, in GB.
     """
 
     dataset: Dataset
     config: ExperimentConfig
     base: Path | None = None
-    memory_limit: float | None = None
 
     def plan(self) -> TrainingPlan:
         """Decide everything that is open.
@@ -68,12 +50,7 @@ class TrainingSetup:
         """
         from napari_segtrain.workflows.training import plan_training
 
-        return plan_training(
-            self.dataset,
-            self.config,
-            self._base_model(),
-            memory_limit=self.memory_limit,
-        )
+        return plan_training(self.dataset, self.config, self._base_model())
 
     def train(
         self, folder: Path, name: str, control: RunControl
@@ -98,8 +75,19 @@ class TrainingSetup:
             unique_run_dir(folder, name),
             control=control,
             continue_from=self._base_model(),
-            memory_limit=self.memory_limit,
         )
+
+    def export(self, path: Path) -> Path:
+        """Write a YAML file, and data beside it, that the command line trains with.
+
+        Returns
+        -------
+        Path
+            The YAML file.
+        """
+        from napari_segtrain.workflows.exporting import export_experiment
+
+        return export_experiment(self.dataset, self.config, path)
 
     def _base_model(self) -> Model | None:
         from napari_segtrain.workflows.models import load_model
@@ -116,11 +104,9 @@ def resumed_run(
     return iter_resumed_run(path, control=control)
 
 
-def look_at_device(device: Device) -> DeviceText:
+def look_at_device(device: Device) -> DeviceInfo:
     """Describe the device, and load all that a training needs; for a thread."""
     import napari_segtrain.workflows.training  # noqa: F401 - warms up
-    from napari_segtrain.training.machine import find_machine
+    from napari_segtrain.training.machine import describe_device
 
-    machine = find_machine(device)
-    memory = machine.memory_bytes / 1e9
-    return DeviceText(f"{machine.name}, {memory:.1f} GB free")
+    return describe_device(device)

@@ -16,7 +16,7 @@ from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
 from napari_segtrain.errors import ConfigError, DataError, ModelError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import Planned, TrainingResult
-from napari_segtrain.training.machine import Machine, find_machine
+from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
 from napari_segtrain.training.run_folder import LATEST, RunFolder
 from napari_segtrain.training.snapshot import read_snapshot, write_snapshot
@@ -40,11 +40,7 @@ if TYPE_CHECKING:
 
 
 def plan_training(
-    dataset: Dataset,
-    config: ExperimentConfig,
-    continue_from: Model | None = None,
-    *,
-    memory_limit: float | None = None,
+    dataset: Dataset, config: ExperimentConfig, continue_from: Model | None = None
 ) -> TrainingPlan:
     """Inspect a data set and decide everything that the config leaves open.
 
@@ -56,8 +52,6 @@ def plan_training(
         Settings.
     continue_from : Model, optional
         First weights; its network is taken over.
-    memory_limit : float, optional
-        Most memory to plan with, in GB; by default all that is free.
 
     Raises
     ------
@@ -69,18 +63,10 @@ def plan_training(
     if continue_from is not None:
         config = config.model_copy(update={"network": continue_from.spec.network})
     facts = gather_facts(dataset, config)
-    plan = resolve(config, facts, _machine(config, memory_limit))
+    plan = resolve(config, facts, find_machine(config.training.device))
     if continue_from is not None:
         _check_continuation(plan, continue_from)
     return plan
-
-
-def _machine(config: ExperimentConfig, memory_limit: float | None) -> Machine:
-    machine = find_machine(config.training.device)
-    if memory_limit is None:
-        return machine
-    allowed = min(machine.memory_bytes, round(memory_limit * 1e9))
-    return replace(machine, memory_bytes=allowed)
 
 
 def iter_training_run(
@@ -90,7 +76,6 @@ def iter_training_run(
     *,
     control: RunControl | None = None,
     continue_from: Model | None = None,
-    memory_limit: float | None = None,
 ) -> Generator[Event, None, TrainingResult]:
     """Plan, freeze the data and train, in a new run folder.
 
@@ -108,8 +93,6 @@ def iter_training_run(
         Stop, pause, finish now.
     continue_from : Model, optional
         First weights ("train on"); its network and channels are taken over.
-    memory_limit : float, optional
-        Most memory to plan with, in GB; by default all that is free.
 
     Yields
     ------
@@ -124,7 +107,7 @@ def iter_training_run(
     existed = output.exists()
     folder = RunFolder.create(output)
     with _removed_unless_begun(output, keep_folder=existed):
-        plan = plan_training(dataset, config, continue_from, memory_limit=memory_limit)
+        plan = plan_training(dataset, config, continue_from)
         folder.write_start(plan.config, plan)
         margin = plan.patch_size[0]
         write_snapshot(folder.snapshot_path, dataset, plan.facts.used, margin)
