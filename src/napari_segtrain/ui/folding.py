@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -80,7 +80,9 @@ class Folding(QCollapsible):
 
     def _on_self_toggled(self) -> None:
         if self.isExpanded() and self._build is not None:
-            self.set_widget(self._build())
+            content = self._build()
+            self.set_widget(content)
+            chain_after(self.toggleButton(), content)
         self._show_state()
         if self.isExpanded():
             self.unfolded.emit()
@@ -90,3 +92,23 @@ class Folding(QCollapsible):
         self._inner.setMaximumHeight(_UNLIMITED if is_open else 0)
         self._inner.setVisible(is_open)
         self.setText(f"{_OPEN if is_open else _FOLDED} {self._title}")
+
+
+def chain_after(first: QWidget, content: QWidget) -> None:
+    """Let the tab key go from a widget through others that were made later.
+
+    Qt puts new widgets at the end of the window's tab order.
+
+    Parameters
+    ----------
+    first : QWidget
+        Where the focus comes from.
+    content : QWidget
+        Parent of the others, which follow in the order they were made.
+    """
+    for child in content.findChildren(QWidget):
+        takes_tab = child.focusPolicy() & Qt.FocusPolicy.TabFocus
+        is_inside = child.window() is first.window() and child.focusProxy() is None
+        if takes_tab and is_inside:
+            QWidget.setTabOrder(first, child)
+            first = child

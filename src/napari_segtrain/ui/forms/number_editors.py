@@ -27,7 +27,7 @@ class OpenEditor(Editor):
     def __init__(self, unset: Unset | None) -> None:
         super().__init__()
         self._unset = unset
-        self._reset = QToolButton(self)
+        self._reset = QToolButton()
         self._reset.setText("\N{MULTIPLICATION SIGN}")
         self._reset.setAutoRaise(True)
         self._reset.hide()

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_segtrain.errors import ConfigError
+from napari_segtrain.ui.folding import chain_after
 from napari_segtrain.ui.forms.editors import (
     CalmComboBox,
     ChoiceEditor,
@@ -158,6 +159,7 @@ class KindsEditor(Editor):
                 editor.changed.connect(self._on_field_changed)
         self._resolve(editors)
         self.details.layout().addWidget(panel)
+        chain_after(self._box, panel)
 
 
 def build_editor(field: FieldShape, level: int = 0) -> Editor:
