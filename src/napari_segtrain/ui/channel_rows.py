@@ -47,7 +47,7 @@ class ChannelRows(QWidget):
         self._viewer = viewer
         self._names: tuple[str, ...] = ()
         self._rows: list[_Row] = []
-        self.add_button = QPushButton("&Add image")
+        self.add_button = QPushButton("A&dd image")
         self.add_button.setToolTip("Predict one more image")
         self.add_button.clicked.connect(self._on_add_clicked)
         self._layout = QVBoxLayout(self)

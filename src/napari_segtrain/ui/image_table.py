@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NAME, _AXES = range(2)
 _LEAST_ROWS, _MOST_ROWS = 2, 5
-_FRAME = 4
+_ROW_HEIGHT, _HEADER_HEIGHT, _FRAME = 24, 22, 4
 _AXES_TIP = (
     "One letter per dimension: Z, Y and X, C for channels, T for time; double-click to "
     "change"
@@ -99,6 +99,9 @@ class ImageTable(QTableWidget):
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(_AXES, QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(64)
+        header.setFixedHeight(_HEADER_HEIGHT)
+        self.verticalHeader().setMinimumSectionSize(_ROW_HEIGHT)
+        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -175,6 +178,4 @@ class ImageTable(QTableWidget):
 
     def _fit_height(self) -> None:
         rows = min(max(self.rowCount(), _LEAST_ROWS), _MOST_ROWS)
-        height = self.verticalHeader().defaultSectionSize()
-        header = self.horizontalHeader().sizeHint().height()
-        self.setFixedHeight(rows * height + header + _FRAME)
+        self.setFixedHeight(rows * _ROW_HEIGHT + _HEADER_HEIGHT + _FRAME)

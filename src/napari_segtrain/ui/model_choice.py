@@ -95,6 +95,7 @@ class ModelChoice(QWidget):
         self._chosen.setWordWrap(True)
         self._chosen.setTextFormat(Qt.TextFormat.PlainText)
         self._chosen.setAccessibleName("Chosen model")
+        self._chosen.hide()
         buttons = QHBoxLayout()
         for button in (self.file_button, self.folder_button):
             buttons.addWidget(button)
@@ -163,6 +164,7 @@ class ModelChoice(QWidget):
         self._info = info
         self._chosen.setText(_NO_MODEL if info is None else _words(info))
         self._chosen.setToolTip("" if info is None else str(info.path))
+        self._chosen.setVisible(info is not None and not self._is_from_list)
         if info != before:
             self.changed.emit()
 

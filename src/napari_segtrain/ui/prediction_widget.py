@@ -69,7 +69,7 @@ class PredictionWidget(QWidget):
         self.rows = ChannelRows(napari_viewer)
         self.channels_box = QComboBox()
         self.scope = ScopeBox()
-        self.maps_box = QCheckBox("&Probability map")
+        self.maps_box = QCheckBox("Probability &map")
         self.form = ConfigForm(InferenceConfig, hidden=("probabilities",))
         self.controls = PredictionControls()
         self.messages = MessageBar()
@@ -113,7 +113,9 @@ class PredictionWidget(QWidget):
         try:
             requests, order = self._requests(), self._order()
         except SegtrainError as error:
+            self._show_run(None)
             self.messages.show_text("error", str(error))
+            self.note.hide()
             return
         self._show_run(start_prediction(self._session, requests, order))
 
@@ -218,6 +220,8 @@ class PredictionWidget(QWidget):
 
     def _look(self) -> None:
         """Show what belongs to the choice, and say what does not fit."""
+        if self._run is None:
+            self.messages.clear()
         info = self.model.info
         has_channels = info is not None and (info.n_channels or 1) > 1
         self.channels_box.setVisible(has_channels)
@@ -314,11 +318,9 @@ class PredictionWidget(QWidget):
         changes: dict[str, Any] = {"probabilities": kind}
         if config.device == "auto":
             changes["device"] = preferences.device
-        return Order(
-            self.model.path or Path(),
-            config.model_copy(update=changes),
-            preferences.memory_limit,
-        )
+        if config.memory_limit == "auto" and preferences.memory_limit is not None:
+            changes["memory_limit"] = preferences.memory_limit
+        return Order(self.model.path or Path(), config.model_copy(update=changes))
 
 
 def _sizes_of(sources: list[Source], level: int) -> tuple[dict[str, int], list[str]]:

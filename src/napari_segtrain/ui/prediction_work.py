@@ -66,14 +66,11 @@ class Order:
     model : Path
         What is applied.
     config : InferenceConfig
-        How.
-    memory_limit : float, optional
-        Most memory for a result, in GB.
+        How; its memory limit holds for results as well.
     """
 
     model: Path
     config: InferenceConfig
-    memory_limit: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,7 +334,8 @@ class _LayerWork:
             return
         needed = frame.n_voxels * n_bytes / _GB
         free = psutil.virtual_memory().available * _MEMORY_SHARE / _GB
-        limit = min(free, self._order.memory_limit or free)
+        set_limit = self._order.config.memory_limit
+        limit = free if set_limit == "auto" else min(free, set_limit)
         if needed > limit:
             raise PredictionError(
                 f"The result for '{self._job.image.name}' needs {needed:.1f} GB of "

@@ -75,7 +75,8 @@ class ScopeBox(QWidget):
         with QSignalBlocker(self):
             self._sizes = dict(sizes)
             n_slices = self._sizes.get("Z", 1)
-            self._form.setRowVisible(self._slices_row, n_slices > 1)
+            self._form.setRowVisible(self.slices_box, n_slices > 1)
+            self._show_range()
             for spin in (self.first_spin, self.last_spin):
                 spin.setMaximum(max(0, n_slices - 1))
             items = self._items()
@@ -116,6 +117,10 @@ class ScopeBox(QWidget):
         first, last = sorted((self.first_spin.value(), self.last_spin.value()))
         return min(first, n_slices - 1), min(last + 1, n_slices)
 
+    def _show_range(self) -> None:
+        is_range = self.slices_box.currentIndex() == RANGE
+        self._form.setRowVisible(self._range, is_range and self._sizes.get("Z", 1) > 1)
+
     def _items(self) -> list[str]:
         letters = SPATIAL_AXES + CHANNEL_AXIS
         return [a for a, size in self._sizes.items() if a not in letters and size > 1]
@@ -136,20 +141,16 @@ class ScopeBox(QWidget):
         )
         inner = QHBoxLayout(self._range)
         inner.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.first_spin, QLabel("to"), self.last_spin):
-            inner.addWidget(widget)
-        self._slices_row = QWidget()
-        line = QHBoxLayout(self._slices_row)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.slices_box, stretch=1)
-        line.addWidget(self._range)
+        inner.addWidget(self.first_spin, stretch=1)
+        inner.addWidget(QLabel("to"))
+        inner.addWidget(self.last_spin, stretch=1)
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setSpacing(4)
-        self._form.addRow("Slices", self._slices_row)
+        self._form.addRow("Slices", self.slices_box)
+        self._form.addRow("From", self._range)
         self._form.addRow("Times", self.frames_box)
         self._form.addRow("Level", self.level_box)
-        self._range.hide()
 
     def _connect(self) -> None:
         self.slices_box.currentIndexChanged.connect(self._on_slices_index_changed)
@@ -159,7 +160,7 @@ class ScopeBox(QWidget):
         self.last_spin.valueChanged.connect(self.changed)
 
     def _on_slices_index_changed(self, index: int) -> None:
-        self._range.setVisible(index == RANGE)
+        self._show_range()
         if index == RANGE and self.last_spin.value() == 0:
             self.last_spin.setValue(self.last_spin.maximum())
         self.changed.emit()
