@@ -12,10 +12,11 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_segtrain.image import ClassInfo, ClassTable
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
 PLUGIN_KEY = "segtrain"
 CLASSES_KEY = "classes"
+RESULT_KEY = "result"
 CLASS_COLUMN = "class"
 _INDEX_COLUMN = "index"
 _NO_ROW = "#808080"
@@ -24,7 +25,7 @@ _TRANSPARENT = "#00000000"
 
 def read_class_table(layer: Labels) -> ClassTable | None:
     """Class table of a Labels layer; ``None`` when it has none, or no valid one."""
-    stored = _plugin_metadata(layer).get(CLASSES_KEY)
+    stored = plugin_metadata(layer).get(CLASSES_KEY)
     if not isinstance(stored, dict):
         return None
     try:
@@ -46,7 +47,7 @@ def write_class_table(layer: Labels, table: ClassTable) -> None:
         "is_objects": table.is_objects,
         "rows": [_plain_row(row) for row in table.rows],
     }
-    metadata = _plugin_metadata(layer)
+    metadata = plugin_metadata(layer)
     if metadata.get(CLASSES_KEY) != stored:
         plugin = {**metadata, CLASSES_KEY: stored}
         layer.metadata = {**layer.metadata, PLUGIN_KEY: plugin}
@@ -55,7 +56,8 @@ def write_class_table(layer: Labels, table: ClassTable) -> None:
         _mirror_colors(layer, table)
 
 
-def _plugin_metadata(layer: Labels) -> dict[str, Any]:
+def plugin_metadata(layer: Layer) -> dict[str, Any]:
+    """What this plugin stored in a layer."""
     found = layer.metadata.get(PLUGIN_KEY)
     return found if isinstance(found, dict) else {}
 

@@ -152,7 +152,7 @@ def image_from_layers(
     first = layers[0]
     axes = check_layer_axes(first, axes or guess_axes(first))
     for layer in layers[1:]:
-        _check_channel(first, layer, axes, level)
+        check_channel(first, layer, axes, level)
     arrays = [_channels_of(layer, axes, level) for layer in layers]
     is_rgb = bool(first.rgb)
     names = tuple(str(layer.name) for layer in layers) if len(layers) > 1 else ()
@@ -278,8 +278,24 @@ def _stacked(arrays: Sequence[LazyArray]) -> BlockArray:
     return BlockArray((len(arrays), *first.shape), np.dtype(first.dtype), read_box)
 
 
-def _check_channel(first: ImageLayer, other: ImageLayer, axes: str, level: int) -> None:
-    """Refuse layers that cannot be channels of one image, with the difference."""
+def check_channel(
+    first: ImageLayer, other: ImageLayer, axes: str, level: int = 0
+) -> None:
+    """Refuse layers that cannot be channels of one image.
+
+    Parameters
+    ----------
+    first, other : napari Image layers
+    axes : str
+        One letter per dimension of the data of the first.
+    level : int
+        Of multiscale layers.
+
+    Raises
+    ------
+    DataError
+        Naming the difference.
+    """
     difference = _difference(first, other, axes, level)
     if difference:
         raise DataError(
