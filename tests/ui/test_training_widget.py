@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.compat import isalive
 from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QDesktopServices, QGuiApplication
 from qtpy.QtWidgets import QWidget
 from tests.training.tasks import disks, make_config
 
 from napari_segtrain import load_model
+from napari_segtrain.cli.app import main
 from napari_segtrain.config import IterationsLength
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.training_widget import TrainingWidget
@@ -217,3 +219,46 @@ def test_a_closed_dock_leaves_the_run_going(qtbot, viewer, dock) -> None:
     third = open_dock(qtbot, viewer)
     assert third.run_page.outcome.isVisibleTo(third.run_page)
     assert third.tabs.currentIndex() == 0
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model/weights.safetensors").read_bytes()
+
+
+def test_the_yaml_gives_the_same_model(qtbot, dock, tmp_path, monkeypatch) -> None:
+    run = trained(qtbot, dock)
+    exports = dock.setup_page.export_row
+    monkeypatch.setattr(exports, "ask_path", lambda *_: tmp_path / "again.yaml")
+    exports.yaml_button.click()
+    assert not exports.isEnabled()
+    qtbot.waitUntil(exports.isEnabled, timeout=WAIT)
+    assert f"segtrain train --config {tmp_path / 'again.yaml'}" in dock.messages.text
+    again = tmp_path / "again"
+    config = str(tmp_path / "again.yaml")
+    assert main(["train", "--config", config, "--output", str(again)]) == 0
+    assert weights(again) == weights(run.result.run_dir)
+
+
+def test_the_command_gives_the_same_model(qtbot, dock, tmp_path, monkeypatch) -> None:
+    first = trained(qtbot, dock)
+    dock.run_page.outcome.train_button.click()
+    run = dock.run_page.run
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run is not first
+    QGuiApplication.clipboard().clear()
+    dock.setup_page.export_row.command_button.click()
+    qtbot.waitUntil(lambda: dock.messages.text != "", timeout=WAIT)
+    program, *words = shlex.split(QGuiApplication.clipboard().text())
+    assert program == "segtrain"
+    assert main([*words, "--output", str(tmp_path / "again")]) == 0
+    assert weights(tmp_path / "again") == weights(run.result.run_dir)
+
+
+def test_an_export_that_cannot_be_written(qtbot, dock, tmp_path, monkeypatch) -> None:
+    exports = dock.setup_page.export_row
+    monkeypatch.setattr(exports, "ask_path", lambda *_: tmp_path / "no/file.yaml")
+    (tmp_path / "no").write_text("a file where a folder should be")
+    exports.yaml_button.click()
+    qtbot.waitUntil(lambda: dock.messages.text != "", timeout=WAIT)
+    assert dock.messages.level == "error"
+    assert exports.isEnabled()

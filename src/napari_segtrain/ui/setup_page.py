@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFormLayout, QLineEdit, QVBoxLayout, QWidget
 from napari_segtrain.config import ExperimentConfig
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.base_row import BaseRow
+from napari_segtrain.ui.export_row import ExportRow
 from napari_segtrain.ui.forms import ConfigForm
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.plan_view import PlanView
@@ -54,6 +55,7 @@ class SetupPage(QWidget):
         self.plan_view = PlanView()
         self.form = ConfigForm(ExperimentConfig, basic=_BASIC, hidden=_HIDDEN)
         self.name_field = QLineEdit()
+        self.export_row = ExportRow()
         self._planner = LatestJob("Planning a training", self)
         self._device_job = LatestJob("Loading PyTorch", self)
         self._timer = QTimer(self)
@@ -103,6 +105,7 @@ class SetupPage(QWidget):
         for widget in (self.samples, self.base, self.plan_view, self.form):
             layout.addWidget(widget)
         layout.addLayout(name_row)
+        layout.addWidget(self.export_row)
         layout.addStretch()
 
     def _connect(self) -> None:

@@ -23,6 +23,9 @@ from napari_segtrain.workflows.failures import explain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_segtrain.ui.training_setup import TrainingSetup
+    from napari_segtrain.ui.worker import Failure
+
 _SETUP, _RUN = 0, 1
 
 
@@ -65,10 +68,8 @@ class TrainingWidget(QWidget):
                 "A training is running; stop it first, or wait for its end.",
             )
             return
-        try:
-            setup = self.setup_page.setup()
-        except SegtrainError as error:
-            self._show_problem(error)
+        setup = self._setup()
+        if setup is None:
             return
         name = self.setup_page.run_name()
         folder = read_preferences().run_folder
@@ -93,6 +94,21 @@ class TrainingWidget(QWidget):
         outcome.predict_asked.connect(self._on_outcome_predict_asked)
         outcome.train_asked.connect(self._on_outcome_train_asked)
         outcome.resume_asked.connect(self._on_outcome_resume_asked)
+
+        exports = self.setup_page.export_row
+        exports.command_asked.connect(self._on_export_command_asked)
+        exports.yaml_asked.connect(self._on_export_yaml_asked)
+        exports.told.connect(self._on_export_told)
+        exports.failed.connect(self._on_export_failed)
+
+    def _setup(self) -> TrainingSetup | None:
+        """What is set; ``None``, and a sentence for the user, when that cannot be."""
+        try:
+            return self.setup_page.setup()
+        except SegtrainError as error:
+            self.messages.show_text("error", explain(error) or str(error))
+            self.tabs.setCurrentIndex(_SETUP)
+            return None
 
     def _attach(self) -> None:
         """Show the session's training, if there is one."""
@@ -136,9 +152,28 @@ class TrainingWidget(QWidget):
             partial(resumed_run, path), f"Training {path.name}", run_dir=path
         )
 
-    def _show_problem(self, error: SegtrainError) -> None:
-        self.messages.show_text("error", explain(error) or str(error))
-        self.tabs.setCurrentIndex(_SETUP)
+    def _on_export_command_asked(self) -> None:
+        self.messages.clear()
+        setup, page = self._setup(), self.setup_page
+        if setup is not None:
+            folder = read_preferences().run_folder
+            page.export_row.copy_command(setup, folder, page.run_name())
+
+    def _on_export_yaml_asked(self) -> None:
+        self.messages.clear()
+        setup, exports = self._setup(), self.setup_page.export_row
+        if setup is None:
+            return
+        folder = read_preferences().run_folder
+        path = exports.ask_path(folder, self.setup_page.run_name())
+        if path is not None:
+            exports.save(setup, path)
+
+    def _on_export_told(self, text: str) -> None:
+        self.messages.show_text("info", text)
+
+    def _on_export_failed(self, failure: Failure) -> None:
+        self.messages.show_failure(failure)
 
 
 def _scrolled(page: QWidget) -> QScrollArea:
