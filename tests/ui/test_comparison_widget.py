@@ -4,6 +4,7 @@ import csv
 import gc
 import subprocess
 import sys
+import time
 import weakref
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_segtrain import evaluate
 from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.ui import comparison
 from napari_segtrain.ui.class_metadata import write_class_table
 from napari_segtrain.ui.comparison_widget import ComparisonWidget
 from napari_segtrain.ui.error_layer import is_error_map
@@ -301,7 +303,10 @@ def test_a_picture_has_no_curve(qtbot) -> None:
     assert dock.view.table.isVisible()
 
 
-def test_lazy_labels_stay_lazy(qtbot) -> None:
+@pytest.mark.parametrize("is_large", [False, True])
+def test_lazy_labels_stay_lazy(qtbot, monkeypatch, is_large) -> None:
+    """Of large ones the error map is lazy, too, and the same."""
+    monkeypatch.setattr(comparison, "_LARGE", 100 if is_large else 1 << 30)
     viewer = ViewerModel()
     store = da.from_array(volume(), chunks=(1, 32, 40))
     add(viewer, store, "truth")
@@ -311,6 +316,10 @@ def test_lazy_labels_stay_lazy(qtbot) -> None:
     expected = evaluate(volume(), shifted(volume()))
     assert dock.comparison.report.iou == expected.iou
     assert isinstance(viewer.layers["truth"].data, da.Array)
+    errors = errors_of(viewer).data
+    assert isinstance(errors, da.Array if is_large else np.ndarray)
+    hits = (volume() > 0) & (volume() == shifted(volume()))
+    np.testing.assert_array_equal(np.asarray(errors) == 1, hits)
 
 
 def edit_by_painting(truth: Labels) -> None:
@@ -415,6 +424,28 @@ def test_cancel_keeps_the_results_before(qtbot, dock, viewer) -> None:
         qtbot.mouseClick(dock.cancel_button, Qt.MouseButton.LeftButton)
     assert dock.comparison is before or dock.comparison.report == before.report
     assert dock.compare_button.isVisible()
+
+
+def test_cancel_ends_the_reading_of_the_values(qtbot, viewer) -> None:
+    """A segmentation that takes for ever: each slice waits for the one before."""
+    n_read = []
+
+    def slow(block):
+        n_read.append(1)
+        time.sleep(0.05)
+        return block
+
+    store = da.from_array(np.tile(volume(), (50, 1, 1)), chunks=(1, 32, 40))
+    viewer.layers.clear()
+    add(viewer, store, "truth")
+    add(viewer, store.map_blocks(slow, dtype=np.uint8), "slow")
+    dock = open_dock(qtbot, viewer)
+    n_read.clear()
+    dock.compare()
+    qtbot.waitUntil(lambda: len(n_read) > 2, timeout=10_000)
+    with qtbot.waitSignal(dock.ended, timeout=60_000):
+        dock.cancel()
+    assert dock.comparison is None
 
 
 def result(kind: str) -> dict:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from napari_segtrain.control import Event
-from napari_segtrain.evaluation.report import EvaluationReport
 from napari_segtrain.image import LazyArray
+from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.ui.label_watch import Sums, array_sums
 from napari_segtrain.ui.overlap import Overlaid, Overlap
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.pairs import LabelPair
+    from napari_segtrain.evaluation.report import (
+        EvaluationReport,  # noqa: TC004 - loads SciPy
+    )
     from napari_segtrain.image import ClassTable
 
 Target = Literal["auto", "semantic", "instances"]
@@ -27,6 +32,9 @@ OBJECT_IOU = 0.5
 
 _LARGE = 1 << 28
 """Voxels from which the error map of a store is computed where it is looked at."""
+
+_TOO_LARGE = 1 << 31
+"""Voxels from which that of an array in memory is, too."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,10 @@ class Comparison:
         return math.prod(self.overlap.shape)
 
 
+class _StoppedError(Exception):
+    """Stop was asked for while labels were read."""
+
+
 def iter_comparison(
     request: Request, control: RunControl
 ) -> Generator[Event, None, Comparison | None]:
@@ -97,31 +109,57 @@ def iter_comparison(
     DataError
         When the values of both sides cannot be compared, or none counts.
     """
+    yield Progress(None)
+    try:
+        return (yield from _compared(request, control))
+    except _StoppedError:
+        return None
+
+
+def _compared(
+    request: Request, control: RunControl
+) -> Generator[Event, None, Comparison | None]:
     from napari_segtrain.config import DataConfig
     from napari_segtrain.evaluation.error_map import error_classes
     from napari_segtrain.evaluation.pairs import common_classes
 
-    yield Progress(None)
     sums = array_sums(request.arrays)
-    pair = _described(request, DataConfig(target=request.target))
+    pair = _described(request, DataConfig(target=request.target), control)
     sides = (pair.truth.classes, pair.prediction.classes)
     classes = common_classes(*([table] if table else [] for table in sides))
     report = yield from _scored(pair, classes, request, control)
     if not report.is_complete:
         return None
-    errors = yield from _errors(pair, classes, control)
+    errors = yield from _errors(pair, classes, request, control)
     if control.is_stopping:
         return None
     legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
     return Comparison(report, request.overlaid.overlap, errors, legend, sums)
 
 
-def _described(request: Request, data: DataConfig) -> LabelPair:
+def _described(request: Request, data: DataConfig, control: RunControl) -> LabelPair:
+    """Find out what the values mean; a stop ends the reading."""
     from napari_segtrain.workflows.evaluation import open_label_pairs
 
-    overlaid = request.overlaid
-    opened = open_label_pairs([overlaid.truth], [overlaid.prediction], data)
-    return opened.pairs[0]
+    sides = (request.overlaid.truth, request.overlaid.prediction)
+    readable = [replace(side, array=_stoppable(side.array, control)) for side in sides]
+    (pair,) = open_label_pairs(readable[:1], readable[1:], data).pairs
+    truth, prediction = (
+        side.with_classes(found.classes) if found.classes else side
+        for side, found in zip(sides, (pair.truth, pair.prediction), strict=True)
+    )
+    return replace(pair, truth=truth, prediction=prediction)
+
+
+def _stoppable(array: LazyArray, control: RunControl) -> BlockArray:
+    """Array that cannot be read any more after a stop."""
+
+    def read_box(box: Slices) -> Block:
+        if control.is_stopping:
+            raise _StoppedError
+        return np.asarray(array[box])
+
+    return BlockArray(tuple(array.shape), np.dtype(array.dtype), read_box)
 
 
 def _scored(
@@ -148,15 +186,30 @@ def _scored(
 
 
 def _errors(
-    pair: LabelPair, classes: ClassTable, control: RunControl
+    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
 ) -> Generator[Event, None, LazyArray]:
-    import numpy as np
-
     from napari_segtrain.evaluation.error_map import iter_error_map, write_block
 
     shape = pair.truth.array.shape
+    in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
+    if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
+        return _lazy_errors(pair, classes, control)
     errors = np.zeros(shape, np.uint8)
     for block in iter_error_map(pair, classes, control=control):
         write_block(errors, pair.truth.axes, block)
         yield Progress(0.75 + 0.25 * block.n_done / max(block.n_total, 1))
     return errors
+
+
+def _lazy_errors(
+    pair: LabelPair, classes: ClassTable, control: RunControl
+) -> LazyArray:
+    """Error map as a Dask array, which napari draws slice by slice."""
+    import dask.array as da
+
+    from napari_segtrain.evaluation.lazy_errors import lazy_error_map
+
+    errors = lazy_error_map(pair, classes, control=control)
+    chunks = [1] * (len(errors.shape) - 2) + [-1, -1]
+    lazy: LazyArray = da.from_array(errors, chunks=chunks, name=False)
+    return lazy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
@@ -85,7 +86,8 @@ def _update(
     given = layer.metadata[PLUGIN_KEY][RESULT_KEY].get("name")
     layer.data = errors
     for key, value in place.items():
-        setattr(layer, key, value)
+        if not np.array_equal(np.asarray(getattr(layer, key)), np.asarray(value)):
+            setattr(layer, key, value)
     if layer.name == given:
         layer.name = name
 
