@@ -19,3 +19,9 @@ def test_choices(preferences, tmp_path: Path) -> None:
     found = read_preferences()
     assert found.run_folder == tmp_path / "runs"
     assert (found.device, found.memory_limit) == ("cpu", 3.5)
+
+
+def test_the_environment_goes_before(monkeypatch, preferences, tmp_path: Path) -> None:
+    preferences.run_folder = str(tmp_path / "runs")
+    monkeypatch.setenv("SEGTRAIN_RUN_FOLDER", str(tmp_path / "other"))
+    assert read_preferences().run_folder == tmp_path / "other"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -10,6 +11,9 @@ from napari.settings import get_plugin_settings
 from qtpy.QtCore import QStandardPaths
 
 PLUGIN = "napari-segtrain"
+RUN_FOLDER_VARIABLE = "SEGTRAIN_RUN_FOLDER"
+"""An environment variable that goes before the preference, for labs and tests."""
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -35,7 +39,7 @@ class Preferences:
 def read_preferences() -> Preferences:
     """Read what the user chose in napari's preferences."""
     general = get_plugin_settings(PLUGIN).general
-    folder = str(general.run_folder).strip()
+    folder = os.environ.get(RUN_FOLDER_VARIABLE) or str(general.run_folder).strip()
     limit = float(general.memory_limit)
     return Preferences(
         run_folder=Path(folder).expanduser() if folder else default_run_folder(),
