@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.errors import DataError
@@ -73,6 +73,9 @@ class ClassCounts(QObject):
         self._undone: deque[Stroke] = deque(maxlen=_N_UNDONE)
         self._missed: list[tuple[Stroke, bool]] = []
         self._n_looked_at = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._follow_undo)
         self._job = LatestJob("Count labels", self)
         self._job.succeeded.connect(self._on_job_succeeded)
         self._job.failed.connect(self._on_job_failed)
@@ -101,8 +104,8 @@ class ClassCounts(QObject):
             layer.events.paint.connect(self._on_layer_paint)
             layer.events.set_data.connect(self._on_layer_set_data)
             layer.events.data.connect(self._on_layer_data)
-            self.recount()
         self.changed.emit()
+        self.recount()
 
     def recount(self, *, delay: int = 0) -> None:
         """Count everything anew, in a thread."""
@@ -120,6 +123,7 @@ class ClassCounts(QObject):
 
     def _forget(self) -> None:
         self._job.forget()
+        self._timer.stop()
         self._facts = None
         self._n_looked_at = 0
         self._missed.clear()
@@ -136,6 +140,8 @@ class ClassCounts(QObject):
     def _on_layer_paint(self, event: Any) -> None:
         if not isalive(self):
             return
+        if self._timer.isActive():
+            self._follow_undo()
         stroke = read_stroke(event.value, self._frame)
         if stroke is None:
             return
@@ -144,9 +150,13 @@ class ClassCounts(QObject):
         self._apply(stroke)
 
     def _on_layer_set_data(self, _event: Any = None) -> None:
-        """Follow what was undone or done again, if that is why the layer was drawn."""
-        if not isalive(self) or self.layer is None:
-            return
+        """Look later: napari tells of a stroke before it is in the data."""
+        if isalive(self) and (self._done or self._undone):
+            self._timer.start(0)
+
+    def _follow_undo(self) -> None:
+        """Take back what was undone, or done again."""
+        self._timer.stop()
         while self._done and self._value(self._done[-1]) == self._done[-1].old:
             self._undone.append(self._done.pop())
             self._apply(self._undone[-1], undone=True)

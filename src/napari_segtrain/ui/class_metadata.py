@@ -35,12 +35,21 @@ def read_class_table(layer: Labels) -> ClassTable | None:
         return None
 
 
-def write_class_table(layer: Labels, table: ClassTable) -> None:
+def write_class_table(
+    layer: Labels, table: ClassTable, more: dict[str, Any] | None = None
+) -> None:
     """Store a class table in a Labels layer, and show its names and colors.
 
     Names become the column ``class`` of the features (beside other columns), colors
     the colormap. Ids of objects keep napari's colors. What is as it was is not set
     again, since napari draws everything anew then.
+
+    Parameters
+    ----------
+    layer : napari Labels layer
+    table : ClassTable
+    more : dict, optional
+        Other metadata of this plugin, stored at the same time.
     """
     stored = {
         "zero": table.zero,
@@ -48,8 +57,8 @@ def write_class_table(layer: Labels, table: ClassTable) -> None:
         "rows": [_plain_row(row) for row in table.rows],
     }
     metadata = plugin_metadata(layer)
-    if metadata.get(CLASSES_KEY) != stored:
-        plugin = {**metadata, CLASSES_KEY: stored}
+    plugin = {**metadata, **(more or {}), CLASSES_KEY: stored}
+    if plugin != metadata:
         layer.metadata = {**layer.metadata, PLUGIN_KEY: plugin}
     if not table.is_objects:
         _mirror_names(layer, table)

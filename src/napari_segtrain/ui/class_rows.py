@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_segtrain.config import DataConfig
 from napari_segtrain.data.classes import class_table
@@ -18,7 +18,7 @@ from napari_segtrain.image import (
     default_color,
 )
 from napari_segtrain.ui.class_metadata import (
-    PLUGIN_KEY,
+    plugin_metadata,
     read_class_table,
     write_class_table,
 )
@@ -102,7 +102,7 @@ def read_said(layer: Labels) -> Said:
     table = read_class_table(layer)
     if table is None:
         return Said()
-    stored = layer.metadata.get(PLUGIN_KEY, {}).get(_SAID_KEY)
+    stored = plugin_metadata(layer).get(_SAID_KEY)
     if not isinstance(stored, dict):
         rows = tuple(
             replace(row, value=value, aliases=())
@@ -125,14 +125,12 @@ def write_rows(layer: Labels, said: Said, shown: ClassRows) -> None:
         for row in shown.rows
         if row.value != 0 or row.role != "unlabelled" or said.zero != "auto"
     )
-    entry: dict[str, Any] = {
+    entry = {
         "values": [row.value for row in said.rows],
         "is_objects": said.is_objects,
     }
-    plugin = layer.metadata.get(PLUGIN_KEY, {})
-    if plugin.get(_SAID_KEY) != entry:
-        layer.metadata = {**layer.metadata, PLUGIN_KEY: {**plugin, _SAID_KEY: entry}}
-    write_class_table(layer, ClassTable(rows, shown.is_objects, said.zero))
+    table = ClassTable(rows, shown.is_objects, said.zero)
+    write_class_table(layer, table, {_SAID_KEY: entry})
 
 
 def resolve_rows(said: Said, facts: Sequence[LabelFacts]) -> ClassRows:
