@@ -15,7 +15,7 @@ from napari_segtrain.ui.theme import follow_theme
 if TYPE_CHECKING:
     from napari_segtrain.control import Event
 
-_CURVES_HEIGHT = 330
+_CURVES_HEIGHT = 380
 _NO_RUN = "Curves and previews appear here when a training runs."
 
 
@@ -49,6 +49,7 @@ class RunPage(RunView):
         self._title.setWordWrap(True)
         self.curves.setFixedHeight(_CURVES_HEIGHT)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(2, 6, 4, 4)
         layout.addWidget(self._title)
         layout.addWidget(self.outcome)
         layout.addWidget(self.curves)

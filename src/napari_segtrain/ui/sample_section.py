@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_segtrain.ui.samples import SampleRow
-from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.sample_table import SampleTable
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_segtrain.ui.samples import SampleRow
+
+_EDITS = ("paint", "data")
 
 
 class SampleSection(QWidget):
-    """The topmost image with the topmost labels.
+    """The table of samples, and what is painted on their labels.
 
     Parameters
     ----------
@@ -26,29 +32,45 @@ class SampleSection(QWidget):
     Attributes
     ----------
     changed : Signal()
-        Other samples, or the same with other labels.
+        The samples are others.
+    painted : Signal()
+        They are the same, with other labels.
     """
 
     changed = Signal()
+    painted = Signal()
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session = session_of(viewer)
-        real = self._session.viewer
-        if real is not None:
-            for name in ("inserted", "removed", "renamed", "reordered"):
-                real.layers.events[name].connect(self._on_layers_changed)
+        self.table = SampleTable(viewer)
+        self._watched: list[weakref.ref[Labels]] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        self.table.changed.connect(self._on_table_changed)
+        self._watch()
 
     def rows(self) -> list[SampleRow]:
         """Layers that train together."""
-        viewer = self._session.viewer
-        layers = [] if viewer is None else list(viewer.layers)[::-1]
-        images = [layer for layer in layers if isinstance(layer, Image)]
-        labels = [layer for layer in layers if isinstance(layer, Labels)]
-        if not images and not labels:
-            return []
-        return [SampleRow(tuple(images[:1]), labels[0] if labels else None)]
+        return self.table.rows()
 
-    def _on_layers_changed(self, _event: Any = None) -> None:
+    def _on_table_changed(self) -> None:
+        self._watch()
+        self.changed.emit()
+
+    def _watch(self) -> None:
+        """Hear of edits of the labels that are chosen now."""
+        for reference in self._watched:
+            layer = reference()
+            if layer is not None:
+                for name in _EDITS:
+                    layer.events[name].disconnect(self._on_layer_edited)
+        labels = self.table.labels()
+        for layer in labels:
+            for name in _EDITS:
+                layer.events[name].connect(self._on_layer_edited)
+        self._watched = [weakref.ref(layer) for layer in labels]
+
+    def _on_layer_edited(self, _event: Any = None) -> None:
         if isalive(self):
-            self.changed.emit()
+            self.painted.emit()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_segtrain.config import ExperimentConfig
 from napari_segtrain.errors import SegtrainError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _BASIC = ("training.length", "network.dims")
 _HIDDEN = ("format_version", "data", "training.device", "training.memory_limit")
 _PLAN_DELAY = 400
+_PAINT_DELAY = 1500
 _DEFAULT_NAME = "run"
 
 
@@ -94,16 +95,21 @@ class SetupPage(QWidget):
 
     def _build_layout(self) -> None:
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_PLAN_DELAY)
         self.name_field.setAccessibleName("Name of the run")
         self.name_field.setToolTip("The run is kept under this name")
         name_row = QFormLayout()
         name_row.setContentsMargins(0, 0, 0, 0)
-        name_row.addRow("&Name", self.name_field)
+        name_row.addRow("&Name of the run", self.name_field)
         layout = QVBoxLayout(self)
-        layout.setSpacing(8)
-        for widget in (self.samples, self.base, self.plan_view, self.form):
+        layout.setContentsMargins(2, 6, 4, 4)
+        layout.setSpacing(6)
+        layout.addWidget(_heading("Samples"))
+        layout.addWidget(self.samples)
+        layout.addWidget(_heading("Plan"))
+        for widget in (self.base, self.plan_view):
             layout.addWidget(widget)
+        layout.addWidget(_heading("Settings"))
+        layout.addWidget(self.form)
         layout.addLayout(name_row)
         layout.addWidget(self.export_row)
         layout.addStretch()
@@ -111,6 +117,7 @@ class SetupPage(QWidget):
     def _connect(self) -> None:
         self._timer.timeout.connect(self._on_timer_timeout)
         self.samples.changed.connect(self._on_something_changed)
+        self.samples.painted.connect(self._on_samples_painted)
         self.form.changed.connect(self._on_something_changed)
         self._session.base_chosen.connect(self._on_something_changed)
         self._planner.started.connect(self.plan_view.show_waiting)
@@ -128,8 +135,15 @@ class SetupPage(QWidget):
 
     def _on_something_changed(self, _what: object = None) -> None:
         self._show_name()
+        self._plan_in(_PLAN_DELAY)
+
+    def _on_samples_painted(self) -> None:
+        self._plan_in(_PAINT_DELAY)
+
+    def _plan_in(self, delay: int) -> None:
+        """Make a plan when nothing has changed for ``delay`` ms."""
         if not self._is_training:
-            self._timer.start()
+            self._timer.start(delay)
 
     def _show_name(self) -> None:
         rows = self.samples.rows()
@@ -155,6 +169,12 @@ class SetupPage(QWidget):
     def _show_problem(self, text: str) -> None:
         self.plan_view.show_problem(text)
         self.form.set_resolved({})
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(f"<b>{text}</b>")
+    label.setContentsMargins(0, 6, 0, 0)
+    return label
 
 
 def _on_device(config: ExperimentConfig, preferences: Preferences) -> ExperimentConfig:
