@@ -64,9 +64,7 @@ def configs() -> st.SearchStrategy[ExperimentConfig]:
         st.builds(IterationsLength, iterations=st.integers(1, 99))
         | st.builds(EpochsLength, epochs=st.integers(1, 99))
         | st.builds(TimeBudgetLength, seconds=st.floats(1, 1e9))
-        | st.builds(
-            PlateauLength, patience=st.integers(1, 9), max_minutes=auto | st.just(2.5)
-        )
+        | plateau
     )
     return st.builds(
         ExperimentConfig,

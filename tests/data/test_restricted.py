@@ -15,6 +15,7 @@ from napari_segtrain.data.label_facts import inspect_labels
 from napari_segtrain.data.restricted import RegionMask, restrict
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import OUTSIDE, Image, LabelImage
+from napari_segtrain.training.defaults import foreground_share
 
 LETTERS = "TZYX"
 KINDS = ["u1", "i1", "u2", "i2", "u4", "i4", "i8", "u8", "f4", "?"]
@@ -296,3 +297,31 @@ def test_the_rest_of_an_image_changes_nothing_of_a_training_set():
     pixels[40:] = 7
     labels[40:] = 3
     assert facts(pixels, labels) == before
+
+
+def covered(*slices):
+    """Volume with labels 0 and 1 in a small box of some slices, and context."""
+    pixels, labels = disks((20, 64, 64))
+    plane = np.zeros((64, 64), bool)
+    plane[20:40, 20:40] = True
+    return restrict(
+        Image(pixels, "ZYX"),
+        LabelImage(labels, "ZYX"),
+        offset={},
+        region=RegionMask({(z,): plane for z in slices}, "Z"),
+        margin=(3, 20, 20),
+    )
+
+
+@pytest.mark.parametrize("slices", [range(8, 14), (2, 9, 10, 17)])
+def test_slices_that_labels_do_not_reach_do_not_speak_of_0(slices):
+    facts = gather_facts(Dataset((covered(*slices),)), ExperimentConfig())
+    assert facts.classes.zero == "dense"
+    assert facts.n_used_slices == len(slices)
+    assert facts.n_covered == sum(facts.class_voxels) == 400 * len(slices)
+
+
+def test_dense_labels_of_a_small_box_are_not_sparse():
+    config = ExperimentConfig()
+    facts = gather_facts(Dataset((covered(8, 10, 11),)), config)
+    assert foreground_share(config.sampling, facts) == 0.5

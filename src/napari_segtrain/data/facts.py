@@ -66,6 +66,8 @@ class DatasetFacts:
         Sentences about class tables that call a value by different names.
     voxel_sizes : tuple of (str, tuple of float or None)
         Name and voxel size of each sample, µm ZYX.
+    n_covered : int, optional
+        Voxels of used slices that the labels cover; all of them when it is absent.
     """
 
     names: tuple[str, ...]
@@ -83,6 +85,7 @@ class DatasetFacts:
     absent: tuple[ClassInfo, ...] = ()
     disagreements: tuple[str, ...] = ()
     voxel_sizes: tuple[tuple[str, VoxelSize | None], ...] = ()
+    n_covered: int | None = None
 
     @property
     def n_slices(self) -> int:
@@ -145,6 +148,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         absent=_absent(known, label_facts),
         disagreements=tuple(differences),
         voxel_sizes=tuple((s.name, s.voxel_size) for s in dataset.samples),
+        n_covered=_n_covered(label_facts, used),
     )
 
 
@@ -171,6 +175,15 @@ def _absent(
     rows = known.rows if known and not known.is_objects else ()
     return tuple(
         row for row in rows if row.role == "class" and row.value not in present
+    )
+
+
+def _n_covered(facts: Sequence[LabelFacts], used: Sequence[tuple[bool, ...]]) -> int:
+    return sum(
+        n
+        for fact, slices in zip(facts, used, strict=True)
+        for n, is_used in zip(fact.n_covered, slices, strict=True)
+        if is_used
     )
 
 

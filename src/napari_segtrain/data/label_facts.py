@@ -34,8 +34,9 @@ class LabelFacts:
     ----------
     counts : dict of int to int
         Voxels per label value, 0 included, `OUTSIDE` not.
-    n_labelled, n_zero : tuple of int
-        For each slice along Z, how many of its voxels hold a label, and how many 0.
+    n_labelled, n_zero, n_covered : tuple of int
+        For each slice along Z, how many of its voxels hold a label, how many 0, and
+        how many the labels cover (all but `OUTSIDE`).
     one_blob_share : float
         Share of the values whose voxels form one connected component, in the part of
         the item that was checked.
@@ -50,6 +51,7 @@ class LabelFacts:
     counts: dict[int, int]
     n_labelled: tuple[int, ...]
     n_zero: tuple[int, ...]
+    n_covered: tuple[int, ...]
     one_blob_share: float
     is_drawn: bool
     image: int = 0
@@ -126,6 +128,7 @@ def inspect_labels(
     counts: Counter[int] = Counter()
     n_labelled = np.zeros(item.shape[0], np.int64)
     n_zero = np.zeros(item.shape[0], np.int64)
+    n_covered = np.zeros(item.shape[0], np.int64)
     sample: npt.NDArray[Any] | None = None
     hidden = [value for value in (OUTSIDE, *unlabelled) if value]
     for box in iter_blocks(item.shape):
@@ -133,10 +136,12 @@ def inspect_labels(
         shown = _without(block, hidden)
         in_slices = np.count_nonzero(shown, axis=(1, 2))
         n_labelled[box[0]] += in_slices
-        n_nonzero = in_slices
+        n_nonzero, n_outside = in_slices, np.zeros_like(in_slices)
         if shown is not block:
             n_nonzero = np.count_nonzero(block, axis=(1, 2))
+            n_outside = np.count_nonzero(block == OUTSIDE, axis=(1, 2))
         n_zero[box[0]] += block[0].size - n_nonzero
+        n_covered[box[0]] += block[0].size - n_outside
         _count(block, n_nonzero > 0, counts)
         if sample is None and in_slices.any():
             sample = _part_to_check(shown, in_slices)
@@ -146,6 +151,7 @@ def inspect_labels(
         counts=dict(counts),
         n_labelled=tuple(n_labelled.tolist()),
         n_zero=tuple(n_zero.tolist()),
+        n_covered=tuple(n_covered.tolist()),
         one_blob_share=share,
         is_drawn=is_drawn,
         image=image,
@@ -243,13 +249,19 @@ def look_like_painted_slices(facts: Sequence[LabelFacts]) -> bool:
     Fewer than half hold a label, or empty ones lie between labelled ones, and the
     labels end abruptly: those of a volume with empty slices taper off.
     """
-    stacks = [np.array(f.n_labelled) for f in facts if len(f.n_labelled) > 1]
-    if _are_partly_painted(stacks):
+    stacks = [_covered_slices(f) for f in facts if len(f.n_labelled) > 1]
+    if _are_partly_painted([stack for stack in stacks if len(stack) > 1]):
         return True
     series: dict[int, list[int]] = {}
     for fact in facts:
-        series.setdefault(fact.image, []).append(sum(fact.n_labelled))
+        if any(fact.n_covered):
+            series.setdefault(fact.image, []).append(sum(fact.n_labelled))
     return _are_partly_painted([np.array(s) for s in series.values() if len(s) > 1])
+
+
+def _covered_slices(fact: LabelFacts) -> npt.NDArray[np.intp]:
+    """Labelled voxels of each slice that the labels cover a part of."""
+    return np.array(fact.n_labelled)[np.array(fact.n_covered) > 0]
 
 
 def _are_partly_painted(stacks: Sequence[npt.NDArray[np.intp]]) -> bool:

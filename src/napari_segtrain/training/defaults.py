@@ -76,8 +76,10 @@ def foreground_share(config: SamplingConfig, facts: DatasetFacts) -> float:
     """Share of patches on foreground; none for sparse labels (see RESULTS.md)."""
     if config.foreground_share != "auto":
         return config.foreground_share
-    n_voxels = sum(int(np.prod(shape)) for shape in facts.shapes)
-    n_used = n_voxels * facts.n_used_slices / facts.n_slices
+    n_used: float | None = facts.n_covered
+    if n_used is None:
+        n_voxels = sum(int(np.prod(shape)) for shape in facts.shapes)
+        n_used = n_voxels * facts.n_used_slices / facts.n_slices
     is_sparse = sum(facts.class_voxels) < SPARSE_SHARE * n_used
     return 0.0 if is_sparse else 0.5
 
