@@ -14,7 +14,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from tests.ui.runs import finished_run
 
 from napari_segtrain import evaluate
 from napari_segtrain.image import ClassInfo, ClassTable
@@ -23,6 +23,7 @@ from napari_segtrain.ui.class_metadata import write_class_table
 from napari_segtrain.ui.comparison_widget import ComparisonWidget
 from napari_segtrain.ui.error_layer import is_error_map
 from napari_segtrain.ui.overlap import overlay_labels
+from napari_segtrain.workflows.run_info import read_run_info
 
 CLASSES = ClassTable(
     (
@@ -448,29 +449,60 @@ def test_cancel_ends_the_reading_of_the_values(qtbot, viewer) -> None:
     assert dock.comparison is None
 
 
-def result(kind: str) -> dict:
-    return {"segtrain": {"result": {"kind": kind}}}
+def add_result(viewer: ViewerModel, name: str, **values) -> Labels:
+    """A segmentation as the Predict dock adds it."""
+    layer = add(viewer, volume(), name)
+    stored = {"kind": "segmentation", "layer_id": str(layer.unique_id), **values}
+    layer.metadata = {"segtrain": {"result": stored}}
+    return layer
 
 
 def test_the_newest_segmentation_and_its_truth_are_chosen(qtbot) -> None:
     viewer = ViewerModel()
     add(viewer, volume()[:4], "strokes of another")
-    add(viewer, volume(), "my segmentation", metadata=result("segmentation"))
+    add_result(viewer, "my segmentation")
     truth = add(viewer, volume(), "painted")
-    newest = add(viewer, volume(), "newest", metadata=result("segmentation"))
+    newest = add_result(viewer, "newest")
     add(viewer, volume()[:, :, :20], "small")
     dock = open_dock(qtbot, viewer)
     assert dock.prediction_choice.layer() is newest
     assert dock.truth_choice.layer() is truth
-    after = add(viewer, volume(), "after that", metadata=result("segmentation"))
+    after = add_result(viewer, "after that")
+    qtbot.wait(20)
     assert dock.prediction_choice.layer() is after
     assert dock.truth_choice.layer() is truth
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_training_images_are_hinted_at(qtbot, tmp_path: Path, is_seen) -> None:
+    run = finished_run(tmp_path / "run")
+    source = read_run_info(run).images[0] if is_seen else "another image"
+    viewer = ViewerModel()
+    add(viewer, volume(), "truth")
+    add_result(viewer, "segmentation", run=str(run), source=source)
+    dock = open_dock(qtbot, viewer)
+    compare(qtbot, dock)
+    hint = f"trained on an image named '{source}'"
+    assert (hint in dock.messages.text) == is_seen
+    assert dock.messages.isHidden() == (not is_seen)
+
+
+def test_a_copy_of_an_error_map_is_left_alone(qtbot, dock, viewer) -> None:
+    compare(qtbot, dock)
+    data, attributes, _ = errors_of(viewer).as_layer_data_tuple()
+    copy = Labels(data.copy(), **{**attributes, "name": "kept"})
+    viewer.add_layer(copy)
+    viewer.layers["result"].data = viewer.layers["truth"].data.copy()
+    compare(qtbot, dock)
+    np.testing.assert_array_equal(copy.data, data)
+    assert copy not in dock.truth_choice.layers()
 
 
 def test_a_choice_of_the_user_holds(qtbot, dock, viewer) -> None:
     qtbot.keyClicks(dock.prediction_choice, "t")
     assert dock.prediction_choice.layer() is viewer.layers["truth"]
-    add(viewer, volume(), "after that", metadata=result("segmentation"))
+    add_result(viewer, "after that")
+    qtbot.wait(20)
     assert dock.prediction_choice.layer() is viewer.layers["truth"]
 
 
@@ -489,16 +521,18 @@ def test_the_dock_keeps_no_viewer_alive(qtbot) -> None:
 
 def test_everything_is_reached_by_keys(qtbot, dock) -> None:
     compare(qtbot, dock)
-    reached = set()
-    dock.truth_choice.setFocus()
-    for _ in range(30):
-        reached.add(QApplication.focusWidget())
-        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    reached, widget = [], dock.truth_choice
+    while widget not in reached:
+        reached.append(widget)
+        widget = widget.nextInFocusChain()
+    tab = Qt.FocusPolicy.TabFocus
+    reached = [w for w in reached if w.focusPolicy() & tab and w.isVisible()]
     wanted = {
         dock.prediction_choice, dock.target_choice, dock.objects_box, dock.errors_box,
         dock.compare_button, dock.view.table, dock.view.curve, dock.save_button,
     }  # fmt: skip
-    assert wanted <= reached
+    assert wanted <= set(reached)
+    assert reached.index(dock.compare_button) < reached.index(dock.view.table)
 
 
 def test_no_torch(qtbot, dock) -> None:

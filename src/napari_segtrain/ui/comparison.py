@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -54,6 +56,8 @@ class Request:
         Ground truth and segmentation, cut to what both have.
     arrays : tuple of array
         Voxels of both layers as a whole.
+    origin : dict, optional
+        Where the segmentation is from, when it is a result of this plugin.
     target : Target
         What the values are, where the class tables do not say.
     objects : bool
@@ -62,6 +66,7 @@ class Request:
 
     overlaid: Overlaid
     arrays: tuple[Any, Any]
+    origin: Mapping[str, Any] | None = None
     target: Target = "auto"
     objects: bool = False
 
@@ -81,6 +86,8 @@ class Comparison:
         Value of the error map to name and color.
     sums : tuple
         Of both arrays when they were read, see `array_sum`.
+    hint : str
+        Why the scores may be too good; empty when nothing is known.
     """
 
     report: EvaluationReport
@@ -88,6 +95,7 @@ class Comparison:
     errors: LazyArray
     legend: dict[int, tuple[str, str]]
     sums: Sums
+    hint: str = ""
 
     @property
     def n_voxels(self) -> int:
@@ -134,7 +142,23 @@ def _compared(
     if control.is_stopping:
         return None
     legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
-    return Comparison(report, request.overlaid.overlap, errors, legend, sums)
+    hint = _training_hint(request.origin)
+    return Comparison(report, request.overlaid.overlap, errors, legend, sums, hint)
+
+
+def _training_hint(origin: Mapping[str, Any] | None) -> str:
+    """Warn when the model was trained on the image that it segmented, by its name."""
+    from napari_segtrain.workflows.run_info import read_run_info
+
+    source = (origin or {}).get("source")
+    if origin is None or not source or not Path(str(origin.get("run"))).exists():
+        return ""
+    if source not in read_run_info(Path(str(origin["run"]))).images:
+        return ""
+    return (
+        f"The model was trained on an image named '{source}', so these scores are "
+        "better than those of other images; compare an image that it has not seen."
+    )
 
 
 def _described(request: Request, data: DataConfig, control: RunControl) -> LabelPair:

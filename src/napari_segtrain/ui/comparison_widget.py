@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -32,6 +32,7 @@ from napari_segtrain.ui.label_watch import LabelWatch
 from napari_segtrain.ui.layer_choice import LayerChoice
 from napari_segtrain.ui.messages import MessageBar
 from napari_segtrain.ui.overlap import overlay_labels
+from napari_segtrain.ui.results import result_of
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.slice_jump import show_slice, shown_slice
 from napari_segtrain.ui.theme import follow_theme
@@ -85,6 +86,7 @@ class ComparisonWidget(QWidget):
         self._edit = ""
         self._comparison: Comparison | None = None
         self._watch = LabelWatch(self._session, self)
+        self._settling = QTimer(self, singleShot=True, interval=0)
         self.ask_path: Callable[[], Path | None] = self._ask_path
         accept = is_choosable
         self.truth_choice = LayerChoice(napari_viewer, Labels, accept=accept)
@@ -214,6 +216,7 @@ class ComparisonWidget(QWidget):
         self.truth_choice.layers_changed.connect(self._on_layers_changed)
         self.prediction_choice.layers_changed.connect(self._on_layers_changed)
         self.view.slice_asked.connect(self._on_view_slice_asked)
+        self._settling.timeout.connect(self._preselect)
         self._watch.edited.connect(self._on_watch_edited)
         self._watch.moved.connect(self._on_watch_moved)
         viewer = self._session.viewer
@@ -222,7 +225,10 @@ class ComparisonWidget(QWidget):
                 viewer.dims.events[name].connect(self._on_dims_changed)
 
     def _preselect(self) -> None:
-        """Choose the likely pair where the user has not chosen yet."""
+        """Choose the likely pair where the user has not chosen yet.
+
+        Layers are known as results only after they were added.
+        """
         choices = (self.truth_choice, self.prediction_choice)
         if self.is_running or any(choice.is_chosen_by_user for choice in choices):
             return
@@ -255,6 +261,7 @@ class ComparisonWidget(QWidget):
         request = Request(
             overlaid,
             (truth.data, prediction.data),
+            origin=result_of(prediction),
             target=self.target_choice.currentData(),
             objects=self.objects_box.isChecked(),
         )
@@ -333,6 +340,8 @@ class ComparisonWidget(QWidget):
         if self.errors_box.isChecked():
             self._show_errors()
         self.view.set_present(self._present())
+        if comparison.hint:
+            self.messages.show_text("warning", comparison.hint)
         self.stale_bar.clear()
         if not self._edit:
             self._watch.expect(comparison.sums)
@@ -381,6 +390,7 @@ class ComparisonWidget(QWidget):
     def _on_layers_changed(self) -> None:
         self._check_removed()
         self._preselect()
+        self._settling.start()
         self._show_state()
 
     def _check_removed(self) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_segtrain.ui.class_metadata import PLUGIN_KEY
+from napari_segtrain.ui.class_metadata import PLUGIN_KEY, RESULT_KEY
+from napari_segtrain.ui.results import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,28 +18,26 @@ if TYPE_CHECKING:
 
     from napari_segtrain.image import LazyArray
 
-RESULT_KEY = "result"
-ERRORS = "errors"
+_ERRORS = "errors"
 _OPACITY = 0.8
 
 
 def is_error_map(layer: Any) -> bool:
-    """Whether a layer is an error map of this plugin."""
-    return result_kind(layer) == ERRORS
-
-
-def result_kind(layer: Any) -> str | None:
-    """What result of this plugin a layer is; ``None`` when it is none."""
+    """Whether a layer is an error map of this plugin, or a copy of one."""
     plugin = layer.metadata.get(PLUGIN_KEY)
     result = plugin.get(RESULT_KEY) if isinstance(plugin, dict) else None
-    kind = result.get("kind") if isinstance(result, dict) else None
-    return str(kind) if kind else None
+    return isinstance(result, dict) and result.get("kind") == _ERRORS
 
 
 def find_error_map(viewer: ViewerModel) -> Labels | None:
-    """Topmost error map of a viewer."""
-    layers = (layer for layer in reversed(viewer.layers) if is_error_map(layer))
-    return next(layers, None)
+    """Topmost error map of a viewer; copies of one are none."""
+    for layer in reversed(viewer.layers):
+        if (
+            isinstance(layer, Labels)
+            and (result_of(layer) or {}).get("kind") == _ERRORS
+        ):
+            return layer
+    return None
 
 
 def show_error_map(
@@ -95,7 +94,8 @@ def _update(
 def _describe(layer: Labels, source: tuple[str, str]) -> None:
     truth, prediction = source
     result = {
-        "kind": ERRORS,
+        "kind": _ERRORS,
+        "layer_id": str(layer.unique_id),
         "ground_truth": truth,
         "source": prediction,
         "name": layer.name,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.ui.error_layer import is_error_map, result_kind
+from napari_segtrain.ui.error_layer import is_error_map
 from napari_segtrain.ui.layers import read_class_table
+from napari_segtrain.ui.results import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Labels
 
-_SEGMENTATION = "segmentation"
 _TRUTH_WORDS = ("truth", "label", "gt", "annotation", "manual")
 
 
@@ -40,18 +40,17 @@ def likely_pair(layers: Sequence[Labels]) -> tuple[Labels, Labels] | None:
     """
     if len(layers) < 2:  # noqa: PLR2004 - a pair
         return None
-    results = [layer for layer in layers if result_kind(layer) == _SEGMENTATION]
+    results = [layer for layer in layers if result_of(layer) is not None]
     prediction = results[0] if results else min(layers, key=_truth_likeness)
     others = [layer for layer in layers if layer is not prediction]
     return max(others, key=lambda layer: _fit(layer, prediction)), prediction
 
 
 def _fit(layer: Labels, prediction: Labels) -> tuple[bool, bool, bool, int]:
-    is_result = result_kind(layer) is not None
     return (
         tuple(layer.data.shape) == tuple(prediction.data.shape),
         _corner(layer) == _corner(prediction),
-        not is_result,
+        result_of(layer) is None,
         _truth_likeness(layer),
     )
 
