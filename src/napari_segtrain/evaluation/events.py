@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from napari_segtrain.control import Event
 from napari_segtrain.evaluation.report import ImageScores
@@ -24,6 +25,8 @@ class BlockScored(EvaluationEvent):
     n_done, n_total : int
         Work done and in all, in voxels; objects count as a second pass.
     """
+
+    is_frequent: ClassVar[bool] = True
 
     name: str
     n_done: int
