@@ -112,7 +112,10 @@ def test_images_follow_the_viewer(qtbot, viewer, folder: Path) -> None:
     assert widget.images.axes_of(other) == "ZYXC"
     viewer.layers["cells"].name = "renamed"
     assert widget.images.item(1, 0).text() == "renamed"
-    widget.images.item(0, 0).setCheckState(Qt.CheckState.Checked)
+    assert widget.images.checked() == [(other, "ZYXC")]
+    widget.images.item(1, 0).setCheckState(Qt.CheckState.Checked)
+    assert len(widget.images.checked()) == 2
+    viewer.add_image(np.zeros((40, 50), np.uint8), name="third")
     assert len(widget.images.checked()) == 2
     viewer.layers.remove("renamed")
     assert widget.images.checked() == [(other, "ZYXC")]

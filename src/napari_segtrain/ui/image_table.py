@@ -36,7 +36,8 @@ class ImageTable(QTableWidget):
     """Image layers with a check mark and their axes, top of the layer list first.
 
     Layers are followed by identity as they are added, removed, renamed and moved.
-    Results of predictions are left out.
+    Until the user checks some, what is selected in the viewer or else the topmost image
+    is checked. Results of predictions are left out.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class ImageTable(QTableWidget):
         self._layers: list[weakref.ref[Image]] = []
         self._checked: weakref.WeakSet[Image] = weakref.WeakSet()
         self._axes: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
+        self._by_user = False
         self._shown: list[tuple[int, str, str]] = []
         self._set_up()
         self._connect()
@@ -75,6 +77,7 @@ class ImageTable(QTableWidget):
 
     def check(self, layers: Sequence[Image]) -> None:
         """Check these layers and no others."""
+        self._by_user = True
         real = [getattr(layer, "__wrapped__", layer) for layer in layers]
         self._checked = weakref.WeakSet(real)
         self._refresh()
@@ -120,7 +123,7 @@ class ImageTable(QTableWidget):
         if not isalive(self):
             return
         before = self.checked()
-        if not self._checked:
+        if not self._by_user or not set(self._checked) & set(self._offered()):
             self._check_first()
         self._refresh()
         if self.checked() != before:
@@ -131,6 +134,7 @@ class ImageTable(QTableWidget):
         if item.column() == _AXES:
             self.set_axes(layer, item.text())
             return
+        self._by_user = True
         if item.checkState() == Qt.CheckState.Checked:
             self._checked.add(layer)
         else:
@@ -147,7 +151,8 @@ class ImageTable(QTableWidget):
         viewer, offered = self._session.viewer, self._offered()
         if viewer is not None:
             selected = [layer for layer in offered if layer in viewer.layers.selection]
-            self._checked.update(selected or offered[:1])
+            self._checked = weakref.WeakSet(selected or offered[:1])
+            self._by_user = False
 
     def _refresh(self) -> None:
         layers = self._offered()
