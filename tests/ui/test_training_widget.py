@@ -17,6 +17,8 @@ from tests.training.tasks import disks, make_config
 from napari_segtrain import load_model
 from napari_segtrain.cli.app import main
 from napari_segtrain.config import IterationsLength
+from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.ui.layers import write_class_table
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.training_widget import TrainingWidget
 
@@ -262,3 +264,50 @@ def test_an_export_that_cannot_be_written(qtbot, dock, tmp_path, monkeypatch) ->
     qtbot.waitUntil(lambda: dock.messages.text != "", timeout=WAIT)
     assert dock.messages.level == "error"
     assert exports.isEnabled()
+
+
+def test_samples_that_disagree_are_shown_before_start(qtbot, viewer, dock) -> None:
+    image, labels = disks((96, 96), 1)
+    viewer.add_image(image, name="more disks")
+    more = viewer.add_labels(labels, name="more truth")
+    table = dock.setup_page.samples.table
+    table.add_button.click()
+    assert len(table.rows()) == 2
+    for layer, name in ((viewer.layers["truth"], "disk"), (more, "nucleus")):
+        dock.setup_page.samples.classes.set_layer(layer)
+        rows = (
+            ClassInfo(0, "background", "#000000", "background"),
+            ClassInfo(1, name, "#ff0000"),
+        )
+        write_class_table(layer, ClassTable(rows))
+    dock.setup_page.form.changed.emit()
+    view = dock.setup_page.plan_view
+    qtbot.waitUntil(
+        lambda: any("nucleus" in text for text in view.remarks()), timeout=WAIT
+    )
+
+
+def test_the_plan_follows_the_brush(qtbot, viewer, dock) -> None:
+    viewer.layers["truth"].data = np.zeros((96, 96), np.uint8)
+    view = dock.setup_page.plan_view
+    qtbot.waitUntil(lambda: "empty" in " ".join(view.remarks()), timeout=WAIT)
+    layer = viewer.layers["truth"]
+    layer.brush_size = 30
+    layer.paint((30, 30), 1)
+    layer.paint((70, 70), 2)
+    until_planned(qtbot, dock)
+    assert view.remarks() == [] or "empty" not in " ".join(view.remarks())
+
+
+def test_the_classes_are_those_of_the_active_labels(qtbot, viewer, dock) -> None:
+    image, labels = disks((96, 96), 1)
+    viewer.add_image(image, name="more disks")
+    more = viewer.add_labels(labels, name="more truth")
+    section = dock.setup_page.samples
+    section.table.add_button.click()
+    viewer.layers.selection.active = viewer.layers["truth"]
+    assert section.classes.layer is viewer.layers["truth"]
+    viewer.layers.selection.active = more
+    assert section.classes.layer is more
+    viewer.layers.selection.active = viewer.layers["disks"]
+    assert section.classes.layer is section.table.labels()[0]

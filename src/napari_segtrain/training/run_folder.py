@@ -66,7 +66,10 @@ class RunFolder:
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"The folder {path} cannot be made: {error}.") from error
+            raise OutputError(
+                f"The folder {path} cannot be made ({error.strerror or error}); choose "
+                "another place, or check who may write there."
+            ) from error
         return cls(path)
 
     @classmethod
