@@ -131,9 +131,13 @@ def test_colors(qtbot, table, layer) -> None:
     assert not table.grid.findChildren(QColorDialog)
 
 
-def test_roles(table, layer) -> None:
+def test_roles(qtbot, table, layer) -> None:
     choose(role_box(table, 2), "unlabelled")
     assert stored(layer).unlabelled_values == (2,)
+    settle(qtbot, table)
+    assert table.sentence.text() == (
+        "0 is background: 1\u202f600 of 10\u202f000 voxels are labelled."
+    )
     choose(role_box(table, 1), "background")
     roles = {row.value: row.role for row in stored(layer).rows}
     assert roles[1] == "background"

@@ -89,9 +89,10 @@ def test_new_labels_fit_images_of_every_kind(viewer, shape, options, axes) -> No
 
 def test_every_channel_shows_the_labels(viewer) -> None:
     layer = add_labels(viewer, add(viewer, 5, 3, 30, 40), axes="ZCYX")
-    layer.data[:] = 1
+    layer.data[:] = np.arange(1, 6).reshape(5, 1, 1, 1)
     for z, c in itertools.product(range(5), range(3)):
-        assert layer.get_value((z, c, 10, 10)) == 1
+        viewer.dims.set_point((0, 1), (z, c))
+        assert layer.get_value((z, c, 10, 10), world=True) == z + 1
 
 
 def test_labels_of_a_level(viewer) -> None:

@@ -17,8 +17,11 @@ from napari_segtrain.ui.layers import guess_axes, labels_from_layer
 from napari_segtrain.ui.strokes import Frame, Stroke, changed_facts, read_stroke
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari.layers import Labels
 
+    from napari_segtrain.axes import ZYX
     from napari_segtrain.image import LabelImage
     from napari_segtrain.ui.worker import Failure
 
@@ -30,19 +33,37 @@ _MAX_LOOKED_AT = 1 << 28
 _DELAY_MS = 500
 
 
-def count_labels(labels: LabelImage) -> tuple[LabelFacts, ...]:
-    """Count label values, item by item; reads everything but untouched stores."""
+def count_labels(
+    labels: LabelImage, unlabelled: Collection[int] = ()
+) -> tuple[LabelFacts, ...]:
+    """Count label values, item by item; reads everything but untouched stores.
+
+    Parameters
+    ----------
+    labels : LabelImage
+    unlabelled : collection of int
+        Values that are known to be no labels.
+    """
     items = labels.items()
     if getattr(labels.array, "nchunks_initialized", None) == 0:
-        return tuple(_empty(item.shape) for item in items)
-    return tuple(inspect_labels(item, name=labels.name) for item in items)
+        return tuple(_empty(item.shape, unlabelled) for item in items)
+    return tuple(
+        inspect_labels(item, name=labels.name, unlabelled=unlabelled) for item in items
+    )
 
 
-def _empty(shape: tuple[int, int, int]) -> LabelFacts:
+def _empty(shape: ZYX, unlabelled: Collection[int]) -> LabelFacts:
     n_z, n_y, n_x = shape
-    n_slice = n_y * n_x
-    zeros = (0,) * n_z
-    return LabelFacts({0: n_z * n_slice}, zeros, (n_slice,) * n_z, 0.0, is_drawn=False)
+    n_voxels = (n_y * n_x,) * n_z
+    return LabelFacts(
+        counts={0: sum(n_voxels)},
+        n_labelled=(0,) * n_z,
+        n_zero=n_voxels,
+        n_covered=n_voxels,
+        one_blob_share=0.0,
+        is_drawn=False,
+        unlabelled=tuple(unlabelled),
+    )
 
 
 class ClassCounts(QObject):
@@ -73,6 +94,7 @@ class ClassCounts(QObject):
         self._undone: deque[Stroke] = deque(maxlen=_N_UNDONE)
         self._missed: list[tuple[Stroke, bool]] = []
         self._n_looked_at = 0
+        self._unlabelled: tuple[int, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._follow_undo)
@@ -95,9 +117,24 @@ class ClassCounts(QObject):
         """The layer that is counted."""
         return None if self._layer is None else self._layer()
 
-    def set_layer(self, layer: Labels | None) -> None:
-        """Count another layer, or none."""
+    def set_unlabelled(self, values: Collection[int]) -> None:
+        """Say which values other than 0 are no labels."""
+        found = tuple(sorted(set(values) - {0}))
+        if found != self._unlabelled:
+            self._unlabelled = found
+            self.recount()
+
+    def set_layer(self, layer: Labels | None, unlabelled: Collection[int] = ()) -> None:
+        """Count another layer, or none.
+
+        Parameters
+        ----------
+        layer : napari Labels layer, optional
+        unlabelled : collection of int
+            Values other than 0 that are no labels.
+        """
         self._disconnect()
+        self._unlabelled = tuple(sorted(set(unlabelled) - {0}))
         self._layer = None if layer is None else weakref.ref(layer)
         self._forget()
         if layer is not None:
@@ -119,7 +156,8 @@ class ClassCounts(QObject):
             return
         self._frame = Frame(guess_axes(layer), tuple(layer.data.shape))
         self._missed.clear()
-        self._job.ask(lambda: count_labels(labels), delay=delay)
+        unlabelled = self._unlabelled
+        self._job.ask(lambda: count_labels(labels, unlabelled), delay=delay)
 
     def _forget(self) -> None:
         self._job.forget()

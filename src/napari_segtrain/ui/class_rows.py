@@ -53,6 +53,11 @@ class Said:
     zero: ZeroSetting = "auto"
     is_objects: bool | None = None
 
+    @property
+    def unlabelled(self) -> tuple[int, ...]:
+        """Values that are said to be no labels."""
+        return tuple(row.value for row in self.rows if row.role == "unlabelled")
+
     def row(self, value: int) -> ClassInfo | None:
         """What is said of a value."""
         return next((row for row in self.rows if row.value == value), None)

@@ -113,7 +113,7 @@ class ClassTableWidget(QWidget):
             before.events.metadata.disconnect(self._on_layer_metadata)
         self._said = Said() if layer is None else read_said(layer)
         self.problem_label.hide()
-        self.counts.set_layer(layer)
+        self.counts.set_layer(layer, self._said.unlabelled)
         if layer is not None:
             layer.events.selected_label.connect(self._on_layer_selected_label)
             layer.events.metadata.connect(self._on_layer_metadata)
@@ -121,9 +121,8 @@ class ClassTableWidget(QWidget):
 
     def apply_theme(self, theme_id: str) -> None:
         """Take the colors of a theme."""
-        palette = palette_of(theme_id)
-        self.problem_label.setStyleSheet(f"QLabel {{ color: {palette.error} }}")
-        self.sentence.setStyleSheet(f"QLabel {{ color: {palette.muted} }}")
+        color = palette_of(theme_id).error
+        self.problem_label.setStyleSheet(f"QLabel {{ color: {color} }}")
 
     def _set_up_children(self) -> None:
         for zero in _ZEROS:
@@ -187,6 +186,7 @@ class ClassTableWidget(QWidget):
         layer = self.layer
         if isalive(self) and layer is not None and not self._is_storing:
             self._said = read_said(layer)
+            self.counts.set_unlabelled(self._said.unlabelled)
             self._show()
 
     def _on_layer_selected_label(self, _event: Any = None) -> None:
@@ -248,6 +248,7 @@ class ClassTableWidget(QWidget):
 
     def _say(self, said: Said) -> None:
         self._said = said
+        self.counts.set_unlabelled(said.unlabelled)
         self._store()
         self._show()
         self.edited.emit()

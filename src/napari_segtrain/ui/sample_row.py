@@ -252,10 +252,9 @@ class SampleRowWidget(QFrame):
         self._timer.start()
 
     def _on_timer_timeout(self) -> None:
+        _owner = self.window()  # Python must not collect it meanwhile, and this row
         self._watch()
         problem = self.problem()
-        if not isalive(self):  # its owner may be collected meanwhile
-            return
         self.status.setText(problem)
         self.status.setToolTip(problem)
         self.status.setVisible(bool(problem))

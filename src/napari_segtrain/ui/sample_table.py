@@ -160,13 +160,14 @@ class SampleTable(QWidget):
         widget, viewer = self.sender(), self._session.viewer
         if not isinstance(widget, SampleRowWidget) or viewer is None:
             return
-        row = widget.row()
+        row, before = widget.row(), self._is_edited
+        self._is_edited = True
         try:
             axes = row.known_axes
             layer = add_labels(viewer, row.images[0], axes=axes, level=row.level)
         except (DataError, ValueError, IndexError):
+            self._is_edited = before
             return  # the row says already what is wrong with its axes
-        self._is_edited = True
         widget.labels_choice.set_layer(layer)
         self.labels_added.emit(layer)
 
