@@ -176,6 +176,12 @@ def test_the_tour(qtbot, viewer, dock, models: Path) -> None:
     """From the sample to a result beside its ground truth."""
     viewer.open_sample("napari-segtrain", "axons_strokes")
     assert [layer.name for layer, _ in dock.images.checked()] == ["axons test"]
+    row = np.array([layer.extent.world for layer in viewer.layers])
+    middle = (row[:, 0].min(axis=0) + row[:, 1].max(axis=0)) / 2
+    qtbot.waitUntil(
+        lambda: np.allclose(viewer.scene.camera.center[1:], middle, atol=1),
+        timeout=WAIT,
+    )
     choose(qtbot, dock, viewer, models / "1")
     predicted(qtbot, dock)
     result = viewer.layers["axons test segmentation"]

@@ -138,7 +138,7 @@ class PredictionWidget(QWidget):
             self.scope, self.maps_box, self.form,
         ):  # fmt: skip
             column.addWidget(widget)
-        column.addStretch()
+        column.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import napari
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_segtrain.axes import spatial_axes
 from napari_segtrain.data.samples import SAMPLES, SampleInfo, sample_dir
@@ -46,7 +48,7 @@ def axons_with_strokes() -> list[LayerTuple]:
         truth = np.asarray(read_labels(folder / "test/label" / path.name).array)
         hidden = _labels(truth + np.uint8(1), "test ground truth", dense, visible=False)
         row.add(_image(path, "axons test"), hidden)
-    return row.layers
+    return row.opened()
 
 
 def axons() -> list[LayerTuple]:
@@ -79,14 +81,14 @@ def _pairs(name: str, n_train: int | None = None) -> list[LayerTuple]:
         _image(path, f"{name} test"),
         _labels(truth, f"{name} test ground truth", table, visible=False),
     )
-    return row.layers
+    return row.opened()
 
 
 class _Row:
     """Images with their labels, one beside the other along X."""
 
     def __init__(self) -> None:
-        self.layers: list[LayerTuple] = []
+        self._layers: list[LayerTuple] = []
         self._n_columns = 0
 
     def add(self, image: Image, labels: Labels) -> None:
@@ -95,8 +97,15 @@ class _Row:
             layer.translate = [0.0] * (image.ndim - 1) + [
                 self._n_columns * image.scale[-1]
             ]
-            self.layers.append(layer.as_layer_data_tuple())
+            self._layers.append(layer.as_layer_data_tuple())
         self._n_columns += image.data.shape[-1] + _GAP
+
+    def opened(self) -> list[LayerTuple]:
+        """Return the layers; an empty viewer will show all of them, not the first."""
+        viewer = napari.current_viewer()
+        if viewer is not None and not viewer.layers:
+            QTimer.singleShot(0, viewer.reset_view)
+        return self._layers
 
 
 def _image(path: Path, name: str) -> Image:
