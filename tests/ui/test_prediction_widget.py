@@ -15,6 +15,7 @@ from tests.training.tasks import disks
 from tests.ui.predictions import WAIT, choose, opened, predicted, trained
 
 from napari_segtrain.config import InferenceConfig
+from napari_segtrain.ui import prediction_run
 from napari_segtrain.ui.prediction_widget import PredictionWidget
 from napari_segtrain.ui.session import session_of
 
@@ -427,3 +428,21 @@ def test_the_dock_loads_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "set()"
+
+
+def test_layers_are_not_drawn_for_every_block(
+    qtbot, viewer, models: Path, folder: Path, monkeypatch
+) -> None:
+    """They are drawn by a timer, here one that never comes to it, and at the end."""
+    monkeypatch.setattr(prediction_run, "REFRESH_MS", 1_000_000)
+    stack = np.stack([disks((64, 64), n)[0] for n in range(2)] * 40)
+    layer = viewer.add_image(stack, name="stack")
+    widget = opened(qtbot, viewer, models / "disks")
+    widget.images.check([layer])
+    drawn: list[object] = []
+    viewer.layers.events.inserted.connect(
+        lambda event: event.value.events.set_data.connect(drawn.append)
+    )
+    predicted(qtbot, widget)
+    assert viewer.layers["stack segmentation"].data[-1].any()
+    assert 0 < len(drawn) < 8

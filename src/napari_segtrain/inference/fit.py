@@ -11,6 +11,7 @@ from napari_segtrain.image import Box, Image, Item, full_box
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari_segtrain.config import InferenceConfig
     from napari_segtrain.inference.protocol import TrainedModel
 
 
@@ -58,6 +59,13 @@ def check_input(
             f"(axes {image.axes}, shape {tuple(image.array.shape)}); choose the same "
             "channels as in training, or another model."
         )
+
+
+def fitted_config(config: InferenceConfig, model: TrainedModel) -> InferenceConfig:
+    """Give a network that is not local tiles of the size it was trained on."""
+    if model.info.is_local or config.tile_size != "auto":
+        return config
+    return config.model_copy(update={"tile_size": model.spec.patch_size})
 
 
 def region(image: Image, slices: tuple[int, int] | None) -> Box:

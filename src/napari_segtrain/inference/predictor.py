@@ -13,7 +13,7 @@ from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Box, Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
-from napari_segtrain.inference.fit import check_fit, chosen_items, region
+from napari_segtrain.inference.fit import check_fit, chosen_items, fitted_config, region
 from napari_segtrain.inference.items import predict_classes, predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
 
@@ -116,7 +116,7 @@ def iter_prediction(
     start = time.perf_counter()
     check_fit(model, image)
     box = region(image, slices)
-    config = _for_model(config, model)
+    config = fitted_config(config, model)
     work = _Work(model, image, config, _Part(box, dict(items or {})), control)
     is_complete = yield from work.run()
     return Prediction(
@@ -128,13 +128,6 @@ def iter_prediction(
         item=dict(items or {}),
         done=work.canvas.done,
     )
-
-
-def _for_model(config: InferenceConfig, model: TrainedModel) -> InferenceConfig:
-    """Give a network that is not local tiles of the size it was trained on."""
-    if model.info.is_local or config.tile_size != "auto":
-        return config
-    return config.model_copy(update={"tile_size": model.spec.patch_size})
 
 
 @dataclass(frozen=True)

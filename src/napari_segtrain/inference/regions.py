@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Box, Image, Item, box_shape
 from napari_segtrain.inference.events import BlockPredicted
-from napari_segtrain.inference.fit import check_fit
+from napari_segtrain.inference.fit import check_fit, fitted_config
 from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
 
@@ -141,9 +141,7 @@ class _Work:
         config: InferenceConfig,
         control: RunControl,
     ) -> None:
-        if not model.info.is_local and config.tile_size == "auto":
-            config = config.model_copy(update={"tile_size": model.spec.patch_size})
-        self._config = config
+        self._config = fitted_config(config, model)
         self._control = control
         self._items = {_key(item.index): item for item in image.items()}
         self._normalization = model.spec.normalization

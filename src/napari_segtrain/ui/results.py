@@ -314,7 +314,8 @@ class PlacedResult:
     def _write_classes(self, *, is_whole: bool) -> None:
         """Say what 0 means, unless the user has changed the table."""
         found = read_class_table(self.labels)
-        if found in (self._table(is_whole=True), self._table(is_whole=False)):
+        ours = (self._table(is_whole=True), self._table(is_whole=False))
+        if found is not None and _uncounted(found) in ours:
             stored = result_of(self.labels) or {}
             is_whole = is_whole or bool(stored.get("is_whole"))
             _store(self.labels, is_whole=is_whole)
@@ -323,11 +324,9 @@ class PlacedResult:
 
     def _table(self, *, is_whole: bool) -> ClassTable:
         """Classes of the result; slices that were left out are no background."""
-        classes = self._canvas.classes
-        rows = tuple(replace(row, n_voxels=0) for row in classes.rows)
+        classes = _uncounted(self._canvas.classes)
         is_partial = classes.zero == "dense" and not is_whole
-        zero = "painted-slices" if is_partial else classes.zero
-        return replace(classes, rows=rows, zero=zero)
+        return replace(classes, zero="painted-slices") if is_partial else classes
 
     def _on_labels_edited(self) -> None:
         """Write nothing over what a script or another plugin enters."""
@@ -336,6 +335,11 @@ class PlacedResult:
     def _on_labels_set(self) -> None:
         if self.labels.data is not self._canvas.labels:
             self._canvas.is_closed = True
+
+
+def _uncounted(table: ClassTable) -> ClassTable:
+    rows = tuple(replace(row, n_voxels=0) for row in table.rows)
+    return replace(table, rows=rows)
 
 
 def _store(layer: Layer, **values: Any) -> None:
