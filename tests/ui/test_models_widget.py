@@ -122,8 +122,8 @@ def test_details_are_read_when_they_are_looked_at(qtbot, dock) -> None:
     widget = dock(finished_run)
     assert widget.details.text() == ""
     widget.folding.unfold()
-    qtbot.waitUntil(lambda: "network: unet" in widget.details.text(), timeout=WAIT)
-    assert "classes: 0 background, 1 foreground" in widget.details.text()
+    qtbot.waitUntil(lambda: "unet 2D" in widget.details.text(), timeout=WAIT)
+    assert "0 background, 1 foreground" in widget.details.text()
 
 
 def test_a_damaged_model_says_so(qtbot, dock, folder: Path) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +38,8 @@ def is_one_blob_each(
     float
         Between 0 and 1; 0 when none of the values is there.
     """
+    from scipy import ndimage
+
     wanted = np.unique(np.asarray(values))
     possible = wanted.astype(labels.dtype)
     chosen = _spread(possible[possible == wanted])

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 MAX_COVERAGE = 0.25
 """Strokes cover at most this share of a slice."""
@@ -63,11 +62,15 @@ def look_drawn(plane: npt.NDArray[Any]) -> bool:
 
 def _open_share(ground: npt.NDArray[np.bool_]) -> float:
     """Share of the ground that is in its largest connected component."""
+    from scipy import ndimage
+
     components, _ = ndimage.label(ground)
     return float(np.bincount(components[ground]).max() / ground.sum())
 
 
 def _form(mask: npt.NDArray[np.bool_]) -> _Form:
+    from scipy import ndimage
+
     rows, columns = ndimage.find_objects(mask.astype(np.uint8))[0]
     mask = np.pad(mask[rows, columns], 1)
     components, n = ndimage.label(mask, np.ones((3, 3)))

@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_segtrain.ui.docks import open_dock
 from napari_segtrain.ui.folding import Folding
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.messages import MessageBar
 from napari_segtrain.ui.model_list import ModelList
+from napari_segtrain.ui.plan_words import rows_html
 from napari_segtrain.ui.question_bar import QuestionBar
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.training_run import TrainingRun
@@ -75,6 +83,8 @@ class ModelsWidget(QWidget):
             flags.TextSelectableByMouse | flags.TextSelectableByKeyboard
         )
         self.folding.set_widget(self.details)
+        policy = QSizePolicy.Policy
+        self.folding.setSizePolicy(policy.Preferred, policy.Maximum)
         grid = QGridLayout()
         grid.setSpacing(4)
         for number, button in enumerate(self.buttons()):
@@ -151,7 +161,9 @@ class ModelsWidget(QWidget):
             self._describer.ask(partial(_description, run.path), delay=_DETAILS_DELAY)
 
     def _on_describer_succeeded(self, lines: list[str]) -> None:
-        self.details.setText("\n".join(lines))
+        pairs = (line.partition(": ") for line in lines)
+        rows = [(name[:1].upper() + name[1:], text) for name, _, text in pairs]
+        self.details.setText(rows_html(rows))
 
     def _on_describer_failed(self, failure: Failure) -> None:
         self.details.setText(failure.text)

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtGui import QImage
 
-from napari_segtrain.evaluation.overlay import merge_channels, paint_classes
 from napari_segtrain.image import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ def pictures_of(patch: Patch, classes: ClassTable) -> tuple[QImage, QImage, QIma
 
     Foreground classes have their colors; what is not labelled is dim and hatched.
     """
+    from napari_segtrain.evaluation.overlay import merge_channels, paint_classes
+
     pixels = merge_channels(list(patch.image))
     truth = paint_classes(pixels, patch.truth, classes)
     _dim(truth, patch.truth == IGNORE_INDEX)
