@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from qtpy.compat import isalive
 from qtpy.QtCore import QThreadPool
@@ -12,6 +14,7 @@ from tests.training.tasks import disks, make_config
 
 from napari_segtrain import load_model, resume
 from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.training_run import TrainingRun
 from napari_segtrain.ui.training_widget import TrainingWidget
 
 WAIT = 60_000
@@ -172,3 +175,25 @@ def test_the_session_outlives_the_dock_but_not_the_viewer(qtbot, viewer) -> None
     run = start(qtbot, widget, "run")
     until_ended(qtbot, run)
     assert session_of(viewer).training is run
+
+
+def alive(kind: type) -> int:
+    gc.collect()
+    return sum(type(found) is kind for found in gc.get_objects())
+
+
+def open_train_and_close(qtbot, viewer, name: str) -> int:
+    """Number of threads after a training whose dock was opened and closed."""
+    widget = open_dock(viewer, 5)
+    until_ended(qtbot, start(qtbot, widget, name))
+    qtbot.waitUntil(lambda: not widget.setup_page.is_planning, timeout=WAIT)
+    viewer.window.remove_dock_widget(widget)
+    qtbot.waitUntil(lambda: not isalive(widget), timeout=WAIT)
+    return psutil.Process().num_threads()
+
+
+def test_runs_and_docks_leave_nothing_behind(qtbot, viewer) -> None:
+    n_threads = [open_train_and_close(qtbot, viewer, f"run {n}") for n in range(4)]
+    assert n_threads[-1] <= n_threads[0] + 1
+    assert alive(TrainingWidget) == 0
+    assert alive(TrainingRun) == 1

@@ -85,6 +85,11 @@ class SetupPage(QWidget):
         """Name that the user gave, or one after the image."""
         return self.name_field.text().strip() or self.name_field.placeholderText()
 
+    @property
+    def is_planning(self) -> bool:
+        """Whether a plan is on its way."""
+        return self._timer.isActive() or self._planner.is_busy
+
     def set_training(self, *, is_running: bool) -> None:
         """Leave the processor to a training while one runs."""
         was_running, self._is_training = self._is_training, is_running
