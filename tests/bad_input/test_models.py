@@ -160,6 +160,7 @@ def no_zip(bundle: Path, target: Path) -> None:  # noqa: ARG001
 
 
 def damaged_zip(bundle: Path, target: Path) -> None:
+    (bundle / "thumbnail.png").unlink()
     zipped(bundle, target).close()
     content = bytearray(target.read_bytes())
     middle = len(content) // 2
@@ -173,7 +174,7 @@ def damaged_zip(bundle: Path, target: Path) -> None:
         (climbing_zip, "not safe|'../hacked.txt'"),
         (absolute_zip, "not safe|'/tmp/hacked.txt'"),
         (linked_zip, "not safe|'link'"),
-        (crowded_zip, "102 files|two"),
+        (crowded_zip, "103 files|two"),
         (swollen_zip, "model.yaml is larger"),
         (foreign_zip, "no model.yaml"),
         (no_zip, "no readable model"),
