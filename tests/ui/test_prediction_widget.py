@@ -150,7 +150,7 @@ def test_channels_in_one_layer(qtbot, viewer, models: Path, folder: Path) -> Non
     widget.images.set_axes(layer, "CYX")
     widget.images.check([layer])
     choose(qtbot, widget, viewer, models / "two")
-    assert widget.channels_box.currentIndex() == 0
+    assert widget.sources.channels_box.currentIndex() == 0
     predicted(qtbot, widget)
     result = viewer.layers["both segmentation"]
     assert (result.data == truth).mean() > 0.97
@@ -160,16 +160,16 @@ def test_channels_as_several_layers(qtbot, viewer, models: Path, folder: Path) -
     image, truth = disks((80, 90), 7)
     viewer.add_image(image, name="more cells")
     widget = opened(qtbot, viewer, models / "two")
-    assert widget.channels_box.currentText() == "One layer for each channel"
-    (row,) = widget.rows.rows()
+    assert widget.sources.channels_box.currentText() == "One layer for each channel"
+    (row,) = widget.sources.rows.rows()
     assert {choice.layer().name for choice in row.choices} == {"cells", "more cells"}
     predicted(qtbot, widget)
     (name,) = labels_of(viewer)
     assert (viewer.layers[name].data == truth).mean() > 0.97
-    widget.rows.add_button.click()
-    assert len(widget.rows.sources()) == 2
-    widget.rows.rows()[1].remove_button.click()
-    assert len(widget.rows.sources()) == 1
+    widget.sources.rows.add_button.click()
+    assert len(widget.sources.rows.sources()) == 2
+    widget.sources.rows.rows()[1].remove_button.click()
+    assert len(widget.sources.rows.sources()) == 1
 
 
 def test_a_frame_of_a_movie(qtbot, viewer, models: Path, folder: Path) -> None:

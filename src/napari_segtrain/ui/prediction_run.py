@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Literal
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segtrain.image import Image
-from napari_segtrain.ui.prediction_work import (
+from napari_segtrain.ui.placed_result import PlacedResult
+from napari_segtrain.ui.prediction_events import (
     Job,
     LayerBegun,
     LayerEnded,
     Order,
     Outcome,
     Progress,
-    iter_jobs,
 )
-from napari_segtrain.ui.results import Origin, PlacedResult, find_former
+from napari_segtrain.ui.prediction_work import iter_jobs
+from napari_segtrain.ui.results import Origin, find_former
 from napari_segtrain.ui.scope import Scope
 from napari_segtrain.ui.worker import Failure, Task, start_task
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFrame,
     QLabel,
     QScrollArea,
@@ -18,13 +17,13 @@ from qtpy.QtWidgets import (
 
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.channel_rows import ChannelRows, Source
 from napari_segtrain.ui.forms import ConfigForm
-from napari_segtrain.ui.image_table import ImageTable
+from napari_segtrain.ui.image_sources import ImageSources
 from napari_segtrain.ui.layers import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.messages import MessageBar
 from napari_segtrain.ui.model_choice import ModelChoice
 from napari_segtrain.ui.prediction_controls import PredictionControls
+from napari_segtrain.ui.prediction_events import Order
 from napari_segtrain.ui.prediction_fit import (
     best_level,
     check_choice,
@@ -36,7 +35,6 @@ from napari_segtrain.ui.prediction_run import (
     prediction_of,
     start_prediction,
 )
-from napari_segtrain.ui.prediction_work import Order
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.results import Origin
 from napari_segtrain.ui.scope_box import ScopeBox, looked_at
@@ -47,9 +45,8 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
     from napari_segtrain.image import Image
+    from napari_segtrain.ui.channel_rows import Source
     from napari_segtrain.ui.worker import Failure
-
-_ONE_LAYER, _SEVERAL_LAYERS = range(2)
 
 
 class PredictionWidget(QWidget):
@@ -65,9 +62,8 @@ class PredictionWidget(QWidget):
         super().__init__()
         self._session = session_of(napari_viewer)
         self.model = ModelChoice(napari_viewer)
-        self.images = ImageTable(napari_viewer)
-        self.rows = ChannelRows(napari_viewer)
-        self.channels_box = QComboBox()
+        self.sources = ImageSources(napari_viewer)
+        self.images = self.sources.table
         self.scope = ScopeBox()
         self.maps_box = QCheckBox("Probability &map")
         self.form = ConfigForm(InferenceConfig, hidden=("probabilities",))
@@ -75,7 +71,6 @@ class PredictionWidget(QWidget):
         self.messages = MessageBar()
         self.note = QLabel()
         self._run: PredictionRun | None = None
-        self._by_user = False
         self._levelled: tuple[Any, ...] = ()
         self._build_layout()
         self._connect()
@@ -121,10 +116,6 @@ class PredictionWidget(QWidget):
 
     def _build_layout(self) -> None:
         self.setAcceptDrops(True)
-        self.channels_box.addItems(
-            ["Channels in one layer", "One layer for each channel"]
-        )
-        self.channels_box.setAccessibleName("Where channels are")
         self.maps_box.setToolTip("Also add a layer with the probability of each class")
         self.note.setWordWrap(True)
         self.note.setTextFormat(Qt.TextFormat.PlainText)
@@ -134,7 +125,7 @@ class PredictionWidget(QWidget):
         column.setSpacing(6)
         for widget in (
             _title("Model"), self.model,
-            _title("Images"), self.channels_box, self.images, self.rows,
+            _title("Images"), self.sources,
             self.scope, self.maps_box, self.form,
         ):  # fmt: skip
             column.addWidget(widget)
@@ -153,37 +144,17 @@ class PredictionWidget(QWidget):
         self.model.changed.connect(self._on_model_changed)
         self.model.refused.connect(self._on_model_refused)
         self.model.failed.connect(self._on_failed)
-        self.images.changed.connect(self._look)
-        self.rows.changed.connect(self._look)
+        self.sources.changed.connect(self._look)
         self.scope.changed.connect(self._look)
         self.form.changed.connect(self._look)
-        self.channels_box.activated.connect(self._on_channels_activated)
         self.controls.start_asked.connect(self.start)
         self.controls.stop_asked.connect(self._on_stop_asked)
 
     def _on_model_changed(self) -> None:
         self.messages.clear()
         info = self.model.info
-        n_channels = 1 if info is None else info.n_channels or 1
-        if info is not None and n_channels > 1:
-            numbers = [f"channel {n}" for n in range(1, n_channels + 1)]
-            self.rows.set_channels(info.channel_names or numbers)
-        if not self._by_user:
-            self.channels_box.setCurrentIndex(self._guess_channels(n_channels))
-        self._look()
-
-    def _guess_channels(self, n_channels: int) -> int:
-        """Whether the viewer has a layer with as many channels, or one for each."""
-        layers = self.images.layers()
-        has_one = any(
-            _n_channels(layer, self.images.axes_of(layer)) == n_channels
-            for layer in layers
-        )
-        is_several = n_channels > 1 and not has_one and len(layers) > 1
-        return _SEVERAL_LAYERS if is_several else _ONE_LAYER
-
-    def _on_channels_activated(self) -> None:
-        self._by_user = True
+        if info is not None:
+            self.sources.set_channels(info.n_channels or 1, info.channel_names)
         self._look()
 
     def _on_model_refused(self, text: str) -> None:
@@ -222,12 +193,7 @@ class PredictionWidget(QWidget):
         """Show what belongs to the choice, and say what does not fit."""
         if self._run is None:
             self.messages.clear()
-        info = self.model.info
-        has_channels = info is not None and (info.n_channels or 1) > 1
-        self.channels_box.setVisible(has_channels)
-        self.images.setVisible(not self._is_several)
-        self.rows.setVisible(self._is_several)
-        sources = self._sources()
+        sources = self.sources.sources()
         self.scope.set_sizes(*_sizes_of(sources, self.scope.level))
         self._choose_level(sources)
         self._show_note(sources)
@@ -244,17 +210,6 @@ class PredictionWidget(QWidget):
             levels = range(len(layer.data))
             sizes = [voxel_size(layer, axes, level=level) for level in levels]
             self.scope.set_level(best_level(info, sizes))
-
-    @property
-    def _is_several(self) -> bool:
-        is_chosen = self.channels_box.currentIndex() == _SEVERAL_LAYERS
-        info = self.model.info
-        return is_chosen and info is not None and (info.n_channels or 1) > 1
-
-    def _sources(self) -> list[Source]:
-        if self._is_several:
-            return self.rows.sources()
-        return [((layer,), axes) for layer, axes in self.images.checked()]
 
     def _show_note(self, sources: list[Source]) -> None:
         try:
@@ -285,7 +240,7 @@ class PredictionWidget(QWidget):
         SegtrainError
             When something is missing or does not fit.
         """
-        sources = self._sources()
+        sources = self.sources.sources()
         images = [self._image(source) for source in sources]
         check_choice(self.model.info, images)
         pairs = zip(sources, images, strict=True)
@@ -339,11 +294,6 @@ def _sizes_of(sources: list[Source], level: int) -> tuple[dict[str, int], list[s
 
 def _level_text(number: int, shape: tuple[int, ...]) -> str:
     return f"{number}: " + " × ".join(map(str, shape))
-
-
-def _n_channels(layer: ImageLayer, axes: str) -> int:
-    data = layer.data[0] if layer.multiscale else layer.data
-    return int(data.shape[axes.index("C")]) if "C" in axes else 1
 
 
 def _title(text: str) -> QLabel:

@@ -2,189 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from napari_segtrain.config import InferenceConfig
-from napari_segtrain.control import Event, RunControl
 from napari_segtrain.errors import PredictionError, SegtrainError
-from napari_segtrain.image import Image
+from napari_segtrain.ui.model_cache import ModelCache
+from napari_segtrain.ui.prediction_events import (
+    Job,
+    LayerBegun,
+    LayerEnded,
+    Order,
+    Outcome,
+    Progress,
+)
 from napari_segtrain.ui.result_canvas import (
     ResultCanvas,
     bytes_per_voxel,
     fingerprint_of,
     labels_dtype,
 )
-from napari_segtrain.ui.results import Former
-from napari_segtrain.ui.scope import Frame, Scope, frame_of
+from napari_segtrain.ui.scope import Frame, frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     import numpy.typing as npt
 
+    from napari_segtrain.control import Event, RunControl
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import Region
     from napari_segtrain.models import Model
     from napari_segtrain.ui.result_canvas import Probabilities
+    from napari_segtrain.ui.results import Former
 
 _MEMORY_SHARE = 0.8
 _GB = 1e9
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One image to predict.
-
-    Parameters
-    ----------
-    image : Image
-        What is predicted.
-    axes : str
-        Letters of the result.
-    scope : Scope
-        The part.
-    former : Former, optional
-        Result that may be gone on with.
-    """
-
-    image: Image
-    axes: str
-    scope: Scope
-    former: Former | None = None
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is done with each image.
-
-    Parameters
-    ----------
-    model : Path
-        What is applied.
-    config : InferenceConfig
-        How; its memory limit holds for results as well.
-    """
-
-    model: Path
-    config: InferenceConfig
-
-
-@dataclass(frozen=True, eq=False)
-class LayerBegun(Event):
-    """The first block of an image is there.
-
-    Parameters
-    ----------
-    number : int
-        Of the job.
-    canvas : ResultCanvas
-        Arrays to show.
-    """
-
-    number: int
-    canvas: ResultCanvas
-
-
-@dataclass(frozen=True)
-class Progress(Event):
-    """Tiles went through the network.
-
-    Parameters
-    ----------
-    number : int
-        Of the job.
-    share : float
-        Share of all jobs that is done, 0 to 1.
-    seconds : float
-        Since the first job began.
-    """
-
-    is_frequent: ClassVar[bool] = True
-
-    number: int
-    share: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class LayerEnded(Event):
-    """Nothing is painted into the arrays of a job any more.
-
-    Parameters
-    ----------
-    number : int
-        Of the job.
-    is_complete : bool
-        False when stopped or failed.
-    fingerprint : str
-        Of the labels.
-    model_state : str
-        State of the model file.
-    """
-
-    number: int
-    is_complete: bool
-    fingerprint: str
-    model_state: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a prediction ended.
-
-    Parameters
-    ----------
-    n_complete : int
-        Jobs that were completed.
-    seconds : float
-        Time used, without loading the model.
-    """
-
-    n_complete: int
-    seconds: float
-
-
-class ModelCache:
-    """The model that was used last, in memory.
-
-    It is read again when its path is another or its files have changed.
-    """
-
-    def __init__(self) -> None:
-        self._state = ""
-        self._model: Model | None = None
-
-    def load(self, path: Path) -> tuple[Model, str]:
-        """Return a model and the state of its files."""
-        from napari_segtrain.workflows.models import load_model
-
-        state = state_of(path)
-        if self._model is None or state != self._state:
-            self._model = None
-            self._model, self._state = load_model(path), state
-        return self._model, state
-
-
-def state_of(path: Path) -> str:
-    """Path, times and sizes of the files of a model; differs when one changed."""
-    names = (
-        "model.yaml", "weights.safetensors", "model/model.yaml",
-        "model/weights.safetensors", "checkpoints/best.safetensors",
-        "checkpoints/latest.safetensors",
-    )  # fmt: skip
-    parts = [str(path)]
-    for file in (path, *(path / name for name in names)):
-        try:
-            found = file.stat()
-        except OSError:
-            continue
-        if not file.is_dir():
-            parts.append(f"{file.name} {found.st_mtime_ns} {found.st_size}")
-    return "; ".join(parts)
 
 
 _cache = ModelCache()
