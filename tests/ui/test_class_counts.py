@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from napari.layers import Labels
@@ -13,6 +12,7 @@ from napari.layers import Labels
 from napari_segtrain.data.label_facts import LabelFacts
 from napari_segtrain.ui.class_counts import ClassCounts, count_labels
 from napari_segtrain.ui.layers import labels_from_layer
+from napari_segtrain.ui.stored_labels import create_stored_labels
 
 
 @pytest.fixture
@@ -192,31 +192,34 @@ def test_no_layer_is_counted_after_another(qtbot, counts, layer) -> None:
     assert counts.facts is None
 
 
-def test_stored_labels(qtbot, tmp_path) -> None:
-    store = zarr.create_array(
-        str(tmp_path / "a.zarr"), shape=(3, 20, 20), dtype="uint8", chunks=(1, 8, 8)
-    )
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((5, 20, 20), "ZYX"), ((2, 3, 20, 20), "TZYX"), ((20, 20), "YX")],
+)
+def test_stored_labels(qtbot, tmp_path, shape, axes) -> None:
+    store = create_stored_labels(tmp_path / "a.zarr", shape, axes)
     layer = Labels(store)
     counts = ClassCounts()
     counts.set_layer(layer)
     settle(qtbot, counts)
-    check(counts, layer)
-    layer.paint((0, 9, 9), 3)
-    check(counts, layer)
+    everything = labels_from_layer(Labels(np.asarray(store)))
+    assert counts.facts == count_labels(everything)
+    layer.paint((1,) * (len(shape) - 2) + (9, 9), 3)
+    layer.paint((0,) * (len(shape) - 2) + (15, 15), 2)
+    assert numbers(counts.facts) == numbers(
+        count_labels(labels_from_layer(Labels(np.asarray(store))))
+    )
     layer.undo()
     qtbot.wait(1)
     check(counts, layer)
 
 
-def test_an_untouched_store_is_not_read(tmp_path) -> None:
-    store = zarr.create_array(
-        str(tmp_path / "a.zarr"), shape=(9, 20, 20), dtype="uint8", chunks=(1, 8, 8)
-    )
-    labels = labels_from_layer(Labels(store))
-    (found,) = count_labels(labels)
-    store[0, 0, 0] = 1
-    store[0, 0, 0] = 0
-    assert numbers((found,)) == numbers(count_labels(labels))
+def test_slices_on_which_nothing_is_stored_are_not_read(tmp_path) -> None:
+    store = create_stored_labels(tmp_path / "a.zarr", (900, 3000, 3000), "ZYX")
+    store[700, 2000:2005, 2000:2005] = 4
+    (fact,) = count_labels(labels_from_layer(Labels(store)))
+    assert fact.counts == {0: store.size - 25, 4: 25}
+    assert fact.n_labelled[700] == sum(fact.n_labelled) == 25
 
 
 def test_labels_that_cannot_be_counted(qtbot) -> None:

@@ -18,6 +18,7 @@ from napari_segtrain.ui.new_labels import (
     fits_in_memory,
 )
 from napari_segtrain.ui.samples import SampleRow, check_row
+from napari_segtrain.ui.stored_labels import StoredLabels
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_all_of_a_volume_in_3d(viewer) -> None:
 def test_stored_labels(viewer, tmp_path) -> None:
     image = add(viewer, 5, 300, 400, name="a/b: c", scale=(2, 1, 1))
     layer = add_stored_labels(viewer, image, tmp_path / "new")
-    assert isinstance(layer.data, zarr.Array)
+    assert isinstance(layer.data, StoredLabels)
     check_row(SampleRow((image,), layer))
     layer.paint((3, 250, 260), 2)
     path = layer.metadata["segtrain"]["store"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.layers import guess_axes, labels_from_layer
+from napari_segtrain.ui.stored_labels import StoredLabels
 from napari_segtrain.ui.strokes import Frame, Stroke, changed_facts, read_stroke
 
 if TYPE_CHECKING:
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels
 
-    from napari_segtrain.axes import ZYX
-    from napari_segtrain.image import LabelImage
+    from napari_segtrain.image import Item, LabelImage
     from napari_segtrain.ui.worker import Failure
 
 _N_UNDONE = 100
@@ -44,26 +45,69 @@ def count_labels(
     unlabelled : collection of int
         Values that are known to be no labels.
     """
-    items = labels.items()
-    if getattr(labels.array, "nchunks_initialized", None) == 0:
-        return tuple(_empty(item.shape, unlabelled) for item in items)
+    if isinstance(labels.array, StoredLabels):
+        return tuple(
+            _count_stored(item, labels.array, labels.name, unlabelled)
+            for item in labels.items()
+        )
     return tuple(
-        inspect_labels(item, name=labels.name, unlabelled=unlabelled) for item in items
+        inspect_labels(item, name=labels.name, unlabelled=unlabelled)
+        for item in labels.items()
     )
 
 
-def _empty(shape: ZYX, unlabelled: Collection[int]) -> LabelFacts:
-    n_z, n_y, n_x = shape
-    n_voxels = (n_y * n_x,) * n_z
-    return LabelFacts(
-        counts={0: sum(n_voxels)},
-        n_labelled=(0,) * n_z,
-        n_zero=n_voxels,
-        n_covered=n_voxels,
-        one_blob_share=0.0,
-        is_drawn=False,
-        unlabelled=tuple(unlabelled),
+def _count_stored(
+    item: Item, array: StoredLabels, name: str, unlabelled: Collection[int]
+) -> LabelFacts:
+    """Count the slices of an item on which anything is stored."""
+    n_z, n_y, n_x = item.shape
+    shown = array.painted_along(item.axes.index("Z")) if "Z" in item.axes else [0]
+    if not shown:
+        shown = [0]
+    facts = inspect_labels(
+        replace(item, array=_Slices(array, item.axes, shown)),
+        name=name, unlabelled=unlabelled,
+    )  # fmt: skip
+    n_rest = (n_z - len(shown)) * n_y * n_x
+    return replace(
+        facts,
+        counts={**facts.counts, 0: facts.counts.get(0, 0) + n_rest},
+        n_labelled=_spread(facts.n_labelled, shown, n_z, 0),
+        n_zero=_spread(facts.n_zero, shown, n_z, n_y * n_x),
+        n_covered=(n_y * n_x,) * n_z,
     )
+
+
+class _Slices:
+    """Some slices of an array along Z."""
+
+    def __init__(self, array: StoredLabels, axes: str, shown: list[int]) -> None:
+        self._array, self._shown = array, shown
+        self._at = axes.find("Z")
+        self.dtype = array.dtype
+        sizes = list(array.shape)
+        if self._at >= 0:
+            sizes[self._at] = len(shown)
+        self.shape = tuple(sizes)
+
+    def __getitem__(self, key: Any) -> Any:
+        if self._at < 0:
+            return self._array[key]
+        at = self._at - sum(isinstance(part, int) for part in key[: self._at])
+        parts = [
+            self._array[(*key[: self._at], slice(z, z + 1), *key[self._at + 1 :])]
+            for z in self._shown[key[self._at]]
+        ]
+        return np.concatenate(parts, axis=at)
+
+
+def _spread(
+    numbers: tuple[int, ...], shown: list[int], size: int, rest: int
+) -> tuple[int, ...]:
+    spread = [rest] * size
+    for at, number in zip(shown, numbers, strict=True):
+        spread[at] = number
+    return tuple(spread)
 
 
 class ClassCounts(QObject):

@@ -17,6 +17,7 @@ from napari_segtrain.errors import OutputError
 from napari_segtrain.image import ClassInfo
 from napari_segtrain.ui.class_rows import Said, resolve_rows, write_rows
 from napari_segtrain.ui.layers import guess_axes
+from napari_segtrain.ui.stored_labels import StoredLabels, create_stored_labels
 from napari_segtrain.ui.transforms import (
     layer_axes,
     level_factors,
@@ -38,7 +39,6 @@ MAX_BYTES = 256 << 20
 _NEARLY_ALL = 0.9
 """Share of an axis in view from which labels cover all of it."""
 _BRUSH = 10
-_CHUNK = 256
 _SAID = Said(
     (
         ClassInfo(1, "background", "#4363d8", "background"),
@@ -209,22 +209,12 @@ def _free_path(folder: Path, name: str) -> Path:
     return next(folder / n for n in names if not (folder / n).exists())
 
 
-def _stored(path: Path, shape: tuple[int, ...], axes: str) -> LazyArray:
-    import zarr
-
-    chunks = tuple(
-        min(size, _CHUNK) if axis in "YX" else 1
-        for axis, size in zip(axes, shape, strict=True)
-    )
+def _stored(path: Path, shape: tuple[int, ...], axes: str) -> StoredLabels:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        array: LazyArray = zarr.create_array(
-            str(path), shape=shape, dtype="uint8", chunks=chunks, fill_value=0,
-            dimension_names=list(axes.lower()),
-        )  # fmt: skip
+        return create_stored_labels(path, shape, axes)
     except OSError as error:
         raise OutputError(
             f"Labels cannot be stored in {path.parent} ({error.strerror or error}); "
             "choose a folder that you may write to."
         ) from error
-    return array
