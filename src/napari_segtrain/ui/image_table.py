@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _NAME, _AXES = range(2)
 _LEAST_ROWS, _MOST_ROWS = 2, 5
 _ROW_HEIGHT, _HEADER_HEIGHT, _FRAME = 24, 22, 4
+_STYLE = """
+QTableView::indicator:unchecked { border: 1px solid rgba(128, 128, 128, 200) }
+"""
+"""Boxes that can be told from the table, in every theme."""
+
 _AXES_TIP = (
     "One letter per dimension: Z, Y and X, C for channels, T for time; double-click to "
     "change"
@@ -110,6 +115,7 @@ class ImageTable(QTableWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
+        self.setStyleSheet(_STYLE)
 
     def _connect(self) -> None:
         viewer = self._session.viewer
