@@ -56,8 +56,8 @@ test-all: $(STAMP) ## The long tests
 bench: $(STAMP) ## Run the benchmarks
 	$(BIN)/python -m benchmarks
 
-demo: $(STAMP) ## Train, predict and score on bundled images; the results go to demo/
-	$(BIN)/segtrain demo --output demo --overwrite
+demo: $(STAMP) ## Train, predict and compare in napari, on bundled images; see the folder demo
+	$(BIN)/python -m napari_segtrain.ui.demo --output demo --time-budget 75
 
 constraints: $(STAMP) ## Choose new versions for constraints/cpu.txt
 	env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT $(BIN)/python tools/make_constraints.py

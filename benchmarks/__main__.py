@@ -8,7 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import contention, large_volume, loop_overhead, membranes, samples
+from benchmarks import (
+    contention,
+    large_volume,
+    loop_overhead,
+    membranes,
+    samples,
+    viewer,
+)
 
 
 def main() -> None:
@@ -24,6 +31,7 @@ def main() -> None:
         "loop-overhead": loop_overhead.run,
         "contention": contention.run,
         "large-volume": large_volume.run,
+        "viewer": viewer.run,
         "samples": lambda: samples.run(options.seeds),
     }
     with_data = {
