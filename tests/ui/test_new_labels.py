@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import zarr
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_segtrain.errors import OutputError
+from napari_segtrain.errors import DataError, OutputError
 from napari_segtrain.ui import new_labels
 from napari_segtrain.ui.layers import label_box, read_class_table
 from napari_segtrain.ui.new_labels import (
     add_labels,
     add_stored_labels,
     fits_in_memory,
+    open_stored_labels,
 )
 from napari_segtrain.ui.samples import SampleRow, check_row
 from napari_segtrain.ui.stored_labels import StoredLabels
@@ -184,3 +186,21 @@ def test_a_folder_that_cannot_be_written(viewer, tmp_path) -> None:
     with pytest.raises(OutputError, match="choose a folder"):
         add_stored_labels(viewer, add(viewer, 30, 40), tmp_path / "file")
     assert len(viewer.layers) == 1
+
+
+def test_stored_labels_are_opened_again(viewer, tmp_path) -> None:
+    image = add(viewer, 5, 300, 400, scale=(2, 1, 1))
+    layer = add_stored_labels(viewer, image, tmp_path)
+    layer.paint((3, 250, 260), 2)
+    layer.paint((0, 10, 260), 1)
+    path = Path(layer.metadata["segtrain"]["store"])
+    again = open_stored_labels(viewer, image, path)
+    np.testing.assert_array_equal(np.asarray(again.data), np.asarray(layer.data))
+    np.testing.assert_array_equal(again.scale, (2, 1, 1))
+    assert read_class_table(again) == read_class_table(layer)
+    again.paint((4, 10, 10), 2)
+    assert zarr.open_array(str(path), mode="r")[4, 10, 10] == 2
+    with pytest.raises(DataError, match=r"shape \(5, 300, 400\), but the image"):
+        open_stored_labels(viewer, add(viewer, 5, 30, 40, name="other"), path)
+    with pytest.raises(DataError, match="no Zarr array"):
+        open_stored_labels(viewer, image, tmp_path)

@@ -9,8 +9,10 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.ui import new_labels
 from napari_segtrain.ui.layers import write_class_table
 from napari_segtrain.ui.sample_row import SampleRowWidget
 from napari_segtrain.ui.sample_table import SampleTable
@@ -259,6 +261,45 @@ def test_new_training_labels(qtbot, table, viewer) -> None:
     assert made.name == "cells labels"
     assert table.rows() == [SampleRow((cells,), made, axes="YX")]
     assert made.mode == "paint"
+
+
+def test_labels_of_a_large_image(qtbot, table, viewer, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(new_labels, "MAX_BYTES", 500)
+    cells = viewer.add_layer(image())
+    button = first(table).new_button
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(button.where_menu.isVisible)
+    button.where_menu.close()
+    assert table.labels() == []
+    button.make_in_folder(str(tmp_path))
+    (made,) = table.labels()
+    assert made.data.shape == (30, 40)
+    assert table.rows()[0].images == (cells,)
+    store = made.metadata["segtrain"]["store"]
+    viewer.layers.remove(made)
+    button.open_folder(store)
+    assert table.labels()[0].metadata["segtrain"]["store"] == store
+    button.open_folder(str(tmp_path))
+    assert "no Zarr array" in first(table).status.text()
+
+
+def test_folders_are_asked_for_without_blocking(qtbot, table, viewer) -> None:
+    viewer.add_layer(image())
+    button = first(table).new_button
+    for action in button.where_menu.actions()[1:]:
+        action.trigger()
+        dialog = button.findChild(QFileDialog)
+        assert dialog.isVisible()
+        dialog.close()
+        qtbot.waitUntil(lambda: button.findChild(QFileDialog) is None)
+
+
+def test_no_labels_of_impossible_axes(qtbot, table, viewer) -> None:
+    viewer.add_layer(image())
+    first(table).axes_edit.setText("Y")
+    qtbot.mouseClick(first(table).new_button, Qt.MouseButton.LeftButton)
+    assert "one letter per dimension" in first(table).status.text()
+    assert len(viewer.layers) == 1
 
 
 def test_class_tables_that_differ(viewer) -> None:

@@ -18,10 +18,12 @@ from napari_segtrain.image import (
     default_color,
 )
 from napari_segtrain.ui.class_metadata import (
+    CLASSES_KEY,
     plugin_metadata,
     read_class_table,
     write_class_table,
 )
+from napari_segtrain.ui.stored_labels import StoredLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +138,14 @@ def write_rows(layer: Labels, said: Said, shown: ClassRows) -> None:
     }
     table = ClassTable(rows, shown.is_objects, said.zero)
     write_class_table(layer, table, {_SAID_KEY: entry})
+
+
+def save_rows(layer: Labels) -> None:
+    """Store the class table beside labels that lie in a folder."""
+    if isinstance(layer.data, StoredLabels):
+        plugin = plugin_metadata(layer)
+        keys = (CLASSES_KEY, _SAID_KEY)
+        layer.data.save({key: plugin[key] for key in keys if key in plugin})
 
 
 def resolve_rows(said: Said, facts: Sequence[LabelFacts]) -> ClassRows:

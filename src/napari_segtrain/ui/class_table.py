@@ -26,6 +26,7 @@ from napari_segtrain.ui.class_rows import (
     free_value,
     read_said,
     resolve_rows,
+    save_rows,
     write_rows,
 )
 from napari_segtrain.ui.forms.editors import CalmComboBox
@@ -250,6 +251,8 @@ class ClassTableWidget(QWidget):
         self._said = said
         self.counts.set_unlabelled(said.unlabelled)
         self._store()
+        if self.layer is not None:
+            save_rows(self.layer)
         self._show()
         self.edited.emit()
 

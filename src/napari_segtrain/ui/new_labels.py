@@ -13,11 +13,22 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_segtrain.axes import CHANNEL_AXIS
-from napari_segtrain.errors import OutputError
+from napari_segtrain.errors import DataError, OutputError
 from napari_segtrain.image import ClassInfo
-from napari_segtrain.ui.class_rows import Said, resolve_rows, write_rows
+from napari_segtrain.ui.class_metadata import PLUGIN_KEY, plugin_metadata
+from napari_segtrain.ui.class_rows import (
+    Said,
+    read_said,
+    resolve_rows,
+    save_rows,
+    write_rows,
+)
 from napari_segtrain.ui.layers import guess_axes
-from napari_segtrain.ui.stored_labels import StoredLabels, create_stored_labels
+from napari_segtrain.ui.stored_labels import (
+    StoredLabels,
+    create_stored_labels,
+    reopen_stored_labels,
+)
 from napari_segtrain.ui.transforms import (
     layer_axes,
     level_factors,
@@ -108,10 +119,53 @@ def add_stored_labels(
     sizes = _sizes(image, axes, level)
     path = _free_path(folder, _name(image))
     array = _stored(path, tuple(sizes[axis] for axis in keep), keep)
-    transform = result_transform(image, axes, keep=keep, level=level)
-    layer = _added(viewer, image, array, transform)
-    plugin = layer.metadata["segtrain"]
-    layer.metadata = {**layer.metadata, "segtrain": {**plugin, "store": str(path)}}
+    layer = _added(viewer, image, array, _whole(image, axes, level))
+    return _with_store(layer, path)
+
+
+def open_stored_labels(
+    viewer: ViewerModel, image: Image, path: Path, *, axes: str = "", level: int = 0
+) -> Labels:
+    """Add labels that `add_stored_labels` made for an image before.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    image : napari Image layer
+        In the viewer.
+    path : Path
+        Folder of the Zarr array.
+    axes, level
+        As for `add_labels`.
+
+    Raises
+    ------
+    DataError
+        When it is no store of labels as large as the image.
+    """
+    axes = axes or guess_axes(image)
+    sizes = _sizes(image, axes, level)
+    shape = tuple(sizes[axis] for axis in result_axes(image, axes))
+    try:
+        array = reopen_stored_labels(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if array.shape != shape:
+        raise DataError(
+            f"The labels in {path} have the shape {array.shape}, but the image "
+            f"'{image.name}' {shape}; choose those that were made for it."
+        )
+    return _with_store(_added(viewer, image, array, _whole(image, axes, level)), path)
+
+
+def _whole(image: Image, axes: str, level: int) -> dict[str, Any]:
+    keep = result_axes(image, axes)
+    return result_transform(image, axes, keep=keep, level=level)
+
+
+def _with_store(layer: Labels, path: Path) -> Labels:
+    plugin = {**plugin_metadata(layer), "store": str(path)}
+    layer.metadata = {**layer.metadata, PLUGIN_KEY: plugin}
     return layer
 
 
@@ -193,7 +247,11 @@ def _added(
     viewer: ViewerModel, image: Image, array: LazyArray, transform: dict[str, Any]
 ) -> Labels:
     layer = Labels(array, name=_name(image), **transform)
-    write_rows(layer, _SAID, resolve_rows(_SAID, ()))
+    saved = array.saved if isinstance(array, StoredLabels) else {}
+    layer.metadata = {PLUGIN_KEY: saved}
+    said = read_said(layer) if saved else _SAID
+    write_rows(layer, said, resolve_rows(said, ()))
+    save_rows(layer)
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer
     layer.selected_label = _SAID.rows[-1].value

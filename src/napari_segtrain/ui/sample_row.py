@@ -24,6 +24,7 @@ from napari_segtrain.ui.channels_button import ChannelsButton
 from napari_segtrain.ui.forms.editors import CalmComboBox
 from napari_segtrain.ui.layer_choice import LayerChoice
 from napari_segtrain.ui.layers import guess_axes, n_levels
+from napari_segtrain.ui.new_labels_button import NewLabelsButton
 from napari_segtrain.ui.regions import is_through_all
 from napari_segtrain.ui.samples import SampleRow, check_row
 from napari_segtrain.ui.session import session_of
@@ -41,6 +42,7 @@ _AXES_TIP = (
 )
 _STATUS_STYLE = "QLabel {{ color: {0} }}"
 _AXES_WIDTH = 72
+_NAME_LETTERS = 8
 _SMALL_WIDTH = 34
 _LEVEL_LETTERS = 11
 
@@ -61,14 +63,16 @@ class SampleRowWidget(QFrame):
         The row is another, or its layers lie elsewhere.
     edited : Signal()
         The user chose something.
-    remove_asked, labels_asked : Signal()
-        The row is to go; new labels are to be made for its image.
+    remove_asked : Signal()
+        The row is to go.
+    labels_made : Signal(object)
+        New training labels were made for its image; carries the layer.
     """
 
     changed = Signal()
     edited = Signal()
     remove_asked = Signal()
-    labels_asked = Signal()
+    labels_made = Signal(object)
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -83,7 +87,7 @@ class SampleRowWidget(QFrame):
         self.level_choice = CalmComboBox()
         self.level_label = QLabel("Level")
         self.through_box = QCheckBox("all slices")
-        self.new_button = QPushButton("New")
+        self.new_button = NewLabelsButton(viewer, self.row, self)
         self.more_button = QPushButton("\N{HORIZONTAL ELLIPSIS}")
         self.remove_button = QPushButton("\N{MULTIPLICATION SIGN}")
         self.more = QWidget()
@@ -138,6 +142,8 @@ class SampleRowWidget(QFrame):
         self.status.setStyleSheet(_STATUS_STYLE.format(color))
 
     def _set_up_children(self) -> None:
+        for choice in (self.image_choice, self.labels_choice, self.region_choice):
+            choice.setMinimumContentsLength(_NAME_LETTERS)
         self.image_choice.setAccessibleName("Image")
         self.labels_choice.setAccessibleName("Labels")
         self.region_choice.setAccessibleName("Region")
@@ -152,8 +158,6 @@ class SampleRowWidget(QFrame):
         self.through_box.setToolTip(
             "The shapes hold for every slice, not just for the one they were drawn on"
         )
-        self.new_button.setToolTip("New training labels for this image, to paint on")
-        self.new_button.setAccessibleName("New training labels")
         self.more_button.setCheckable(True)
         self.more_button.setToolTip("Region and level")
         self.more_button.setAccessibleName("Region and level")
@@ -209,7 +213,9 @@ class SampleRowWidget(QFrame):
         self.through_box.clicked.connect(self.edited)
         self.through_box.toggled.connect(self._on_something_changed)
         self.more_button.toggled.connect(self._on_more_button_toggled)
-        self.new_button.clicked.connect(self.labels_asked)
+        self.new_button.asked.connect(self.edited)
+        self.new_button.made.connect(self._on_new_button_made)
+        self.new_button.failed.connect(self._show_problem)
         self.remove_button.clicked.connect(self.remove_asked)
         self._timer.timeout.connect(self._on_timer_timeout)
 
@@ -254,11 +260,17 @@ class SampleRowWidget(QFrame):
     def _on_timer_timeout(self) -> None:
         _owner = self.window()  # Python must not collect it meanwhile, and this row
         self._watch()
-        problem = self.problem()
+        self._show_problem(self.problem())
+        self.changed.emit()
+
+    def _show_problem(self, problem: str) -> None:
         self.status.setText(problem)
         self.status.setToolTip(problem)
         self.status.setVisible(bool(problem))
-        self.changed.emit()
+
+    def _on_new_button_made(self, layer: Labels) -> None:
+        self.labels_choice.set_layer(layer)
+        self.labels_made.emit(layer)
 
     def _guess(self, *, anew: bool) -> None:
         """Show the guessed axes, unless the user gave others."""

@@ -16,7 +16,6 @@ from napari_segtrain.ui.class_metadata import (
     read_class_table,
 )
 from napari_segtrain.ui.layers import n_levels
-from napari_segtrain.ui.new_labels import add_labels
 from napari_segtrain.ui.sample_row import SampleRowWidget
 from napari_segtrain.ui.samples import SampleRow, check_row, check_rows
 from napari_segtrain.ui.session import session_of
@@ -129,7 +128,7 @@ class SampleTable(QWidget):
         widget.changed.connect(self.changed)
         widget.edited.connect(self._on_row_edited)
         widget.remove_asked.connect(self._on_row_remove_asked)
-        widget.labels_asked.connect(self._on_row_labels_asked)
+        widget.labels_made.connect(self.labels_added)
         self._rows.append(widget)
         self._list.addWidget(widget)
         self._show_removal()
@@ -155,21 +154,6 @@ class SampleTable(QWidget):
             self._is_edited = True
             self._drop(widget)
             self.changed.emit()
-
-    def _on_row_labels_asked(self) -> None:
-        widget, viewer = self.sender(), self._session.viewer
-        if not isinstance(widget, SampleRowWidget) or viewer is None:
-            return
-        row, before = widget.row(), self._is_edited
-        self._is_edited = True
-        try:
-            axes = row.known_axes
-            layer = add_labels(viewer, row.images[0], axes=axes, level=row.level)
-        except (DataError, ValueError, IndexError):
-            self._is_edited = before
-            return  # the row says already what is wrong with its axes
-        widget.labels_choice.set_layer(layer)
-        self.labels_added.emit(layer)
 
     def _on_add_button_clicked(self) -> None:
         self._is_edited = True

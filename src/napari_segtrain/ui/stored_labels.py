@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.errors import DataError
 from napari_segtrain.io.lazy import Slices, parse_key, pick
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ CHUNK = 256
 _MAX_SINGLE = 48
 """Chunks up to which each is read by itself, rather than the box around them."""
 
+_ATTRIBUTE = "segtrain"
 _Chunk = tuple[int, ...]
 
 
@@ -57,6 +59,16 @@ class StoredLabels:
     def nbytes(self) -> int:
         """Size, if all of it were in memory."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """What `save` stored beside the labels."""
+        found = dict(self._array.attrs).get(_ATTRIBUTE)
+        return found if isinstance(found, dict) else {}
+
+    def save(self, metadata: dict[str, Any]) -> None:
+        """Store plain values beside the labels."""
+        self._array.attrs[_ATTRIBUTE] = metadata
 
     def painted_along(self, axis: int) -> list[int]:
         """Indices along a dimension at which anything may be stored, sorted."""
@@ -169,6 +181,47 @@ def create_stored_labels(path: Path, shape: tuple[int, ...], axes: str) -> Store
         dimension_names=list(axes.lower()),
     )  # fmt: skip
     return StoredLabels(array, set())
+
+
+def reopen_stored_labels(path: Path) -> StoredLabels:
+    """Open a store of labels to paint on.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of a Zarr array of integers.
+
+    Raises
+    ------
+    DataError
+        When it is none.
+    OSError
+        When it cannot be read.
+    """
+    import zarr
+
+    try:
+        array = zarr.open_array(str(path), mode="r+")
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path} is no Zarr array; choose the folder of the labels itself, whose "
+            "name ends with .zarr."
+        ) from error
+    if np.dtype(array.dtype).kind not in "iu":
+        raise DataError(
+            f"The values in {path} are of type {array.dtype}; labels are integers."
+        )
+    return StoredLabels(array, _stored_chunks(path, array))
+
+
+def _stored_chunks(path: Path, array: Any) -> set[_Chunk]:
+    """Positions of the chunks that are files; all, where that is not plain to see."""
+    folder = path / "c"
+    if not folder.is_dir() or getattr(array, "shards", None):
+        is_new = array.nchunks_initialized == 0
+        return set() if is_new else set(np.ndindex(*array.cdata_shape))
+    files = folder.glob("/".join("*" * array.ndim))
+    return {tuple(map(int, file.relative_to(folder).parts)) for file in files}
 
 
 def _has_arrays(key: Any) -> bool:
