@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from qtpy.QtWidgets import QColorDialog
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.class_table import ClassTableWidget
 from napari_segtrain.ui.layers import read_class_table, write_class_table
+from napari_segtrain.ui.new_labels import add_stored_labels, open_stored_labels
 
 COLOR, VALUE, NAME, ROLE, VOXELS = range(5)
 
@@ -230,6 +232,16 @@ def test_a_table_that_somebody_else_stores(table, layer) -> None:
     write_class_table(layer, ClassTable(rows, zero="unlabelled"))
     assert column(table, NAME)[1] == "other"
     assert table.zero_choice.currentData() == "unlabelled"
+
+
+def test_names_are_kept_beside_stored_labels(qtbot, table, viewer, tmp_path) -> None:
+    image = viewer.add_image(np.zeros((50, 60)))
+    layer = add_stored_labels(viewer, image, tmp_path)
+    table.set_layer(layer)
+    settle(qtbot, table)
+    table.grid.item(2, NAME).setText("axon")
+    again = open_stored_labels(viewer, image, Path(layer.metadata["segtrain"]["store"]))
+    assert stored(again).rows[2].name == "axon"
 
 
 def test_another_layer(qtbot, table, viewer, layer) -> None:

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
+from napari_segtrain.errors import DataError
+from napari_segtrain.ui.alignment import label_box
 from napari_segtrain.ui.transforms import (
     placement,
     result_axes,
@@ -235,3 +237,43 @@ def test_placement_is_what_napari_shows() -> None:
     np.testing.assert_allclose(
         (matrix @ [3, 2, 1, 1])[:-1], world(layer, (3, 2, 1)), atol=1e-9
     )
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(PARTS),
+    st.sampled_from(["YX", "ZYX", "CZYX", "TZYX", "ZCYX"]),
+    st.integers(0, 1),
+    st.integers(0, 2**32 - 1),
+)
+def test_labels_made_on_an_image_are_found_on_it(part, axes, level, seed) -> None:
+    rng = np.random.default_rng(seed)
+    n = len(axes)
+    transform = random_transform(rng, part, n, n - len(axes.rstrip("ZYX")))
+    shape = (8, 8, 8, 32, 24)[-n:]
+    small = (*shape[:-2], 16, 12)
+    levels = [np.zeros(shape, np.uint8), np.zeros(small, np.uint8)]
+    image = Image(levels, multiscale=True, rgb=False, **transform)
+    keep = result_axes(image, axes)
+    origin = {axis: int(rng.integers(0, 5)) for axis in keep if axis != "C"}
+    options = result_transform(image, axes, keep=keep, origin=origin, level=level)
+    labels = Labels(np.zeros((1,) * len(keep), np.uint8), **options)
+    box = label_box(image, labels, axes, level=level)
+    assert box.offset == origin
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(PARTS), st.integers(0, 2**32 - 1))
+def test_labels_off_the_grid_are_refused(part, seed) -> None:
+    rng = np.random.default_rng(seed)
+    transform = random_transform(rng, part, 3, 3)
+    image = Image(np.zeros((8, 32, 24), np.uint8), **transform)
+    place = np.array([2, 3, 4]) + rng.uniform(0.15, 0.85, 3)
+    corner = np.array(image.data_to_world(tuple(place)))
+    first = np.array(image.data_to_world((0.0, 0.0, 0.0)))
+    affine = np.eye(4)
+    affine[:3, :3] = image.affine.linear_matrix
+    affine[:3, 3] = np.asarray(image.affine.translate) + corner - first
+    labels = Labels(np.zeros((2, 5, 5), np.uint8), **transform | {"affine": affine})
+    with pytest.raises(DataError, match="no whole number"):
+        label_box(image, labels, "ZYX")

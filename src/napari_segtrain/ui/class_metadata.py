@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segtrain.image import ClassInfo, ClassTable
@@ -77,6 +76,8 @@ def _plain_row(row: ClassInfo) -> dict[str, Any]:
 
 
 def _mirror_names(layer: Labels, table: ClassTable) -> None:
+    import pandas as pd
+
     names = {value: row.name for row in table.rows for value in row.all_values}
     others = pd.DataFrame(layer.features).drop(columns=CLASS_COLUMN, errors="ignore")
     if len(others.columns) and _INDEX_COLUMN not in others.columns:
