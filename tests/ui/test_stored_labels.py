@@ -99,4 +99,5 @@ def test_where_anything_is_stored(store) -> None:
     store[2, 5, 5] = 1
     store[0, 599, 699] = 1
     assert store.painted_along(0) == [0, 2]
+    assert store.n_painted == 2 * 600 * 700
     assert (store.size, store.nbytes, store.ndim) == (1_680_000, 1_680_000, 3)

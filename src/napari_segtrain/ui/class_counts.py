@@ -310,5 +310,8 @@ def _n_labelled(facts: tuple[LabelFacts, ...]) -> int:
 
 
 def _n_bytes(array: Any) -> int:
+    """What counting would read."""
+    if isinstance(array, StoredLabels):
+        return array.n_painted * array.dtype.itemsize
     size = int(np.prod(array.shape, dtype=np.int64))
     return size * np.dtype(getattr(array.dtype, "numpy_dtype", array.dtype)).itemsize

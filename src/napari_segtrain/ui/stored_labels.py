@@ -61,6 +61,13 @@ class StoredLabels:
         return self.size * self.dtype.itemsize
 
     @property
+    def n_painted(self) -> int:
+        """Voxels of the slices, YX, on which anything may be stored."""
+        slices = {chunk[:-2] for chunk in self._painted}
+        per_slice = int(np.prod(self.chunks[:-2] + self.shape[-2:], dtype=np.int64))
+        return len(slices) * per_slice
+
+    @property
     def saved(self) -> dict[str, Any]:
         """What `save` stored beside the labels."""
         found = dict(self._array.attrs).get(_ATTRIBUTE)
