@@ -20,9 +20,8 @@ from napari_segtrain.axes import CHANNEL_AXIS, VoxelSize, spatial_axes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari.layers import Image, Labels
+    from napari.layers import Layer
 
-    Layer = Image | Labels
     Matrix = npt.NDArray[np.float64]
 
 _EXACT = 1e-9
