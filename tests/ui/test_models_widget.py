@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QLineEdit
+from tests.ui.keyboard import check_keyboard
 from tests.ui.runs import finished_run, stopped_run
 
 from napari_segtrain.ui.models_widget import ModelsWidget
@@ -140,3 +141,20 @@ def test_the_folder_is_opened(dock, folder: Path, monkeypatch) -> None:
     widget = dock(finished_run)
     widget.folder_button.click()
     assert [url.toLocalFile() for url in opened] == [str(folder / "axons")]
+
+
+def test_details_are_not_cut_off(qtbot, dock) -> None:
+    widget = dock(finished_run)
+    widget.resize(300, 700)
+    widget.show()
+    widget.folding.unfold()
+    label = widget.details
+    qtbot.waitUntil(lambda: "unet 2D" in label.text(), timeout=WAIT)
+    qtbot.waitUntil(
+        lambda: label.height() >= label.heightForWidth(label.width()), timeout=WAIT
+    )
+
+
+def test_everything_is_reached_by_the_keyboard(dock) -> None:
+    widget = dock(finished_run)
+    check_keyboard(widget)

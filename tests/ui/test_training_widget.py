@@ -13,6 +13,7 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices, QGuiApplication
 from qtpy.QtWidgets import QWidget
 from tests.training.tasks import disks, make_config
+from tests.ui.keyboard import check_keyboard
 
 from napari_segtrain import load_model
 from napari_segtrain.cli.app import main
@@ -311,3 +312,11 @@ def test_the_classes_are_those_of_the_active_labels(qtbot, viewer, dock) -> None
     assert section.classes.layer is more
     viewer.layers.selection.active = viewer.layers["disks"]
     assert section.classes.layer is section.table.labels()[0]
+
+
+def test_everything_is_reached_by_the_keyboard(qtbot, dock) -> None:
+    check_keyboard(dock)
+    dock.setup_page.form.unfold_all()
+    check_keyboard(dock.setup_page)
+    trained(qtbot, dock)
+    check_keyboard(dock.run_page)

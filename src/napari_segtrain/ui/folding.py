@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
@@ -57,12 +57,20 @@ class Folding(QCollapsible):
         layout = QVBoxLayout(self._inner)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setContent(self._inner)
+        self._give_height_for_width()
         self._inner.hide()
         button = self.toggleButton()
         button.setStyleSheet(_STYLE.replace("INDENT", f"{indent}px"))
         button.setAccessibleName(title.replace("&", ""))
         self.toggled.connect(self._on_self_toggled)
         self._show_state()
+
+    def _give_height_for_width(self) -> None:
+        """Let text that wraps be as high as it is; an aligned layout cuts it off."""
+        policy = QSizePolicy.Policy.Preferred
+        self.setSizePolicy(policy, policy)
+        self.layout().setAlignment(Qt.AlignmentFlag(0))
+        self.layout().addStretch()
 
     def set_widget(self, widget: QWidget) -> None:
         """Give what is folded away."""

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from napari_segtrain.workflows.library import RunInfo
 
 _DETAILS_DELAY = 200
+_LIST_HEIGHT = 200
 
 
 class ModelsWidget(QWidget):
@@ -83,8 +83,7 @@ class ModelsWidget(QWidget):
             flags.TextSelectableByMouse | flags.TextSelectableByKeyboard
         )
         self.folding.set_widget(self.details)
-        policy = QSizePolicy.Policy
-        self.folding.setSizePolicy(policy.Preferred, policy.Maximum)
+        self.list.setMinimumHeight(_LIST_HEIGHT)
         grid = QGridLayout()
         grid.setSpacing(4)
         for number, button in enumerate(self.buttons()):

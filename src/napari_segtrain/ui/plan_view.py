@@ -58,7 +58,7 @@ class PlanView(QWidget):
         self.details = text_label("")
         self._hint = QWidget()
         self._remarks = QWidget()
-        self._folding = Folding("Plan in &detail")
+        self.folding = Folding("Plan in &detail")
         self._build_layout()
         self.show_waiting()
 
@@ -82,7 +82,7 @@ class PlanView(QWidget):
         notes = [text for level, text in findings if level != "warning"]
         rows = [*plan_rows(plan), *(("", note) for note in notes)]
         self.details.setText(rows_html(rows))
-        self._folding.show()
+        self.folding.show()
         warnings = [text for level, text in findings if level == "warning"]
         _replace(self._remarks, [Remark(text) for text in warnings])
 
@@ -90,7 +90,7 @@ class PlanView(QWidget):
         """Say why there is no plan."""
         self.headline.hide()
         self.details.clear()
-        self._folding.hide()
+        self.folding.hide()
         _replace(self._remarks, [Remark(text, is_error=True)])
 
     def remarks(self) -> list[str]:
@@ -103,15 +103,15 @@ class PlanView(QWidget):
             inner.setContentsMargins(0, 0, 0, 0)
             inner.setSpacing(4)
             box.hide()
-        self._folding.set_widget(self.details)
-        self._folding.hide()
+        self.folding.set_widget(self.details)
+        self.folding.hide()
         self.details.setTextFormat(Qt.TextFormat.RichText)
         self.headline.setAccessibleName("Plan of the training")
         self.device_label.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.headline, self._remarks, self._folding):
+        for widget in (self.headline, self._remarks, self.folding):
             layout.addWidget(widget)
         for widget in (self.device_label, self._hint):
             layout.addWidget(widget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
@@ -64,8 +65,7 @@ class RunPage(RunView):
         if run is None:
             self._title.setText(_NO_RUN)
             return
-        self._title.setText(f"<b>{run.title}</b>")
-        self._show_classes()
+        self._show_names()
         history = run.history
         self.curves.set_history([*history.iterations, *history.epochs])
         if history.preview is not None:
@@ -75,11 +75,18 @@ class RunPage(RunView):
         self.preview.show_patches(preview.patches, preview.classes)
 
     def _on_run_changed(self, _state: str) -> None:
-        self._show_classes()
+        self._show_names()
 
-    def _show_classes(self) -> None:
-        if self.run is not None and self.run.plan is not None:
-            self.curves.set_classes(self.run.plan.facts.classes)
+    def _show_names(self) -> None:
+        """Name of the run, and of its classes, as far as they are known."""
+        run = self.run
+        if run is None:
+            return
+        name = run.title if run.run_dir is None else run.run_dir.name
+        self._title.setText(f"<b>{escape(name)}</b>")
+        self._title.setToolTip("" if run.run_dir is None else str(run.run_dir))
+        if run.plan is not None:
+            self.curves.set_classes(run.plan.facts.classes)
 
     def _on_run_event(self, event: Event) -> None:
         kind = type(event).__name__

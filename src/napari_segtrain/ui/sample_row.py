@@ -44,7 +44,8 @@ _STATUS_STYLE = "QLabel {{ color: {0} }}"
 _AXES_WIDTH = 72
 _NAME_LETTERS = 8
 _SMALL_WIDTH = 34
-_LEVEL_LETTERS = 11
+_LEVEL_LETTERS = 9
+_REGION_LETTERS = 6
 
 
 class SampleRowWidget(QFrame):
@@ -147,6 +148,7 @@ class SampleRowWidget(QFrame):
         self.image_choice.setAccessibleName("Image")
         self.labels_choice.setAccessibleName("Labels")
         self.region_choice.setAccessibleName("Region")
+        self.region_choice.setMinimumContentsLength(_REGION_LETTERS)
         self.region_choice.setToolTip("Shapes inside which labels count")
         self.axes_edit.setAccessibleName("Axes")
         self.axes_edit.setToolTip(_AXES_TIP)
