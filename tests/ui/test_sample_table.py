@@ -239,6 +239,16 @@ def test_regions(qtbot, table, viewer) -> None:
     assert to_dataset(table.rows(), margin=(0, 0, 0)).pairs()[0].shape[0] == 5
 
 
+def test_a_row_fits_a_narrow_dock(qtbot, table, viewer) -> None:
+    levels = [np.zeros((6000, 8000), np.uint8), np.zeros((3000, 4000), np.uint8)]
+    viewer.add_layer(Image(levels, multiscale=True, name="pyramid " * 9))
+    viewer.add_layer(labels(shape=(6000, 8000)))
+    viewer.add_layer(Shapes([np.eye(4, 2) * 9], shape_type="polygon", name="r" * 40))
+    choose(first(table).region_choice, "r" * 40)
+    qtbot.wait(10)
+    assert table.minimumSizeHint().width() <= 400
+
+
 def test_rows_from_outside(table, viewer) -> None:
     cells, more = viewer.add_layer(image()), viewer.add_layer(image("more"))
     strokes = viewer.add_layer(labels())
