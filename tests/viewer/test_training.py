@@ -197,3 +197,36 @@ def test_runs_and_docks_leave_nothing_behind(qtbot, viewer) -> None:
     assert n_threads[-1] <= n_threads[0] + 1
     assert alive(TrainingWidget) == 0
     assert alive(TrainingRun) == 1
+
+
+def test_docks_lead_to_one_another(qtbot, viewer) -> None:
+    widget = open_dock(viewer, 5)
+    run = start(qtbot, widget, "run")
+    until_ended(qtbot, run)
+    widget.run_page.outcome.predict_button.click()
+    assert any("Predict" in name for name in viewer.window.dock_widgets)
+    assert session_of(viewer).model_path == run.result.run_dir
+    _, models = viewer.window.add_plugin_dock_widget(PLUGIN, "Models")
+    qtbot.waitUntil(lambda: models.list.select(run.result.run_dir), timeout=WAIT)
+    viewer.window.remove_dock_widget(widget)
+    models.train_button.click()
+    _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+    assert again.setup_page.base.isVisibleTo(again.setup_page)
+    assert "'run'" in again.setup_page.base.label.text()
+
+
+def test_a_stopped_run_is_resumed_from_the_models_dock(qtbot, viewer) -> None:
+    widget = open_dock(viewer, 100_000)
+    first = start(qtbot, widget, "run")
+    first.stop()
+    until_ended(qtbot, first)
+    _, models = viewer.window.add_plugin_dock_widget(PLUGIN, "Models")
+    qtbot.waitUntil(lambda: models.list.select(first.run_dir), timeout=WAIT)
+    models.resume_button.click()
+    second = session_of(viewer).training
+    assert second is not first
+    assert widget.run_page.run is second
+    qtbot.waitUntil(lambda: second.history.last is not None, timeout=WAIT)
+    second.stop()
+    until_ended(qtbot, second)
+    assert second.result.iterations >= first.result.iterations
