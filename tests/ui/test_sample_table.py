@@ -96,6 +96,13 @@ def test_labels_that_were_made_for_training_come_first(table, viewer) -> None:
     assert table.labels() == [strokes]
 
 
+def test_hidden_labels_come_last(table, viewer) -> None:
+    cells = viewer.add_layer(image())
+    strokes = viewer.add_layer(labels())
+    viewer.add_layer(labels("truth of the test", visible=False))
+    assert table.rows() == [SampleRow((cells,), strokes, axes="YX")]
+
+
 def test_labels_named_after_their_image(table, viewer) -> None:
     cells = viewer.add_layer(image("nuclei"))
     viewer.add_layer(image("cells"))

@@ -198,14 +198,14 @@ class SampleTable(QWidget):
     def _layers(self, kind: type) -> list[Any]:
         """Layers of a kind from the top, those that somebody made for training first.
 
-        Results of predictions are left out.
+        Results of predictions are left out; labels that are hidden come last.
         """
         viewer = self._session.viewer
         found = [x for x in (viewer.layers if viewer else ()) if isinstance(x, kind)]
         found = [x for x in found[::-1] if RESULT_KEY not in plugin_metadata(x)]
         if kind is not Labels:
             return found
-        return sorted(found, key=lambda layer: read_class_table(layer) is None)
+        return sorted(found, key=lambda x: (not x.visible, read_class_table(x) is None))
 
 
 def _candidates(labels: Labels, images: Sequence[Image]) -> Iterator[SampleRow]:
