@@ -320,3 +320,12 @@ def test_everything_is_reached_by_the_keyboard(qtbot, dock) -> None:
     check_keyboard(dock.setup_page)
     trained(qtbot, dock)
     check_keyboard(dock.run_page)
+
+
+def test_nothing_is_cut_off_at_the_side(qtbot, dock) -> None:
+    dock.show()
+    dock.resize(100, 400)
+    qtbot.waitUntil(lambda: dock.width() > 250, timeout=WAIT)
+    page = dock.setup_page
+    assert page.width() <= page.parentWidget().width()
+    assert dock.minimumSizeHint().width() <= 400

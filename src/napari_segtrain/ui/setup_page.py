@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
@@ -74,7 +74,7 @@ class SetupPage(QWidget):
             With what is missing or wrong.
         """
         preferences = read_preferences()
-        config = _on_device(cast("ExperimentConfig", self.form.config()), preferences)
+        config = _on_device(self.form.config(), preferences)
         return TrainingSetup(
             dataset=to_dataset(self.samples.rows()),
             config=config,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.docks import open_dock
 from napari_segtrain.ui.messages import MessageBar
+from napari_segtrain.ui.page_area import PageArea
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.run_page import RunPage
 from napari_segtrain.ui.session import session_of
@@ -78,8 +79,8 @@ class TrainingWidget(QWidget):
         )
 
     def _build_layout(self) -> None:
-        self.tabs.addTab(_scrolled(self.setup_page), "Set &up")
-        self.tabs.addTab(_scrolled(self.run_page), "R&un")
+        self.tabs.addTab(PageArea(self.setup_page), "Set &up")
+        self.tabs.addTab(PageArea(self.run_page), "R&un")
         self.tabs.setDocumentMode(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -174,12 +175,3 @@ class TrainingWidget(QWidget):
 
     def _on_export_failed(self, failure: Failure) -> None:
         self.messages.show_failure(failure)
-
-
-def _scrolled(page: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setWidget(page)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    return area
