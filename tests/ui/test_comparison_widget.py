@@ -242,7 +242,8 @@ def test_classes_meet_by_name(qtbot, viewer) -> None:
 def test_the_overlap_is_compared_and_named(qtbot, viewer) -> None:
     truth = viewer.layers["truth"]
     viewer.layers.remove("result")
-    add(viewer, truth.data[2:, :, 5:], "part", scale=(3, 1, 1), translate=(6, 0, 5))
+    part = truth.data[2:, :, 5:].copy()
+    add(viewer, part, "part", scale=(3, 1, 1), translate=(6, 0, 5))
     dock = open_dock(qtbot, viewer)
     compare(qtbot, dock)
     assert dock.comparison.report.iou == 1
@@ -251,6 +252,10 @@ def test_the_overlap_is_compared_and_named(qtbot, viewer) -> None:
     assert text in dock.view.summary.text()
     np.testing.assert_array_equal(errors_of(viewer).translate, (6, 0, 5))
     assert dock.view.curve.slices == (2, 3, 4, 5)
+    viewer.layers["part"].data[1] = 0
+    compare(qtbot, dock)
+    viewer.dims.set_point(0, 9)
+    assert dock.view.readout.text() == "slice 3: myelin 0.000, axon 0.000"
     dock.view.curve.slice_clicked.emit(4)
     assert viewer.dims.point[0] == 12
 
@@ -428,7 +433,7 @@ def test_cancel_keeps_the_results_before(qtbot, dock, viewer) -> None:
 
 
 def test_cancel_ends_the_reading_of_the_values(qtbot, viewer) -> None:
-    """A segmentation that takes for ever: each slice waits for the one before."""
+    """A segmentation that takes long: each time is computed when it is read."""
     n_read = []
 
     def slow(block):
@@ -436,7 +441,7 @@ def test_cancel_ends_the_reading_of_the_values(qtbot, viewer) -> None:
         time.sleep(0.05)
         return block
 
-    store = da.from_array(np.tile(volume(), (50, 1, 1)), chunks=(1, 32, 40))
+    store = da.from_array(np.stack([volume()] * 60), chunks=(1, 6, 32, 40))
     viewer.layers.clear()
     add(viewer, store, "truth")
     add(viewer, store.map_blocks(slow, dtype=np.uint8), "slow")
@@ -447,6 +452,7 @@ def test_cancel_ends_the_reading_of_the_values(qtbot, viewer) -> None:
     with qtbot.waitSignal(dock.ended, timeout=60_000):
         dock.cancel()
     assert dock.comparison is None
+    assert len(n_read) < 60
 
 
 def add_result(viewer: ViewerModel, name: str, **values) -> Labels:
