@@ -90,16 +90,14 @@ def test_scripts_that_set_voxels(counts, layer) -> None:
     check(counts, layer)
 
 
-def test_undo_and_redo(qtbot, counts, layer) -> None:
+def test_undo_and_redo(counts, layer) -> None:
     for x in (5, 15, 25):
         layer.paint((2, 12, x), 4)
     for step in (layer.undo, layer.undo, layer.redo, layer.undo, layer.undo):
         step()
-        qtbot.wait(1)
         check(counts, layer)
     layer.paint((2, 12, 30), 5)
     layer.redo()
-    qtbot.wait(1)
     check(counts, layer)
 
 
@@ -109,20 +107,19 @@ def test_undone_before_it_was_heard(qtbot, counts, layer) -> None:
     layer.paint((2, 12, 5), 4)
     layer.undo()
     layer.undo()
-    qtbot.wait(1)
     check(counts, layer)
 
 
-def test_a_listener_that_draws_the_layer_anew(qtbot, counts, layer) -> None:
+def test_a_listener_that_draws_the_layer_anew(counts, layer) -> None:
     """napari tells of a stroke before the voxels are written."""
     layer.events.paint.connect(layer.refresh, position="last")
     counts.changed.connect(layer.refresh)
     layer.paint((2, 12, 15), 4)
-    qtbot.wait(1)
+    layer.refresh()
     check(counts, layer)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
@@ -130,7 +127,7 @@ def test_a_listener_that_draws_the_layer_anew(qtbot, counts, layer) -> None:
             st.integers(0, 1), st.integers(0, 2), st.integers(0, 15),
             st.integers(0, 3), st.integers(2, 4),
         ),
-        max_size=12,
+        max_size=16,
     )
 )  # fmt: skip
 def test_whatever_is_done_to_a_series(qtbot, steps) -> None:
@@ -146,7 +143,6 @@ def test_whatever_is_done_to_a_series(qtbot, steps) -> None:
             layer.fill((t, z, 8, x), value)
         else:
             getattr(layer, kind)()
-            qtbot.wait(1)
         check(counts, layer)
     counts.set_layer(None)
 
@@ -210,7 +206,6 @@ def test_stored_labels(qtbot, tmp_path, shape, axes) -> None:
         count_labels(labels_from_layer(Labels(np.asarray(store))))
     )
     layer.undo()
-    qtbot.wait(1)
     check(counts, layer)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.errors import DataError
@@ -114,8 +114,8 @@ class ClassCounts(QObject):
     """Counts of one Labels layer.
 
     The whole is counted in a thread. A stroke then changes the counts by its own
-    voxels, and so does undoing it, which napari does not tell: after a redrawing one
-    voxel of the last stroke is looked at. When the labelled area has changed by a
+    voxels, and so does undoing it, which napari does not tell: after a redrawing the
+    voxels of the last stroke are looked at. When the labelled area has changed by a
     fifth, the labels are looked at again, since their shape tells what 0 means.
 
     Attributes
@@ -139,10 +139,9 @@ class ClassCounts(QObject):
         self._missed: list[tuple[Stroke, bool]] = []
         self._n_looked_at = 0
         self._unlabelled: tuple[int, ...] = ()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._follow_undo)
+        self._is_painting = False
         self._job = LatestJob("Count labels", self)
+        self._job.started.connect(self._missed.clear)
         self._job.succeeded.connect(self._on_job_succeeded)
         self._job.failed.connect(self._on_job_failed)
 
@@ -183,6 +182,7 @@ class ClassCounts(QObject):
         self._forget()
         if layer is not None:
             layer.events.paint.connect(self._on_layer_paint)
+            layer.events.paint.connect(self._on_layer_painted, position="last")
             layer.events.set_data.connect(self._on_layer_set_data)
             layer.events.data.connect(self._on_layer_data)
         self.changed.emit()
@@ -205,7 +205,7 @@ class ClassCounts(QObject):
 
     def _forget(self) -> None:
         self._job.forget()
-        self._timer.stop()
+        self._is_painting = False
         self._facts = None
         self._n_looked_at = 0
         self._missed.clear()
@@ -216,14 +216,14 @@ class ClassCounts(QObject):
         layer = self.layer
         if layer is not None:
             layer.events.paint.disconnect(self._on_layer_paint)
+            layer.events.paint.disconnect(self._on_layer_painted)
             layer.events.set_data.disconnect(self._on_layer_set_data)
             layer.events.data.disconnect(self._on_layer_data)
 
     def _on_layer_paint(self, event: Any) -> None:
         if not isalive(self):
             return
-        if self._timer.isActive():
-            self._follow_undo()
+        self._is_painting = True
         stroke = read_stroke(event.value, self._frame)
         if stroke is None:
             return
@@ -231,28 +231,42 @@ class ClassCounts(QObject):
         self._undone.clear()
         self._apply(stroke)
 
+    def _on_layer_painted(self, _event: Any) -> None:
+        """All others have heard of a stroke."""
+        self._is_painting = False
+
     def _on_layer_set_data(self, _event: Any = None) -> None:
-        """Look later: napari tells of a stroke before it is in the data."""
-        if isalive(self) and (self._done or self._undone):
-            self._timer.start(0)
+        """Take back what was undone, or done again, if that is why it was drawn.
 
-    def _follow_undo(self) -> None:
-        """Take back what was undone, or done again."""
-        self._timer.stop()
-        while self._done and self._value(self._done[-1]) == self._done[-1].old:
-            self._undone.append(self._done.pop())
-            self._apply(self._undone[-1], undone=True)
-        while self._undone and self._value(self._undone[-1]) == self._undone[-1].new:
-            self._done.append(self._undone.pop())
-            self._apply(self._done[-1])
-
-    def _value(self, stroke: Stroke) -> int | None:
-        """Present value of the voxel by which a stroke is known."""
+        napari tells of a stroke before its voxels are written; what is drawn until
+        then says nothing.
+        """
         layer = self.layer
-        data = None if layer is None else layer.data
-        if data is None or tuple(data.shape) != self._frame.shape:
-            return None
-        return int(np.asarray(data[stroke.place]))
+        if not isalive(self) or layer is None or self._is_painting:
+            return
+        if tuple(layer.data.shape) == self._frame.shape:
+            while self._follow_step(layer.data):
+                pass
+
+    def _follow_step(self, data: Any) -> bool:
+        """Follow one step of undoing or doing again; tell whether there was one.
+
+        A redone stroke may look as if the one before it were undone; then the larger
+        of both is what happened.
+        """
+        done = self._done[-1] if self._done else None
+        undone = self._undone[-1] if self._undone else None
+        is_undone = done is not None and done.is_undone(data)
+        is_redone = undone is not None and undone.is_done(data)
+        if is_undone and is_redone and done and undone:
+            is_undone = done.n_voxels >= undone.n_voxels
+        if is_undone and done:
+            self._undone.append(self._done.pop())
+            self._apply(done, undone=True)
+        elif is_redone and undone:
+            self._done.append(self._undone.pop())
+            self._apply(undone)
+        return is_undone or is_redone
 
     def _on_layer_data(self, _event: Any) -> None:
         layer = self.layer
@@ -277,24 +291,23 @@ class ClassCounts(QObject):
             self.recount(delay=_DELAY_MS)
 
     def _on_job_succeeded(self, facts: tuple[LabelFacts, ...]) -> None:
-        facts = self._caught_up(facts)
+        """Take what was read, unless it was painted on meanwhile.
+
+        Nobody knows then whether a stroke was read. Facts that strokes kept up to date
+        are better, and small labels are read again.
+        """
+        missed = list(self._missed)
+        self._missed.clear()
+        if missed and self._is_small:
+            self.recount(delay=_DELAY_MS)
+        if missed and self._facts is not None:
+            return
+        for stroke, undone in missed:
+            facts = changed_facts(facts, stroke, undone=undone)
         self._n_looked_at = _n_labelled(facts)
         if facts != self._facts:
             self._facts = facts
             self.changed.emit()
-
-    def _caught_up(self, facts: tuple[LabelFacts, ...]) -> tuple[LabelFacts, ...]:
-        """Add what was painted while the labels were read, before or after it.
-
-        Small labels are read again; for large ones the last strokes may count twice
-        until then.
-        """
-        missed, self._missed = self._missed, []
-        for stroke, undone in missed:
-            facts = changed_facts(facts, stroke, undone=undone)
-        if missed and self._is_small:
-            self.recount(delay=_DELAY_MS)
-        return facts
 
     @property
     def _is_small(self) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from napari_segtrain.axes import item_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_segtrain.data.label_facts import LabelFacts
 
@@ -45,7 +45,7 @@ class Frame:
         return item, at.get("Z", 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stroke:
     """Change of the labels by one step that can be undone.
 
@@ -53,16 +53,35 @@ class Stroke:
     ----------
     changes : dict
         For each slice, by how much the number of voxels of each value changed.
-    place : tuple of int
-        A voxel that changed.
-    old, new : int
-        Its value before and after.
+    atoms : tuple
+        napari's history atoms.
     """
 
     changes: dict[Slice, Counter[int]] = field(repr=False)
-    place: Place
-    old: int
-    new: int
+    atoms: tuple[Any, ...] = field(repr=False)
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels that changed."""
+        return sum(len(_old_values(atom)) for atom in self.atoms)
+
+    def is_done(self, data: Any) -> bool:
+        """Whether all of its voxels have the values that it painted."""
+        return self._has(data, _new_values)
+
+    def is_undone(self, data: Any) -> bool:
+        """Whether all of its voxels have the values that they had before."""
+        return self._has(data, _old_values)
+
+    def _has(self, data: Any, values_of: Callable[[Any], Values]) -> bool:
+        """Compare one voxel first, since most strokes are not as asked."""
+        place = _first_voxel(self.atoms[-1])
+        if np.asarray(data[place]) != values_of(self.atoms[-1])[0]:
+            return False
+        return all(
+            np.array_equal(_present_values(atom, data), values_of(atom))
+            for atom in self.atoms
+        )
 
 
 def read_stroke(atoms: Sequence[Any], frame: Frame) -> Stroke | None:
@@ -77,17 +96,13 @@ def read_stroke(atoms: Sequence[Any], frame: Frame) -> Stroke | None:
         Of the painted array.
     """
     changes: dict[Slice, Counter[int]] = {}
-    last = None
     for atom in atoms:
         parts = _masked(atom, frame) if hasattr(atom, "mask") else _indexed(atom, frame)
         for where, old, new in parts:
             change = changes.setdefault(where, Counter())
             change.update(_tally(new))
             change.subtract(_tally(old))
-        last = _first_voxel(atom)
-    if last is None:
-        return None
-    return Stroke(changes, *last)
+    return Stroke(changes, tuple(atoms)) if atoms else None
 
 
 def changed_facts(
@@ -177,14 +192,30 @@ def _as_arrays(atom: Any) -> tuple[list[Values], Values, Values]:
     return indices, old, np.broadcast_to(np.asarray(atom[2]).ravel(), old.shape)
 
 
-def _first_voxel(atom: Any) -> tuple[Place, int, int]:
-    """A voxel of an atom, its old and its new value."""
+def _first_voxel(atom: Any) -> Place:
+    """Position of the first voxel of an atom, in the order of its values."""
     if not hasattr(atom, "mask"):
-        indices, old, new = _as_arrays(atom)
-        return tuple(int(i[0]) for i in indices), int(old[0]), int(new[0])
+        return tuple(int(np.ravel(index)[0]) for index in atom[0])
     first: Sequence[Any] = [0] * len(atom.slice_key)
     if atom.mask is not None:
         first = np.unravel_index(int(atom.mask.argmax()), atom.mask.shape)
     pairs = zip(atom.slice_key, first, strict=True)
-    place = tuple(int(part.start + i) for part, i in pairs)
-    return place, int(np.asarray(atom.old_values).flat[0]), int(atom.new_value)
+    return tuple(int(part.start + i) for part, i in pairs)
+
+
+def _old_values(atom: Any) -> Values:
+    old = atom.old_values if hasattr(atom, "mask") else atom[1]
+    return np.ravel(np.asarray(old))
+
+
+def _new_values(atom: Any) -> Values:
+    old = _old_values(atom)
+    new = atom.new_value if hasattr(atom, "mask") else np.ravel(np.asarray(atom[2]))
+    return np.broadcast_to(new, old.shape)
+
+
+def _present_values(atom: Any, data: Any) -> Values:
+    if not hasattr(atom, "mask"):
+        return np.ravel(np.asarray(data[tuple(atom[0])]))
+    block = np.asarray(data[atom.slice_key])
+    return np.ravel(block) if atom.mask is None else block[atom.mask]
