@@ -541,6 +541,30 @@ def test_everything_is_reached_by_keys(qtbot, dock) -> None:
     assert reached.index(dock.compare_button) < reached.index(dock.view.table)
 
 
+def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
+    viewer.layers["truth"].name = "a very long name of a very long ground truth layer"
+    dock.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    viewer.layers["result"].paint((1, 4, 4), 2)
+    dock.resize(dock.minimumSizeHint().width(), 600)
+    qtbot.wait(20)
+    assert dock.width() <= 330
+    for widget in (
+        dock.truth_choice,
+        dock.target_choice,
+        dock.again_button,
+        dock.view.table,
+        dock.view.curve,
+        dock.save_button,
+    ):
+        right = widget.mapTo(dock, widget.rect().topRight()).x()
+        assert right < dock.width()
+    for table in (dock.view.table, dock.view.object_table):
+        rows = sum(table.rowHeight(y) for y in range(table.rowCount()))
+        assert table.viewport().height() >= rows
+        assert table.columnWidth(0) > 40
+
+
 def test_no_torch(qtbot, dock) -> None:
     compare(qtbot, dock)
     code = (

@@ -29,7 +29,7 @@ from napari_segtrain.ui.theme import palette_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qtpy.QtGui import QShowEvent
+    from qtpy.QtGui import QResizeEvent, QShowEvent
 
     from napari_segtrain.evaluation.report import EvaluationReport
     from napari_segtrain.ui.comparison import Comparison
@@ -39,6 +39,8 @@ _OBJECT_COLUMNS = ("class", "f1", "precision", "recall", "n_truth", "n_predicted
 _CLEAR = "#00000000"
 _MAX_ROWS = 7
 _PADDING = 12
+_SWATCH = 16
+_MAX_NAME = 110
 _TABLE_STYLE = """
 QTableView { font-size: 9pt }
 QTableView::item { padding: 0 2px }
@@ -101,6 +103,7 @@ class ComparisonView(QWidget):
         self.summary.setText(_summary(comparison))
         self._fill_table(report)
         self._fill_objects(report)
+        self._fit_tables()
         self.legend.setText(_legend(comparison.legend))
         self._series = SliceSeries(report, comparison.overlap)
         self._fill_axes(self._series)
@@ -135,8 +138,16 @@ class ComparisonView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Fit the tables, now that their fonts are known."""
         super().showEvent(event)
+        self._fit_tables()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the tables to the width."""
+        super().resizeEvent(event)
+        self._fit_tables()
+
+    def _fit_tables(self) -> None:
         for table in (self.table, self.object_table):
-            _fit(table)
+            _fit(table, self.width())
 
     def _build_layout(self) -> None:
         for label in (self.title, self.summary, self.worst, self.legend, self.readout):
@@ -270,29 +281,38 @@ class ComparisonView(QWidget):
 def _fill(
     table: ScoreTable, rows: list[Any], columns: tuple[str, ...], colors: list[str]
 ) -> None:
-    """Show rows at their full height, up to some."""
+    """Show rows, and explain the columns."""
     table.set_rows(rows, columns, colors)
     for x, column in enumerate(columns):
         item = table.horizontalHeaderItem(x)
         if item is not None and column in _TIPS:
             item.setToolTip(_TIPS[column])
-    _fit(table)
 
 
-def _fit(table: ScoreTable) -> None:
-    """Columns as wide as their text, and all rows shown, up to some."""
+def _fit(table: ScoreTable, room: int) -> None:
+    """Columns as wide as their text, the first at least; all rows shown, up to some."""
     header = table.horizontalHeader()
-    texts = table.fontMetrics()
-    for x in range(1, table.columnCount()):
-        cells = [table.item(y, x) for y in range(table.rowCount())]
-        title = table.horizontalHeaderItem(x)
-        widths = [texts.horizontalAdvance(cell.text()) for cell in (title, *cells)]
+    widths = [_text_width(table, x) + _PADDING for x in range(table.columnCount())]
+    if not widths:
+        return
+    rows = [table.rowHeight(y) for y in range(table.rowCount())]
+    room -= 2 * table.frameWidth()
+    if len(rows) > _MAX_ROWS:
+        room -= table.verticalScrollBar().sizeHint().width()
+    widths[0] = max(min(widths[0] + _SWATCH, _MAX_NAME), room - sum(widths[1:]))
+    for x, width in enumerate(widths):
         header.setSectionResizeMode(x, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(x, max(widths) + _PADDING)
-    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    rows = [table.rowHeight(y) for y in range(table.rowCount())][:_MAX_ROWS]
-    frame = 2 * table.frameWidth()
-    table.setFixedHeight(header.sizeHint().height() + sum(rows) + frame)
+        header.resizeSection(x, width)
+    bar = table.horizontalScrollBar().sizeHint().height()
+    below = bar if sum(widths) > room else 0
+    height = header.sizeHint().height() + sum(rows[:_MAX_ROWS]) + below
+    table.setFixedHeight(height + 2 * table.frameWidth())
+
+
+def _text_width(table: ScoreTable, x: int) -> int:
+    cells = (table.item(y, x) for y in range(table.rowCount()))
+    items = [item for item in (table.horizontalHeaderItem(x), *cells) if item]
+    return max(table.fontMetrics().horizontalAdvance(item.text()) for item in items)
 
 
 def _summary(comparison: Comparison) -> str:

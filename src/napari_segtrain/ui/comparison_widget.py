@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -167,6 +167,10 @@ class ComparisonWidget(QWidget):
     def _build_layout(self) -> None:
         for text, target in _TARGETS:
             self.target_choice.addItem(text, target)
+        self.target_choice.setMinimumContentsLength(12)
+        self.target_choice.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.target_choice.setToolTip(
             "What the values of both layers are, where it is not known"
         )
@@ -178,7 +182,8 @@ class ComparisonWidget(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(self._form())
-        layout.addLayout(_row(self.objects_box, self.errors_box))
+        layout.addWidget(self.objects_box)
+        layout.addWidget(self.errors_box)
         layout.addWidget(self.compare_button)
         layout.addWidget(self.cancel_button)
         for widget in (self.progress, self.messages):
@@ -190,10 +195,7 @@ class ComparisonWidget(QWidget):
         layout.addWidget(self.view)
         layout.addWidget(self.save_button)
         layout.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = _VerticalScroll()
         scroll.setWidget(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -468,12 +470,21 @@ class _Pair:
         return self.truth(), self._prediction()
 
 
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    row.addStretch(1)
-    return row
+class _VerticalScroll(QScrollArea):
+    """Scrolls up and down only; never narrower than its content can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Width of the content and of the scroll bar."""
+        content = self.widget()
+        least = 0 if content is None else content.minimumSizeHint().width()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(least + bar, super().minimumSizeHint().height())
 
 
 def _write_csv(comparison: Comparison, path: Path) -> list[Path]:
