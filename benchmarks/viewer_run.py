@@ -15,8 +15,8 @@ import psutil
 from benchmarks.viewer import ITERATIONS, PER_EPOCH, seconds_per_iteration
 from napari_segtrain.config import IterationsLength
 from napari_segtrain.ui.demo import Script, Steps
+from napari_segtrain.ui.layers.samples import SampleRow
 from napari_segtrain.ui.preferences import PLUGIN
-from napari_segtrain.ui.samples import SampleRow
 
 _RUNS = 10
 _SHORT = 10

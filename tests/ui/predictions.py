@@ -9,7 +9,7 @@ import numpy as np
 from napari.components import ViewerModel
 from tests.training.tasks import disks
 
-from napari_segtrain.ui.prediction_widget import PredictionWidget
+from napari_segtrain.ui.predict.prediction_widget import PredictionWidget
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.workflows.training import train
 

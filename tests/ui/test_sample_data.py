@@ -7,7 +7,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_segtrain.ui import sample_data
-from napari_segtrain.ui.layers import (
+from napari_segtrain.ui.layers.reading import (
     guess_axes,
     image_from_layers,
     label_box,

@@ -14,9 +14,9 @@ from napari.layers import Image, Labels
 from tests.training.tasks import disks
 from tests.ui.predictions import WAIT, choose, predicted, trained
 
-from napari_segtrain.ui.layers import read_class_table
-from napari_segtrain.ui.prediction_widget import PredictionWidget
-from napari_segtrain.ui.results import result_of
+from napari_segtrain.ui.layers.reading import read_class_table
+from napari_segtrain.ui.layers.results import result_of
+from napari_segtrain.ui.predict.prediction_widget import PredictionWidget
 from napari_segtrain.ui.session import session_of
 
 PLANE, TRUTH = disks((64, 72), 7)

@@ -18,8 +18,8 @@ import napari
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segtrain.config import TimeBudgetLength
+from napari_segtrain.ui.layers.samples import SampleRow
 from napari_segtrain.ui.preferences import PLUGIN, RUN_FOLDER_VARIABLE
-from napari_segtrain.ui.samples import SampleRow
 from napari_segtrain.ui.worker import start_job
 
 CLOSE_VARIABLE = "SEGTRAIN_DEMO_CLOSE"

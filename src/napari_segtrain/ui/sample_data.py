@@ -137,7 +137,7 @@ def _labels(
 ) -> Labels:
     from napari.layers import Labels
 
-    from napari_segtrain.ui.layers import write_class_table
+    from napari_segtrain.ui.layers.reading import write_class_table
 
     layer = Labels(array, name=name, visible=visible)
     layer.axis_labels = tuple("zyx"[-layer.ndim :])

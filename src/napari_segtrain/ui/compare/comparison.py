@@ -1,0 +1,239 @@
+"""Scoring two label images in a thread, and its result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_segtrain.control import Event
+from napari_segtrain.image import LazyArray
+from napari_segtrain.io.lazy import Block, BlockArray, Slices
+from napari_segtrain.ui.layers.label_watch import Sums, array_sums
+from napari_segtrain.ui.layers.overlap import Overlaid, Overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_segtrain.config import DataConfig
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.pairs import LabelPair
+    from napari_segtrain.evaluation.report import (
+        EvaluationReport,  # noqa: TC004 - loads SciPy
+    )
+    from napari_segtrain.image import ClassTable
+
+Target = Literal["auto", "semantic", "instances"]
+
+OBJECT_IOU = 0.5
+"""Smallest IoU of objects that match."""
+
+_LARGE = 1 << 28
+"""Voxels from which the error map of a store is computed where it is looked at."""
+
+_TOO_LARGE = 1 << 31
+"""Voxels from which that of an array in memory is, too."""
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How far a comparison is, from 0 to 1; ``None`` while that is not known."""
+
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared.
+
+    Parameters
+    ----------
+    overlaid : Overlaid
+        Ground truth and segmentation, cut to what both have.
+    arrays : tuple of array
+        Voxels of both layers as a whole.
+    origin : dict, optional
+        Where the segmentation is from, when it is a result of this plugin.
+    target : Target
+        What the values are, where the class tables do not say.
+    objects : bool
+        Match objects, too.
+    """
+
+    overlaid: Overlaid
+    arrays: tuple[Any, Any]
+    origin: Mapping[str, Any] | None = None
+    target: Target = "auto"
+    objects: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores and errors of a segmentation.
+
+    Parameters
+    ----------
+    report : EvaluationReport
+    overlap : Overlap
+        What was compared.
+    errors : LazyArray of uint8
+        Error map of the overlap.
+    legend : dict
+        Value of the error map to name and color.
+    sums : tuple
+        Of both arrays when they were read, see `array_sum`.
+    hint : str
+        Why the scores may be too good; empty when nothing is known.
+    """
+
+    report: EvaluationReport
+    overlap: Overlap
+    errors: LazyArray
+    legend: dict[int, tuple[str, str]]
+    sums: Sums
+    hint: str = ""
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels that both have, labelled or not."""
+        return math.prod(self.overlap.shape)
+
+
+class _StoppedError(Exception):
+    """Stop was asked for while labels were read."""
+
+
+def iter_comparison(
+    request: Request, control: RunControl
+) -> Generator[Event, None, Comparison | None]:
+    """Compare; ``None`` when it was stopped before the end.
+
+    Raises
+    ------
+    DataError
+        When the values of both sides cannot be compared, or none counts.
+    """
+    yield Progress(None)
+    try:
+        return (yield from _compared(request, control))
+    except _StoppedError:
+        return None
+
+
+def _compared(
+    request: Request, control: RunControl
+) -> Generator[Event, None, Comparison | None]:
+    from napari_segtrain.config import DataConfig
+    from napari_segtrain.evaluation.error_map import error_classes
+    from napari_segtrain.evaluation.pairs import common_classes
+
+    sums = array_sums(request.arrays)
+    pair = _described(request, DataConfig(target=request.target), control)
+    sides = (pair.truth.classes, pair.prediction.classes)
+    classes = common_classes(*([table] if table else [] for table in sides))
+    report = yield from _scored(pair, classes, request, control)
+    if not report.is_complete:
+        return None
+    errors = yield from _errors(pair, classes, request, control)
+    if control.is_stopping:
+        return None
+    legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
+    hint = _training_hint(request.origin)
+    return Comparison(report, request.overlaid.overlap, errors, legend, sums, hint)
+
+
+def _training_hint(origin: Mapping[str, Any] | None) -> str:
+    """Warn when the model was trained on the image that it segmented, by its name."""
+    from napari_segtrain.workflows.run_info import read_run_info
+
+    source = (origin or {}).get("source")
+    if origin is None or not source or not Path(str(origin.get("run"))).exists():
+        return ""
+    if source not in read_run_info(Path(str(origin["run"]))).images:
+        return ""
+    return (
+        f"The model was trained on an image named '{source}', so these scores are "
+        "better than those of other images; compare an image that it has not seen."
+    )
+
+
+def _described(request: Request, data: DataConfig, control: RunControl) -> LabelPair:
+    """Find out what the values mean; a stop ends the reading."""
+    from napari_segtrain.workflows.evaluation import open_label_pairs
+
+    sides = (request.overlaid.truth, request.overlaid.prediction)
+    readable = [replace(side, array=_stoppable(side.array, control)) for side in sides]
+    (pair,) = open_label_pairs(readable[:1], readable[1:], data).pairs
+    truth, prediction = (
+        side.with_classes(found.classes) if found.classes else side
+        for side, found in zip(sides, (pair.truth, pair.prediction), strict=True)
+    )
+    return replace(pair, truth=truth, prediction=prediction)
+
+
+def _stoppable(array: LazyArray, control: RunControl) -> BlockArray:
+    """Array that cannot be read any more after a stop."""
+
+    def read_box(box: Slices) -> Block:
+        if control.is_stopping:
+            raise _StoppedError
+        return np.asarray(array[box])
+
+    return BlockArray(tuple(array.shape), np.dtype(array.dtype), read_box)
+
+
+def _scored(
+    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+) -> Generator[Event, None, EvaluationReport]:
+    from napari_segtrain.evaluation.evaluate import iter_evaluation
+    from napari_segtrain.evaluation.events import BlockScored
+
+    work = iter_evaluation(
+        [pair],
+        classes=classes,
+        objects=request.objects,
+        thresholds=(OBJECT_IOU,),
+        control=control,
+    )
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as end:
+            report: EvaluationReport = end.value
+            return report
+        if isinstance(event, BlockScored):
+            yield Progress(0.75 * event.n_done / max(event.n_total, 1))
+
+
+def _errors(
+    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+) -> Generator[Event, None, LazyArray]:
+    from napari_segtrain.evaluation.error_map import iter_error_map, write_block
+
+    shape = pair.truth.array.shape
+    in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
+    if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
+        return _lazy_errors(pair, classes, control)
+    errors = np.zeros(shape, np.uint8)
+    for block in iter_error_map(pair, classes, control=control):
+        write_block(errors, pair.truth.axes, block)
+        yield Progress(0.75 + 0.25 * block.n_done / max(block.n_total, 1))
+    return errors
+
+
+def _lazy_errors(
+    pair: LabelPair, classes: ClassTable, control: RunControl
+) -> LazyArray:
+    """Error map as a Dask array, which napari draws slice by slice."""
+    import dask.array as da
+
+    from napari_segtrain.evaluation.lazy_errors import lazy_error_map
+
+    errors = lazy_error_map(pair, classes, control=control)
+    chunks = [1] * (len(errors.shape) - 2) + [-1, -1]
+    lazy: LazyArray = da.from_array(errors, chunks=chunks, name=False)
+    return lazy

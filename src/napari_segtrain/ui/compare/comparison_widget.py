@@ -1,0 +1,495 @@
+"""The Compare dock: a segmentation against ground truth."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_segtrain.errors import DataError, SegtrainError
+from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
+from napari_segtrain.ui.compare.comparison_view import ComparisonView
+from napari_segtrain.ui.layers.error_layer import find_error_map, show_error_map
+from napari_segtrain.ui.layers.label_pairs import is_choosable, likely_pair
+from napari_segtrain.ui.layers.label_watch import LabelWatch
+from napari_segtrain.ui.layers.overlap import overlay_labels
+from napari_segtrain.ui.layers.results import result_of
+from napari_segtrain.ui.layers.transforms import result_transform
+from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.widgets.layer_choice import LayerChoice
+from napari_segtrain.ui.widgets.messages import MessageBar
+from napari_segtrain.ui.widgets.slice_jump import show_slice, shown_slice
+from napari_segtrain.ui.widgets.theme import follow_theme
+from napari_segtrain.ui.worker import start_job, start_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_segtrain.ui.compare.comparison import Comparison, Target
+    from napari_segtrain.ui.layers.overlap import Overlaid
+    from napari_segtrain.ui.widgets.slice_series import Place
+    from napari_segtrain.ui.worker import Failure, Task
+
+_STEPS = 1000
+_TARGETS: tuple[tuple[str, Target], ...] = (
+    ("As they look, or as the layer says", "auto"),
+    ("Classes (semantic)", "semantic"),
+    ("Ids of objects (instances)", "instances"),
+)
+
+
+class ComparisonWidget(QWidget):
+    """Compares two Labels layers and shows where they differ.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Held weakly.
+
+    Attributes
+    ----------
+    compared : Signal(Comparison)
+        Results are shown.
+    ended : Signal()
+        A comparison came to its end, with results or without.
+    ask_path : callable
+        Returns the file for a table, or ``None``.
+    """
+
+    compared = Signal(object)
+    ended = Signal()
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._task: Task | None = None
+        self._saving: Task | None = None
+        self._pair: _Pair | None = None
+        self._next: _Pair | None = None
+        self._edit = ""
+        self._comparison: Comparison | None = None
+        self._watch = LabelWatch(self._session, self)
+        self._settling = QTimer(self, singleShot=True, interval=0)
+        self.ask_path: Callable[[], Path | None] = self._ask_path
+        accept = is_choosable
+        self.truth_choice = LayerChoice(napari_viewer, Labels, accept=accept)
+        self.prediction_choice = LayerChoice(napari_viewer, Labels, accept=accept)
+        self.target_choice = QComboBox()
+        self.objects_box = QCheckBox("Match &objects (IoU 0.5)")
+        self.errors_box = QCheckBox("Show the &error map")
+        self.compare_button = QPushButton("&Compare")
+        self.cancel_button = QPushButton("Cance&l")
+        self.progress = QProgressBar()
+        self.messages = MessageBar()
+        self.stale_bar = MessageBar()
+        self.again_button = QPushButton("Compare a&gain")
+        self.view = ComparisonView()
+        self.save_button = QPushButton("&Save as CSV\N{HORIZONTAL ELLIPSIS}")
+        self._build_layout()
+        self._connect()
+        self._preselect()
+        self._show_state()
+        viewer = self._session.viewer
+        if viewer is not None:
+            follow_theme(viewer, self)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """Results that are shown."""
+        return self._comparison
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a comparison runs."""
+        return self._task is not None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a layer changed since the results were computed."""
+        return not self.stale_bar.isHidden()
+
+    def compare(self) -> None:
+        """Compare the chosen layers."""
+        if self.is_running:
+            return
+        self.messages.clear()
+        try:
+            self._start(*self._chosen())
+        except SegtrainError as error:
+            self.messages.show_text("error", str(error))
+        self._show_state()
+
+    def cancel(self) -> None:
+        """End a running comparison; earlier results stay."""
+        if self._task is not None:
+            self._task.stop()
+
+    def save(self) -> None:
+        """Write the scores as tables; asks for the file."""
+        path = None if self._comparison is None else self.ask_path()
+        if path is None or self._comparison is None:
+            return
+        self._saving = start_job(
+            partial(_write_csv, self._comparison, path), title="Save scores"
+        )
+        self._saving.succeeded.connect(self._on_saving_succeeded)
+        self._saving.failed.connect(self.messages.show_failure)
+
+    def apply_theme(self, theme_id: str) -> None:
+        """Take the colors of a theme."""
+        self.view.apply_theme(theme_id)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End with the dock, in the GUI thread."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cancel()
+            self._watch.stop()
+            self.deleteLater()
+
+    def _build_layout(self) -> None:
+        for text, target in _TARGETS:
+            self.target_choice.addItem(text, target)
+        self.target_choice.setMinimumContentsLength(12)
+        self.target_choice.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.target_choice.setToolTip(
+            "What the values of both layers are, where it is not known"
+        )
+        self.errors_box.setChecked(True)
+        self.progress.setRange(0, _STEPS)
+        self.progress.setTextVisible(False)
+        self.progress.setFixedHeight(6)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addLayout(self._form())
+        layout.addWidget(self.objects_box)
+        layout.addWidget(self.errors_box)
+        layout.addWidget(self.compare_button)
+        layout.addWidget(self.cancel_button)
+        for widget in (self.progress, self.messages):
+            layout.addWidget(widget)
+        stale = QHBoxLayout()
+        stale.addWidget(self.stale_bar, stretch=1)
+        stale.addWidget(self.again_button)
+        layout.addLayout(stale)
+        layout.addWidget(self.view)
+        layout.addWidget(self.save_button)
+        layout.addStretch(1)
+        scroll = _VerticalScroll()
+        scroll.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+
+    def _form(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Ground &truth", self.truth_choice)
+        form.addRow("Se&gmentation", self.prediction_choice)
+        form.addRow("&Values are", self.target_choice)
+        return form
+
+    def _connect(self) -> None:
+        self.compare_button.clicked.connect(self.compare)
+        self.again_button.clicked.connect(self._on_again_clicked)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.save_button.clicked.connect(self.save)
+        self.errors_box.toggled.connect(self._on_errors_toggled)
+        self.truth_choice.layers_changed.connect(self._on_layers_changed)
+        self.prediction_choice.layers_changed.connect(self._on_layers_changed)
+        self.view.slice_asked.connect(self._on_view_slice_asked)
+        self._settling.timeout.connect(self._preselect)
+        self._watch.edited.connect(self._on_watch_edited)
+        self._watch.moved.connect(self._on_watch_moved)
+        viewer = self._session.viewer
+        if viewer is not None:
+            for name in ("point", "order", "ndisplay"):
+                viewer.dims.events[name].connect(self._on_dims_changed)
+
+    def _preselect(self) -> None:
+        """Choose the likely pair where the user has not chosen yet.
+
+        Layers are known as results only after they were added.
+        """
+        choices = (self.truth_choice, self.prediction_choice)
+        if self.is_running or any(choice.is_chosen_by_user for choice in choices):
+            return
+        layers = self.prediction_choice.layers()
+        pair = likely_pair(layers)
+        if pair is None or layers != self.truth_choice.layers():
+            return
+        for choice, layer in zip(choices, pair, strict=True):
+            choice.set_layer(layer)
+
+    def _chosen(self) -> tuple[Labels, Labels]:
+        layers = self.truth_choice.layers()
+        if not layers:
+            raise DataError(
+                "There is no Labels layer to compare; open or paint ground truth, and "
+                "predict a segmentation."
+            )
+        if len(layers) == 1:
+            raise DataError(
+                f"'{layers[0].name}' is the only Labels layer; a comparison needs two, "
+                "ground truth and a segmentation."
+            )
+        truth, prediction = self.truth_choice.layer(), self.prediction_choice.layer()
+        if truth is None or prediction is None:
+            raise DataError("Choose ground truth and a segmentation.")
+        return truth, prediction
+
+    def _start(self, truth: Labels, prediction: Labels) -> None:
+        overlaid = overlay_labels(truth, prediction)
+        request = Request(
+            overlaid,
+            (truth.data, prediction.data),
+            origin=result_of(prediction),
+            target=self.target_choice.currentData(),
+            objects=self.objects_box.isChecked(),
+        )
+        self._next, self._edit = _Pair(truth, prediction, overlaid), ""
+        self._watch.watch((truth, prediction))
+        task = self._task = start_task(
+            partial(iter_comparison, request), title=f"Compare {prediction.name}"
+        )
+        task.event.connect(self._on_task_event)
+        task.succeeded.connect(self._on_task_succeeded)
+        task.failed.connect(self._on_task_failed)
+        task.ended.connect(self._on_task_ended)
+
+    def _show_state(self) -> None:
+        is_running = self.is_running
+        self.compare_button.setVisible(not is_running)
+        self.cancel_button.setVisible(is_running)
+        self.progress.setVisible(is_running)
+        for widget in (self.truth_choice, self.prediction_choice):
+            widget.setEnabled(not is_running and widget.count() > 0)
+        self.target_choice.setEnabled(not is_running)
+        self.objects_box.setEnabled(not is_running)
+        has_results = self._comparison is not None
+        self.view.setVisible(has_results)
+        self.save_button.setVisible(has_results)
+        can_repeat = self.is_stale and self._pair is not None
+        self.again_button.setVisible(can_repeat and not is_running)
+
+    def _mark_stale(self, text: str) -> None:
+        """Say that the results are out of date; those to come when they are there."""
+        if self.is_running:
+            self._edit = text
+            return
+        self.stale_bar.show_text("warning", text)
+        self._show_state()
+
+    def _show_errors(self) -> None:
+        """Add or update the error map; the active layer stays active."""
+        viewer, pair, comparison = self._session.viewer, self._pair, self._comparison
+        if viewer is None or pair is None or comparison is None:
+            return
+        active = viewer.layers.selection.active
+        layer = show_error_map(
+            viewer,
+            comparison.errors,
+            comparison.legend,
+            transform=pair.transform,
+            source=pair.names,
+        )
+        layer.visible = True
+        if active is not None and active in viewer.layers:
+            viewer.layers.selection.active = active
+
+    def _present(self) -> dict[str, float | None]:
+        """Slice of the ground truth that the viewer shows, by axis."""
+        viewer, pair = self._session.viewer, self._pair
+        truth = None if pair is None else pair.truth()
+        if viewer is None or pair is None or truth is None:
+            return {}
+        return {
+            axis: shown_slice(viewer, truth, pair.overlap.truth_dim(axis))
+            for axis in self.view.axes()
+        }
+
+    def _on_task_event(self, event: object) -> None:
+        if isinstance(event, Progress):
+            is_known = event.share is not None
+            self.progress.setRange(0, _STEPS if is_known else 0)
+            self.progress.setValue(round(_STEPS * (event.share or 0)))
+
+    def _on_task_succeeded(self, comparison: Comparison | None) -> None:
+        if comparison is None or self._next is None:
+            return
+        self._comparison, self._pair = comparison, self._next
+        self.view.show_comparison(comparison, self._pair.names)
+        if self.errors_box.isChecked():
+            self._show_errors()
+        self.view.set_present(self._present())
+        if comparison.hint:
+            self.messages.show_text("warning", comparison.hint)
+        self.stale_bar.clear()
+        if not self._edit:
+            self._watch.expect(comparison.sums)
+        self.compared.emit(comparison)
+
+    def _on_task_failed(self, failure: Failure) -> None:
+        self.messages.show_failure(failure)
+
+    def _on_task_ended(self) -> None:
+        self._task = None
+        if self._pair is not self._next:
+            self._return_to_results()
+        elif self._edit:
+            self._mark_stale(self._edit)
+        self._next = None
+        self._show_state()
+        self.ended.emit()
+
+    def _return_to_results(self) -> None:
+        """Watch the layers of the results that stay after a comparison without any."""
+        self._watch.stop()
+        layers = [] if self._pair is None else self._pair.layers()
+        present = [layer for layer in layers if layer is not None]
+        if self._comparison is not None and not self.is_stale and present:
+            self._watch.watch(present)
+            self._watch.expect(self._comparison.sums, check=True)
+
+    def _on_again_clicked(self) -> None:
+        """Compare the same layers again, whatever is chosen now."""
+        pair = self._pair
+        truth, prediction = (None, None) if pair is None else pair.layers()
+        if truth in self.truth_choice.layers():
+            self.truth_choice.set_layer(truth)
+        if prediction in self.prediction_choice.layers():
+            self.prediction_choice.set_layer(prediction)
+        self.compare()
+
+    def _on_errors_toggled(self, is_shown: bool) -> None:  # noqa: FBT001 - a slot
+        viewer = self._session.viewer
+        layer = None if viewer is None else find_error_map(viewer)
+        if is_shown and self._comparison is not None:
+            self._show_errors()
+        elif layer is not None:
+            layer.visible = False
+
+    def _on_layers_changed(self) -> None:
+        self._check_removed()
+        self._preselect()
+        self._settling.start()
+        self._show_state()
+
+    def _check_removed(self) -> None:
+        """Say that a layer that is compared, or was, is gone."""
+        name = self._removed(self._next)
+        if name is not None and self.is_running:
+            self._next = None
+            self.cancel()
+            self.messages.show_text(
+                "error",
+                f"'{name}' was removed while it was compared; choose other layers and "
+                "compare again.",
+            )
+        name = self._removed(self._pair)
+        if name is not None:
+            self._pair = None
+            text = f"'{name}' was removed; these are the scores that it had."
+            self.stale_bar.show_text("info", text)
+
+    def _removed(self, pair: _Pair | None) -> str | None:
+        """Name of a layer of a pair that the viewer has no more."""
+        present = self.truth_choice.layers()
+        if pair is None:
+            return None
+        named = zip(pair.layers(), pair.names, strict=True)
+        return next((name for layer, name in named if layer not in present), None)
+
+    def _on_view_slice_asked(self, place: Place) -> None:
+        viewer, pair = self._session.viewer, self._pair
+        truth = None if pair is None else pair.truth()
+        if viewer is None or pair is None or truth is None:
+            return
+        for axis, number in place.index.items():
+            show_slice(viewer, truth, pair.overlap.truth_dim(axis), number)
+
+    def _on_dims_changed(self, _event: Any = None) -> None:
+        if isalive(self) and self._comparison is not None:
+            self.view.set_present(self._present())
+
+    def _on_watch_edited(self, layer: Labels) -> None:
+        self._mark_stale(f"'{layer.name}' was edited; the scores are out of date.")
+
+    def _on_watch_moved(self, layer: Labels) -> None:
+        self._mark_stale(f"'{layer.name}' was moved; the scores are out of date.")
+
+    def _on_saving_succeeded(self, files: list[Path]) -> None:
+        names = ", ".join(path.name for path in files)
+        self.messages.show_text("info", f"Saved {names} in {files[0].parent}.")
+
+    def _ask_path(self) -> Path | None:
+        name = "scores" if self._pair is None else f"{self._pair.names[1]} scores"
+        text, _ = QFileDialog.getSaveFileName(
+            self, "Save scores", f"{name}.csv", "Tables (*.csv)"
+        )
+        return Path(text) if text else None
+
+
+class _Pair:
+    """Layers of a comparison, held weakly, and how they lie on one another."""
+
+    def __init__(self, truth: Labels, prediction: Labels, overlaid: Overlaid) -> None:
+        self.overlap = overlaid.overlap
+        self.names = str(truth.name), str(prediction.name)
+        self.truth = weakref.ref(truth)
+        self._prediction = weakref.ref(prediction)
+        self.transform = result_transform(
+            truth,
+            self.overlap.truth_axes,
+            keep=self.overlap.axes,
+            origin=self.overlap.origin,
+        )
+
+    def layers(self) -> tuple[Labels | None, Labels | None]:
+        """Ground truth and segmentation, as far as they are there."""
+        return self.truth(), self._prediction()
+
+
+class _VerticalScroll(QScrollArea):
+    """Scrolls up and down only; never narrower than its content can be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def minimumSizeHint(self) -> QSize:
+        """Width of the content and of the scroll bar."""
+        content = self.widget()
+        least = 0 if content is None else content.minimumSizeHint().width()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(least + bar, super().minimumSizeHint().height())
+
+
+def _write_csv(comparison: Comparison, path: Path) -> list[Path]:
+    """Write the tables; return the files, that of the classes first."""
+    path = path if path.suffix else path.with_suffix(".csv")
+    comparison.report.write_csv(path)
+    others = [path.with_stem(f"{path.stem}_{part}") for part in ("objects", "slices")]
+    return [path, *(other for other in others if other.exists())]

@@ -1,0 +1,1 @@
+"""Layers of napari <-> images, labels and results of the core."""

@@ -1,0 +1,222 @@
+"""Shapes layers as regions of an image: where labels count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.axes import CHANNEL_AXIS
+from napari_segtrain.data.restricted import RegionMask
+from napari_segtrain.errors import DataError
+from napari_segtrain.ui.layers.transforms import (
+    Placement,
+    layer_axes,
+    placement,
+    unit_ratio,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari.layers import Image, Shapes
+
+    Mask = npt.NDArray[np.bool_]
+    Points = npt.NDArray[np.float64]
+
+_N_ELLIPSE = 180
+_FLAT = 0.5
+"""Voxels that the corners of a shape may be apart along an axis that it lies across."""
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """A closed line in the voxels of an image.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Y and X.
+    index : dict of str to int
+        The slice that it lies on, per axis; none of the axes that it goes through.
+    """
+
+    points: Points
+    index: dict[str, int]
+
+
+def is_through_all(shapes: Shapes) -> bool:
+    """Whether shapes hold for all slices unless the user says otherwise."""
+    return bool(shapes.ndim == len("YX"))
+
+
+def region_mask(
+    shapes: Shapes,
+    image: Image,
+    axes: str,
+    *,
+    level: int = 0,
+    through_all: bool | None = None,
+) -> RegionMask:
+    """Voxels of an image whose centers lie in the shapes.
+
+    Rectangles, ellipses and polygons; paths are closed to polygons, lines have no
+    area. Shapes are brought onto the image in world coordinates.
+
+    Parameters
+    ----------
+    shapes : napari Shapes layer
+    image : napari Image layer
+    axes : str
+        One letter per dimension of the data of the image.
+    level : int
+        Of a multiscale image.
+    through_all : bool, optional
+        Whether a shape holds for all slices, rather than for the one on which it was
+        drawn; by default when the Shapes layer is 2D.
+
+    Raises
+    ------
+    DataError
+        When there is no shape with an area, none on the image, or one that is not
+        drawn in its YX plane.
+    """
+    through_all = is_through_all(shapes) if through_all is None else through_all
+    outlines = list(_outlines(shapes, image, axes, level))
+    if not outlines:
+        raise DataError(
+            f"The Shapes layer '{shapes.name}' holds no rectangle, ellipse, polygon or "
+            "path; draw the region, or choose none."
+        )
+    data = image.data[level] if image.multiscale else image.data
+    sizes = dict(zip(axes, data.shape, strict=True))
+    letters = "" if through_all else "".join(outlines[0].index)
+    mask = _rasterized(outlines, letters, sizes)
+    if not any(plane.any() for plane in mask.planes.values()):
+        raise DataError(
+            f"The shapes of '{shapes.name}' hold no voxel of the image "
+            f"'{image.name}'; draw them on the image, on its slices."
+        )
+    return mask
+
+
+def check_region(shapes: Shapes) -> None:
+    """Refuse a Shapes layer without any area; quick.
+
+    Raises
+    ------
+    DataError
+    """
+    if all(kind == "line" for kind in shapes.shape_type):
+        raise DataError(
+            f"The Shapes layer '{shapes.name}' holds no rectangle, ellipse, polygon or "
+            "path; draw the region, or choose none."
+        )
+
+
+def _outlines(
+    shapes: Shapes, image: Image, axes: str, level: int
+) -> Iterator[_Outline]:
+    letters = layer_axes(image, axes)[-shapes.ndim :]
+    target = placement(image, axes, level=level).along(letters)
+    to_voxels = np.linalg.inv(target.matrix) @ _to_world(shapes, target)
+    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
+        if kind == "line":
+            continue
+        corners = np.asarray(vertices, float)[:, -len(letters) :]
+        voxels = _moved(_ellipse(corners) if kind == "ellipse" else corners, to_voxels)
+        yield _outline(voxels, letters, shapes, image)
+
+
+def _to_world(shapes: Shapes, target: Placement) -> Points:
+    """From vertices to the world, in the units of the image."""
+    own = placement_of_shapes(shapes, len(target.axes))
+    ratios = [
+        unit_ratio(unit, other) or 1.0
+        for unit, other in zip(own.units, target.units, strict=True)
+    ]
+    matrix: Points = np.diag([*ratios, 1.0]) @ own.matrix
+    return matrix
+
+
+def placement_of_shapes(shapes: Shapes, n_dims: int) -> Placement:
+    """Where the last dimensions of a Shapes layer are."""
+    letters = "abcdefghij"[: shapes.ndim]
+    return placement(shapes, letters).along(letters[-n_dims:])
+
+
+def _moved(points: Points, matrix: Points) -> Points:
+    moved: Points = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
+    return moved
+
+
+def _ellipse(corners: Points) -> Points:
+    """Polygon of an ellipse that is given by the corners of its box."""
+    first, along, _, across = corners
+    angles = np.linspace(0, 2 * np.pi, _N_ELLIPSE, endpoint=False)[:, None]
+    half_a, half_b = (along - first) / 2, (across - first) / 2
+    ellipse: Points = (
+        corners.mean(axis=0) + np.cos(angles) * half_a + np.sin(angles) * half_b
+    )
+    return ellipse
+
+
+def _outline(voxels: Points, letters: str, shapes: Shapes, image: Image) -> _Outline:
+    index = {}
+    for axis, places in zip(letters, voxels.T, strict=True):
+        if axis in "YX" + CHANNEL_AXIS:
+            continue
+        if np.ptp(places) > _FLAT:
+            raise DataError(
+                f"A shape of '{shapes.name}' reaches through slices {places.min():.4g} "
+                f"to {places.max():.4g} of {axis} of the image '{image.name}'; draw "
+                "regions in the YX plane."
+            )
+        index[axis] = round(float(places.mean()))
+    at = [letters.index(axis) for axis in "YX"]
+    return _Outline(voxels[:, at], index)
+
+
+def _rasterized(
+    outlines: Sequence[_Outline], letters: str, sizes: dict[str, Any]
+) -> RegionMask:
+    """Union of the shapes of each slice, as far as the image goes."""
+    shape = np.array([sizes["Y"], sizes["X"]])
+    low = np.min([outline.points.min(axis=0) for outline in outlines], axis=0)
+    high = np.max([outline.points.max(axis=0) for outline in outlines], axis=0)
+    first = np.clip(np.floor(low), 0, shape).astype(int)
+    size = np.clip(np.ceil(high) + 1, first, shape).astype(int) - first
+    planes: dict[tuple[int, ...], Mask] = {}
+    for outline in outlines:
+        index = tuple(outline.index[axis] for axis in letters)
+        if not all(0 <= i < sizes[a] for i, a in zip(index, letters, strict=True)):
+            continue
+        inside = fill_polygon(outline.points - first, (int(size[0]), int(size[1])))
+        planes[index] = planes[index] | inside if index in planes else inside
+    return RegionMask(planes, letters, (int(first[0]), int(first[1])))
+
+
+def fill_polygon(points: Points, shape: tuple[int, int]) -> Mask:
+    """Pixels whose centers lie in a closed polygon, by the even-odd rule.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Y and X of the corners; the center of the first pixel is (0, 0).
+    shape : (int, int)
+        Of the result.
+    """
+    n_y, n_x = shape
+    crossings = np.zeros((n_y, n_x + 1), np.uint8)
+    for (y0, x0), (y1, x1) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        low, high = np.clip(np.ceil(sorted((y0, y1))), 0, n_y).astype(int)
+        rows = np.arange(low, high)
+        if not len(rows):
+            continue
+        x = x0 + (rows - y0) * ((x1 - x0) / (y1 - y0))
+        columns = np.clip(np.ceil(x), 0, n_x).astype(int)
+        crossings[rows, columns] ^= 1  # one crossing a row, so no index comes twice
+    filled = np.bitwise_xor.accumulate(crossings[:, :-1], axis=1)
+    return filled.view(np.bool_)

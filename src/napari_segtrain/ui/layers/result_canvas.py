@@ -1,0 +1,172 @@
+"""The arrays of a result while blocks are written into them, in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from napari_segtrain.image import Box, ClassTable
+    from napari_segtrain.ui.predict.scope import Frame
+
+Array = npt.NDArray[Any]
+Probabilities = Literal["none", "uint8", "float32"]
+
+_FULL = 255
+_OBJECTS = np.dtype(np.int32)
+
+
+class ResultCanvas:
+    """Labels and probability maps of one image.
+
+    Labels lie in the axes of the frame; maps have one axis more in front, the classes.
+
+    Parameters
+    ----------
+    frame : Frame
+        Size and place.
+    classes : ClassTable
+        Of the model.
+    probabilities : str
+        Type of the maps, or none.
+    labels, maps : ndarray, optional
+        Arrays to go on with; new ones otherwise.
+
+    Attributes
+    ----------
+    n_painted : int
+        Blocks painted so far; read by the GUI thread.
+    is_closed : bool
+        Set by any thread: nothing is painted any more.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        classes: ClassTable,
+        probabilities: Probabilities,
+        *,
+        labels: Array | None = None,
+        maps: Array | None = None,
+    ) -> None:
+        self.frame = frame
+        self.classes = classes
+        self.n_painted = 0
+        self.is_closed = False
+        self.labels = np.zeros(frame.shape, labels_dtype(classes))
+        if labels is not None:
+            self.labels = labels
+        self.maps: Array | None = None
+        if probabilities != "none":
+            shape = (classes.n_classes, *frame.shape)
+            self.maps = np.zeros(shape, probabilities) if maps is None else maps
+
+    def paint(
+        self, index: Mapping[str, int], box: Box, probabilities: npt.NDArray[np.float32]
+    ) -> None:
+        """Enter a block (K, Z, Y, X) of an item."""
+        from napari_segtrain.inference.items import most_likely
+
+        if self.is_closed:
+            return
+        indices = most_likely(probabilities)
+        if self.classes.is_objects:
+            values = np.isin(indices, self.classes.foreground)
+        else:
+            values = self.classes.to_values(indices)
+        self._part(self.labels, index, box)[...] = values
+        if self.maps is not None:
+            self._paint_maps(index, box, probabilities)
+        self.n_painted += 1
+
+    def begin(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
+        """Clear what objects are to be found in; classes are written over."""
+        if self.classes.is_objects:
+            for index in items:
+                self._part(self.labels, index, box)[...] = 0
+
+    def finish(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
+        """Give the objects of each item their ids, beside those around the box."""
+        if not self.classes.is_objects or self.is_closed:
+            return
+        from napari_segtrain.objects.instances import label_objects
+
+        for index in items:
+            part = self._part(self.labels, index, box)
+            mask = part > 0
+            part[...] = 0
+            used = int(self._part(self.labels, index, self._whole_box()).max())
+            ids = label_objects(mask).astype(part.dtype)
+            part[...] = np.where(mask, ids + used, 0)
+        self.n_painted += 1
+
+    def fingerprint(self) -> str:
+        """Short text that changes with any voxel of the labels."""
+        return fingerprint_of(self.labels)
+
+    def _paint_maps(
+        self, index: Mapping[str, int], box: Box, probabilities: npt.NDArray[np.float32]
+    ) -> None:
+        maps: Array = probabilities
+        if self.maps is not None and self.maps.dtype == np.uint8:
+            maps = np.rint(maps * np.float32(_FULL))
+        if self.maps is not None:
+            for target, channel in zip(self.maps, maps, strict=True):
+                self._part(target, index, box)[...] = channel
+
+    def _part(self, array: Array, index: Mapping[str, int], box: Box) -> Array:
+        """View of a box, ZYX, of an item of an array with the axes of the frame."""
+        where = dict(zip(SPATIAL_AXES, box, strict=True))
+        picks: list[int | slice] = []
+        for letter in self.frame.axes:
+            start = self.frame.origin.get(letter, 0)
+            if letter in where:
+                part = where[letter]
+                picks.append(slice(part.start - start, part.stop - start))
+            else:
+                picks.append(0 if letter == CHANNEL_AXIS else index[letter] - start)
+        view = array[tuple(picks)]
+        letters = "".join(a for a in self.frame.axes if a in SPATIAL_AXES)
+        if "Z" not in letters:
+            view, letters = view[np.newaxis], f"Z{letters}"
+        return view.transpose([letters.index(letter) for letter in SPATIAL_AXES])
+
+    def _whole_box(self) -> Box:
+        """Box of an item that the frame covers, ZYX voxels of the image."""
+        sizes = dict(zip(self.frame.axes, self.frame.shape, strict=True))
+        first = [self.frame.origin.get(letter, 0) for letter in SPATIAL_AXES]
+        z, y, x = (
+            slice(start, start + sizes.get(letter, 1))
+            for start, letter in zip(first, SPATIAL_AXES, strict=True)
+        )
+        return z, y, x
+
+
+def labels_dtype(classes: ClassTable) -> np.dtype[Any]:
+    """Type of the labels of a model."""
+    if classes.is_objects:
+        return _OBJECTS
+    return classes.to_values(np.zeros(1, np.uint8)).dtype
+
+
+def bytes_per_voxel(classes: ClassTable, probabilities: Probabilities) -> int:
+    """Bytes of labels and maps together."""
+    n_bytes = labels_dtype(classes).itemsize
+    if probabilities != "none":
+        n_bytes += classes.n_classes * np.dtype(probabilities).itemsize
+    return n_bytes
+
+
+def fingerprint_of(labels: Array) -> str:
+    """Short text that changes with any voxel, type or size of labels."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{labels.shape} {labels.dtype}".encode())
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()

@@ -1,0 +1,119 @@
+"""Start, progress and end of a prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_segtrain.ui.train.run_words import duration_text, remaining_text
+
+if TYPE_CHECKING:
+    from napari_segtrain.ui.predict.prediction_run import PredictionRun
+
+_FULL = 1000
+_SURE = 0.02
+"""Share from which on the time that is left can be told."""
+
+
+class PredictionControls(QWidget):
+    """State and progress of a prediction, and the buttons that go with it.
+
+    Attributes
+    ----------
+    start_asked : Signal()
+        The user wants to predict.
+    stop_asked : Signal()
+        The user wants to stop.
+    """
+
+    start_asked = Signal()
+    stop_asked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.start_button = QPushButton("&Predict")
+        self.stop_button = QPushButton("&Stop")
+        self.state = QLabel()
+        self.bar = QProgressBar()
+        self._build_layout()
+        self.start_button.clicked.connect(self.start_asked)
+        self.stop_button.clicked.connect(self.stop_asked)
+        self.show_run(None)
+
+    def show_run(self, run: PredictionRun | None) -> None:
+        """Show the state of a prediction."""
+        is_running = run is not None and run.is_running
+        text = "" if run is None else state_text(run)
+        self.state.setText(text)
+        self.state.setVisible(bool(text))
+        self.start_button.setVisible(not is_running)
+        self.stop_button.setVisible(is_running)
+        self.stop_button.setEnabled(run is not None and run.state != "stopping")
+        self.bar.setVisible(is_running)
+        share = run.progress.share if run is not None and run.progress else None
+        self.bar.setRange(0, 0 if share is None else _FULL)
+        if share is not None:
+            self.bar.setValue(round(_FULL * share))
+
+    def _build_layout(self) -> None:
+        self.start_button.setToolTip("Segment the images that are checked")
+        self.stop_button.setToolTip("End soon; what is done stays, marked incomplete")
+        self.state.setWordWrap(True)
+        self.state.setAccessibleName("State of the prediction")
+        self.bar.setAccessibleName("Progress of the prediction")
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        buttons = QHBoxLayout()
+        for button in (self.start_button, self.stop_button):
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for widget in (self.state, self.bar):
+            layout.addWidget(widget)
+        layout.addLayout(buttons)
+
+
+def state_text(run: PredictionRun) -> str:
+    """Say what a prediction does, or how it ended; empty after a failure."""
+    if run.state == "loading":
+        return "Loading the model"
+    if run.state == "ended":
+        return _end_text(run)
+    if run.state == "stopping":
+        return "Stopping after the present tiles"
+    return _progress_text(run)
+
+
+def _progress_text(run: PredictionRun) -> str:
+    progress = run.progress
+    if progress is None:
+        return "Predicting"
+    n = len(run.names)
+    number = f" ({progress.number + 1} of {n})" if n > 1 else ""
+    parts = [f"Predicting {run.names[progress.number]}{number}"]
+    parts.append(f"{round(100 * progress.share)} %")
+    if progress.share > _SURE:
+        left = progress.seconds * (1 / progress.share - 1)
+        parts.append(remaining_text(left))
+    return " · ".join(parts)
+
+
+def _end_text(run: PredictionRun) -> str:
+    outcome, n = run.outcome, len(run.names)
+    if run.failure is not None or outcome is None:
+        return ""
+    time = duration_text(outcome.seconds)
+    what = run.names[0] if n == 1 else f"{n} images"
+    if outcome.n_complete == n:
+        return f"Done: {what} in {time}"
+    return f"Stopped after {time}: what is done stays, and is marked incomplete"

@@ -1,0 +1,127 @@
+"""What a prediction in a thread is given, and what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from napari_segtrain.config import InferenceConfig
+from napari_segtrain.control import Event
+from napari_segtrain.image import Image
+from napari_segtrain.ui.layers.result_canvas import ResultCanvas
+from napari_segtrain.ui.layers.results import Former
+from napari_segtrain.ui.predict.scope import Scope
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One image to predict.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    axes : str
+        Letters of the result.
+    scope : Scope
+        The part.
+    former : Former, optional
+        Result that may be gone on with.
+    """
+
+    image: Image
+    axes: str
+    scope: Scope
+    former: Former | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is done with each image.
+
+    Parameters
+    ----------
+    model : Path
+        What is applied.
+    config : InferenceConfig
+        How; its memory limit holds for results as well.
+    """
+
+    model: Path
+    config: InferenceConfig
+
+
+@dataclass(frozen=True, eq=False)
+class LayerBegun(Event):
+    """The first block of an image is there.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    canvas : ResultCanvas
+        Arrays to show.
+    """
+
+    number: int
+    canvas: ResultCanvas
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """Tiles went through the network.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    share : float
+        Share of all jobs that is done, 0 to 1.
+    seconds : float
+        Since the first job began.
+    """
+
+    is_frequent: ClassVar[bool] = True
+
+    number: int
+    share: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LayerEnded(Event):
+    """Nothing is painted into the arrays of a job any more.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    is_complete : bool
+        False when stopped or failed.
+    fingerprint : str
+        Of the labels.
+    model_state : str
+        State of the model file.
+    """
+
+    number: int
+    is_complete: bool
+    fingerprint: str
+    model_state: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a prediction ended.
+
+    Parameters
+    ----------
+    n_complete : int
+        Jobs that were completed.
+    seconds : float
+        Time used, without loading the model.
+    """
+
+    n_complete: int
+    seconds: float

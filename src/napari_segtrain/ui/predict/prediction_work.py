@@ -1,0 +1,214 @@
+"""What a prediction does in its thread, layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from napari_segtrain.errors import PredictionError, SegtrainError
+from napari_segtrain.ui.layers.result_canvas import (
+    ResultCanvas,
+    bytes_per_voxel,
+    fingerprint_of,
+    labels_dtype,
+)
+from napari_segtrain.ui.predict.model_cache import ModelCache
+from napari_segtrain.ui.predict.prediction_events import (
+    Job,
+    LayerBegun,
+    LayerEnded,
+    Order,
+    Outcome,
+    Progress,
+)
+from napari_segtrain.ui.predict.scope import Frame, frame_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    import numpy.typing as npt
+
+    from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.image import ClassTable
+    from napari_segtrain.inference.regions import Region
+    from napari_segtrain.models import Model
+    from napari_segtrain.ui.layers.result_canvas import Probabilities
+    from napari_segtrain.ui.layers.results import Former
+
+_MEMORY_SHARE = 0.8
+_GB = 1e9
+
+
+_cache = ModelCache()
+
+
+def iter_jobs(
+    jobs: Sequence[Job], order: Order, control: RunControl
+) -> Generator[Event, None, Outcome]:
+    """Predict images one after another; to be run in a thread.
+
+    Yields
+    ------
+    LayerBegun, Progress, LayerEnded
+        Of one job after the other; a job without a single block has none but progress.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    SegtrainError
+        Naming the image when there are several.
+    """
+    model, state = _cache.load(order.model)
+    total = sum(job.scope.n_voxels(job.image) for job in jobs)
+    n_complete, n_done, seconds = 0, 0, 0.0
+    for number, job in enumerate(jobs):
+        n_here = job.scope.n_voxels(job.image)
+        work = _LayerWork(number, job, order, model, state)
+        events = work.run(control)
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                n_complete += bool(end.value)
+                break
+            except SegtrainError as error:
+                raise _named(error, job, len(jobs)) from error
+            if isinstance(event, Progress):
+                share = (n_done + event.share * n_here) / total
+                event = Progress(number, share, seconds + event.seconds)
+            yield event
+        n_done += n_here
+        seconds += work.seconds
+        if control.is_stopping:
+            break
+    return Outcome(n_complete, seconds)
+
+
+def _named(error: SegtrainError, job: Job, n_jobs: int) -> SegtrainError:
+    if n_jobs == 1 or job.image.name in str(error):
+        return error
+    return type(error)(f"{job.image.name}: {error}")
+
+
+class _LayerWork:
+    """State of one job."""
+
+    def __init__(
+        self, number: int, job: Job, order: Order, model: Model, state: str
+    ) -> None:
+        self._number = number
+        self._job = job
+        self._order = order
+        self._model = model
+        self._state = state
+        self._canvas: ResultCanvas | None = None
+        self.seconds = 0.0
+
+    def run(self, control: RunControl) -> Generator[Event, None, bool]:
+        """Predict; what was painted is ended in order, whatever happens."""
+        try:
+            is_complete = yield from self._predict(control)
+        except Exception:
+            if self._canvas is not None:
+                yield self._end(self._canvas, is_complete=False)
+            raise
+        if self._canvas is not None:
+            yield self._end(self._canvas, is_complete=is_complete)
+        return is_complete
+
+    def _predict(self, control: RunControl) -> Generator[Event, None, bool]:
+        from napari_segtrain.inference.regions import RegionBlock, iter_regions
+
+        job = self._job
+        events = iter_regions(
+            self._model, job.image, self._regions(), self._order.config, control=control
+        )
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return bool(end.value)
+            if isinstance(event, RegionBlock):
+                if self._canvas is None:
+                    self._canvas = self._begin()
+                    yield LayerBegun(self._number, self._canvas)
+                self._canvas.paint(event.index, event.box, event.probabilities)
+            else:
+                self.seconds = event.seconds
+                yield Progress(self._number, event.share, event.seconds)
+
+    def _regions(self) -> list[Region]:
+        from napari_segtrain.inference.regions import Region
+
+        job = self._job
+        boxes = job.scope.boxes(job.image, self._model.info.dims)
+        return [Region(i, box) for i in job.scope.items(job.image) for box in boxes]
+
+    def _begin(self) -> ResultCanvas:
+        job, classes = self._job, self._model.spec.classes
+        kind = self._order.config.probabilities
+        n_bytes = bytes_per_voxel(classes, kind)
+        frame = frame_of(job.image, job.axes, job.scope, n_bytes)
+        former = self._usable(frame, classes)
+        maps = _usable_maps(former, frame, classes, kind)
+        self._check_memory(frame, n_bytes, former)
+        canvas = ResultCanvas(
+            frame,
+            classes,
+            kind,
+            labels=None if former is None else former.labels,
+            maps=maps,
+        )
+        if former is not None and former.model != self._state:
+            canvas.labels[...] = 0
+        canvas.begin(job.scope.items(job.image), job.scope.box(job.image))
+        return canvas
+
+    def _usable(self, frame: Frame, classes: ClassTable) -> Former | None:
+        """Return the former result, if it fits and nobody has edited it."""
+        former = self._job.former
+        if former is None or former.values != classes.values:
+            return None
+        same = (
+            former.labels.shape == frame.shape
+            and former.labels.dtype == labels_dtype(classes)
+            and former.frame == {"axes": frame.axes, "origin": dict(frame.origin)}
+        )
+        if not same or fingerprint_of(former.labels) != former.fingerprint:
+            return None
+        return former
+
+    def _check_memory(self, frame: Frame, n_bytes: int, former: Former | None) -> None:
+        if former is not None:
+            return
+        needed = frame.n_voxels * n_bytes / _GB
+        free = psutil.virtual_memory().available * _MEMORY_SHARE / _GB
+        set_limit = self._order.config.memory_limit
+        limit = free if set_limit == "auto" else min(free, set_limit)
+        if needed > limit:
+            raise PredictionError(
+                f"The result for '{self._job.image.name}' needs {needed:.1f} GB of "
+                f"memory, but {limit:.1f} GB can be used; predict a range of slices, "
+                "leave out the probability map, or raise the memory limit in the "
+                "preferences."
+            )
+
+    def _end(self, canvas: ResultCanvas, *, is_complete: bool) -> LayerEnded:
+        job = self._job
+        canvas.finish(job.scope.items(job.image), job.scope.box(job.image))
+        return LayerEnded(self._number, is_complete, canvas.fingerprint(), self._state)
+
+
+def _usable_maps(
+    former: Former | None, frame: Frame, classes: ClassTable, kind: Probabilities
+) -> npt.NDArray[Any] | None:
+    """Maps of the former result, if they fit."""
+    if former is None or former.maps is None or kind == "none":
+        return None
+    shape = (classes.n_classes, *frame.shape)
+    fits = former.maps.shape == shape and former.maps.dtype == kind
+    return former.maps if fits else None

@@ -1,0 +1,1 @@
+"""Widgets that know no task: forms, curves, tables, messages."""

@@ -1,0 +1,258 @@
+"""A form that is made from a config class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import ValidationError
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_segtrain.config import Config
+from napari_segtrain.errors import ConfigError
+from napari_segtrain.ui.widgets.folding import Folding
+from napari_segtrain.ui.widgets.forms.panel import (
+    INDENT,
+    KindsEditor,
+    Panel,
+    read_editors,
+)
+from napari_segtrain.ui.widgets.forms.sentences import first_problem
+from napari_segtrain.ui.widgets.forms.shapes import FieldShape, Section, fields_of
+from napari_segtrain.ui.widgets.forms.words import title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from napari_segtrain.ui.widgets.forms.editors import Editor
+
+
+C = TypeVar("C", bound=Config)
+
+
+class ConfigForm(QWidget, Generic[C]):
+    """Shows a config and lets it be changed.
+
+    Sections are built when they are first unfolded; until then they keep what
+    `set_config` gave them.
+
+    Parameters
+    ----------
+    config : Config or type of Config
+        What is shown at first, or a class with defaults for all.
+    basic : sequence of str
+        Paths of fields that stand on top, such as ``training.length``; the others
+        are folded away.
+    hidden : sequence of str
+        Paths of fields or sections that are not shown; their values are kept.
+
+    Raises
+    ------
+    ValueError
+        When a path leads to no field, or a section is called basic.
+    """
+
+    changed = Signal()
+    """Something was changed, by the user or by `set_config`; it may be wrong now."""
+
+    def __init__(
+        self,
+        config: C | type[C],
+        *,
+        basic: Sequence[str] = (),
+        hidden: Sequence[str] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._base: C = config() if isinstance(config, type) else config
+        self._hidden = frozenset(hidden)
+        self._basic = tuple(basic)
+        self._resolved: dict[str, Any] = {}
+        self._editors: dict[str, Editor] = {}
+        self._foldings: list[Folding] = []
+        self._is_setting = False
+        self._check_paths()
+        self._build_layout()
+
+    def config(self) -> C:
+        """Return what the form shows, as a config of its class.
+
+        Raises
+        ------
+        ConfigError
+            With one sentence about the first setting that is wrong.
+        """
+        _, sentence, config = self._read()
+        if config is None:
+            raise ConfigError(sentence)
+        return config
+
+    def problem(self) -> str | None:
+        """Return what is wrong, in one sentence; ``None`` when all is well."""
+        return self._read()[1] or None
+
+    def set_config(self, config: C) -> None:
+        """Show another config of the same class.
+
+        Raises
+        ------
+        TypeError
+            When it is of another class.
+        """
+        if type(config) is not type(self._base):
+            expected = type(self._base).__name__
+            raise TypeError(f"This form shows {expected}, not {type(config).__name__}.")
+        self._base = config
+        self._is_setting = True
+        try:
+            for path, editor in self._editors.items():
+                editor.set_value(_value_at(config, path))
+        finally:
+            self._is_setting = False
+        self._on_editor_changed()
+
+    def set_resolved(self, values: Mapping[str, Any]) -> None:
+        """Show in grey what a plan chose where the form says auto.
+
+        Parameters
+        ----------
+        values : mapping
+            By path, such as ``{"sampling.patch_size": (1, 192, 192)}``; what is not
+            named is forgotten.
+        """
+        self._resolved = dict(values)
+        for path, editor in self._editors.items():
+            self._resolve(path, editor)
+
+    def unfold_all(self) -> None:
+        """Show everything, which builds everything."""
+        for folding in self._foldings:  # grows while it is walked: sections in sections
+            folding.unfold()
+
+    def _check_paths(self) -> None:
+        known = dict(_walk(type(self._base)))
+        for path in (*self._basic, *self._hidden):
+            if path not in known:
+                raise ValueError(f"{type(self._base).__name__} has no field {path!r}.")
+        for path in self._basic:
+            if isinstance(known[path].shape, Section):
+                raise ValueError(f"{path!r} is a section; name its fields.")
+
+    def _build_layout(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        known = dict(_walk(type(self._base)))
+        panel = Panel()
+        for path in self._basic:
+            self._add_field(panel, path, known[path])
+        if self._basic:
+            layout.addWidget(panel)
+        if any(self._is_shown(path, known[path]) for path in known):
+            advanced = self._fold("&Advanced", type(self._base), "")
+            layout.addWidget(advanced)
+
+    def _fold(self, title: str, model: type[BaseModel], prefix: str) -> Folding:
+        level = prefix.count(".")
+
+        def build() -> QWidget:
+            return self._build_section(model, prefix)
+
+        folding = Folding(title, build=build, indent=level * INDENT)
+        self._foldings.append(folding)
+        return folding
+
+    def _build_section(self, model: type[BaseModel], prefix: str) -> Panel:
+        """Rows first, then the sections, each folded away."""
+        panel = Panel(prefix.count(".") + 1)
+        fields = [(prefix + field.name, field) for field in fields_of(model)]
+        shown = [pair for pair in fields if self._is_shown(*pair)]
+        for path, field in shown:
+            if not isinstance(field.shape, Section):
+                self._add_field(panel, path, field)
+        for path, field in shown:
+            if isinstance(field.shape, Section):
+                title = title_of(field.name)
+                folding = self._fold(title, field.shape.model, f"{path}.")
+                folding.setToolTip(field.help)
+                panel.add_widget(folding)
+        return panel
+
+    def _is_shown(self, path: str, field: FieldShape) -> bool:
+        """Whether a field has its place among the advanced ones."""
+        if path in self._basic or path in self._hidden or field.is_fixed:
+            return False
+        if not isinstance(field.shape, Section):
+            return True
+        inner = fields_of(field.shape.model)
+        return any(self._is_shown(f"{path}.{part.name}", part) for part in inner)
+
+    def _add_field(self, panel: Panel, path: str, field: FieldShape) -> None:
+        editor = self._editors[path] = panel.add_field(field)
+        editor.set_value(_value_at(self._base, path))
+        editor.changed.connect(self._on_editor_changed)
+        self._resolve(path, editor)
+
+    def _resolve(self, path: str, editor: Editor) -> None:
+        if isinstance(editor, KindsEditor):
+            start = f"{path}."
+            inner = {
+                name.removeprefix(start): value
+                for name, value in self._resolved.items()
+                if name.startswith(start)
+            }
+            editor.set_resolved(inner)
+        else:
+            editor.set_resolved(self._resolved.get(path))
+
+    def _read(self) -> tuple[str, str, C | None]:
+        """Path and sentence of the first problem, or empty and the config."""
+        values = self._base.model_dump()
+        for path, editor in self._editors.items():
+            try:
+                value = read_editors({path: editor})[path]
+            except ConfigError as error:
+                return path, str(error), None
+            _put(values, path, value)
+        try:
+            return "", "", type(self._base).model_validate(values)
+        except ValidationError as error:
+            return *first_problem(error, type(self._base)), None
+
+    def _on_editor_changed(self) -> None:
+        if self._is_setting:
+            return
+        self._mark_problem()
+        self.changed.emit()
+
+    def _mark_problem(self) -> None:
+        wrong = self._read()[0]
+        for path, editor in self._editors.items():
+            editor.mark(is_wrong=path == wrong)
+            if isinstance(editor, KindsEditor):
+                for name, inner in editor.editors.items():
+                    inner.mark(is_wrong=f"{path}.{name}" == wrong)
+
+
+def _walk(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldShape]]:
+    """Every field and section, with its path."""
+    for field in fields_of(model):
+        path = prefix + field.name
+        yield path, field
+        if isinstance(field.shape, Section):
+            yield from _walk(field.shape.model, f"{path}.")
+
+
+def _value_at(config: Config, path: str) -> Any:
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _put(values: dict[str, Any], path: str, value: Any) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        values = values[parent]
+    values[name] = value

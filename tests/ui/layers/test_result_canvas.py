@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.ui.layers.result_canvas import ResultCanvas, fingerprint_of
+from napari_segtrain.ui.predict.scope import Frame
+
+BACK = ClassInfo(0, "background", "#000000", "background")
+CLASSES = ClassTable((BACK, ClassInfo(300, "a", "#ff0000")))
+OBJECTS = ClassTable((BACK, ClassInfo(1, "a", "#ff0000")), is_objects=True)
+
+
+def box(z=(0, 1), y=(0, 4), x=(0, 5)):
+    return slice(*z), slice(*y), slice(*x)
+
+
+def certain(mask):
+    """Probabilities (K, Z, Y, X) of a mask (Z, Y, X)."""
+    return np.stack([~mask, mask]).astype(np.float32)
+
+
+def test_a_block_lands_in_the_axes_of_the_result() -> None:
+    mask = np.zeros((2, 4, 5), bool)
+    mask[1, 2, 3] = True
+    for axes in ("TZYX", "ZTXY", "TCZYX", "XYZT"):
+        sizes = {"T": 3, "C": 1, "Z": 6, "Y": 4, "X": 5}
+        canvas = ResultCanvas(
+            Frame(axes, tuple(sizes[a] for a in axes)), CLASSES, "uint8"
+        )
+        canvas.paint({"T": 2}, box((3, 5)), certain(mask))
+        assert canvas.labels.dtype == np.uint16
+        (place,) = np.argwhere(canvas.labels == 300)
+        where = dict(zip(axes, place, strict=True))
+        assert where == {"T": 2, "Z": 4, "Y": 2, "X": 3} | (
+            {"C": 0} if "C" in axes else {}
+        )
+        assert canvas.maps.shape == (2, *canvas.labels.shape)
+        np.testing.assert_array_equal(canvas.maps[1] == 255, canvas.labels == 300)
+
+
+def test_a_cropped_result_counts_from_its_origin() -> None:
+    frame = Frame("TZYX", (1, 2, 4, 5), {"T": 7, "Z": 3})
+    canvas = ResultCanvas(frame, CLASSES, "none")
+    canvas.paint({"T": 7}, box((4, 5)), certain(np.ones((1, 4, 5), bool)))
+    np.testing.assert_array_equal(np.unique(np.nonzero(canvas.labels)[1]), [1])
+
+
+def test_objects_of_a_slice_get_ids_of_their_own() -> None:
+    canvas = ResultCanvas(Frame("ZYX", (3, 4, 5)), OBJECTS, "none")
+    mask = np.zeros((1, 4, 5), bool)
+    mask[0, 0, 0] = mask[0, 3, 3] = True
+    for z in (0, 2):
+        part = box((z, z + 1))
+        canvas.begin([{}], part)
+        canvas.paint({}, part, certain(mask))
+        canvas.finish([{}], part)
+    assert np.unique(canvas.labels).tolist() == [0, 1, 2, 3, 4]
+    assert np.unique(canvas.labels[2]).tolist() == [0, 3, 4]
+
+
+def test_an_object_reaches_through_blocks() -> None:
+    canvas = ResultCanvas(Frame("ZYX", (3, 4, 5)), OBJECTS, "none")
+    whole = box((0, 3))
+    canvas.begin([{}], whole)
+    for z in (1, 0, 2):
+        canvas.paint({}, box((z, z + 1)), certain(np.ones((1, 4, 5), bool)))
+    canvas.finish([{}], whole)
+    assert np.unique(canvas.labels).tolist() == [1]
+
+
+def test_nothing_is_painted_into_a_closed_canvas() -> None:
+    canvas = ResultCanvas(Frame("YX", (4, 5)), CLASSES, "none")
+    canvas.is_closed = True
+    canvas.paint({}, box(), certain(np.ones((1, 4, 5), bool)))
+    assert not canvas.labels.any()
+
+
+def test_fingerprints_tell_any_voxel() -> None:
+    labels = np.zeros((40, 50), np.uint8)
+    before = fingerprint_of(labels)
+    labels[39, 49] = 1
+    assert fingerprint_of(labels) != before
+    labels[39, 49] = 0
+    assert fingerprint_of(labels) == before
+    assert fingerprint_of(labels.T) != before
