@@ -150,12 +150,12 @@ def swollen_zip(bundle: Path, target: Path) -> None:
     zipped(bundle, target).close()
 
 
-def foreign_zip(bundle: Path, target: Path) -> None:  # noqa: ARG001
+def foreign_zip(bundle: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("data.pkl", pickle.dumps([1]))
 
 
-def no_zip(bundle: Path, target: Path) -> None:  # noqa: ARG001
+def no_zip(bundle: Path, target: Path) -> None:
     target.write_bytes(pickle.dumps({"weights": [1]}))
 
 

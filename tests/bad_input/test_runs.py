@@ -60,7 +60,7 @@ def test_a_run_of_a_newer_format(fails, stopped: Path) -> None:
     fails("resume", "run", code=DATA, words=("format version 99", "update"))
 
 
-def test_a_checkpoint_that_is_not_there(fails, stopped: Path) -> None:  # noqa: ARG001
+def test_a_checkpoint_that_is_not_there(fails, stopped: Path) -> None:
     words = ("no checkpoint 'best'", "latest")
     fails("resume", "run", "--checkpoint", "best", code=MODEL, words=words)
 

@@ -498,7 +498,7 @@ def test_a_comma_is_a_decimal_point_and_letters_cannot_be_typed(qtbot):
 )
 def test_widgets_load_no_torch(module):
     code = (
-        f"import sys, napari_segtrain.ui.{module}; "
+        f"import sys, napari_segtrain.ui.widgets.{module}; "
         "assert not {'torch', 'monai', 'zarr'} & set(sys.modules), "
         "{'torch', 'monai', 'zarr'} & set(sys.modules)"
     )
