@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from napari_segtrain.data.samples import sample_dir
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 NOT_RUN = ("make ", "python -m pip ")
 LENGTHS = ("--time-budget", "--epochs", "--iterations")
 MAX_IMAGE_BYTES = 300_000
@@ -113,17 +115,49 @@ def test_python(page: Path, workplace: Path) -> None:
     assert workplace.exists()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_and_pictures(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
-        if target.startswith("https://"):
-            continue
-        path = (page.parent / target).resolve()
-        assert path.exists(), target
-        if path.suffix == ".png":
-            assert path.stat().st_size < MAX_IMAGE_BYTES
-            with PIL.Image.open(path) as picture:
-                assert picture.format == "PNG"
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Files and anchors of this project that a page leads to."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith("https://"):
+            path, _, anchor = target.partition("#")
+            yield (page.parent / path).resolve() if path else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """Names that the headings of a page get on GitHub."""
+    found = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in found}
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.stem)
+def test_links_and_anchors(page: Path) -> None:
+    for path, anchor in links(page):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors(path), (path, anchor)
+
+
+def pictures_of_tools() -> set[str]:
+    """Pictures that some tool makes, as its constant ``PICTURES`` says."""
+    found: set[str] = set()
+    for tool in (ROOT / "tools").glob("*.py"):
+        for node in ast.parse(tool.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == (
+                "PICTURES"
+            ):
+                found |= set(ast.literal_eval(node.value))
+    return found
+
+
+def test_every_picture_is_shown_made_by_a_tool_and_small() -> None:
+    shown = {path for page in LINKING for path, _ in links(page)}
+    shown = {path for path in shown if path.suffix == ".png"}
+    assert shown == set((ROOT / "docs/images").iterdir())
+    assert {path.name for path in shown} == pictures_of_tools()
+    for path in shown:
+        assert path.stat().st_size < MAX_IMAGE_BYTES
+        with PIL.Image.open(path) as picture:
+            assert picture.format == "PNG"
 
 
 def test_options_in_the_tables_exist(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +170,15 @@ def test_options_in_the_tables_exist(capsys: pytest.CaptureFixture[str]) -> None
     assert set(re.findall(r"--[a-z][a-z-]+", text)) <= known
 
 
-def test_no_page_is_forgotten() -> None:
-    index = (ROOT / "docs/index.md").read_text("utf-8")
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
-    assert all(f"({name})" in index for name in pages)
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
+def test_no_page_is_forgotten(name: str) -> None:
+    pages = set((ROOT / "docs").glob("*.md")) - {ROOT / "docs/index.md"}
+    assert pages <= {path for path, _ in links(ROOT / name)}
+
+
+def test_paths_of_this_project_exist() -> None:
+    """Files that the documents name in passing."""
+    pattern = r"`((?:tests|tools|src|examples|benchmarks|docs|constraints)/[\w./-]+)`"
+    for page in LINKING:
+        for name in re.findall(pattern, page.read_text("utf-8")):
+            assert (ROOT / name).exists(), (page.name, name)
