@@ -30,6 +30,8 @@ _PATIENCE = 120.0
 _POLL_MS = 50
 _PARTS = ("runs", "screenshots", "segmentation.tif", "metrics.csv")
 _WINDOW = (1500, 960)
+_CANVAS = 700.0
+"""Pixels of the canvas that are surely seen."""
 
 Wait = Callable[[], bool] | float
 Steps = Generator[Wait, None, None]
@@ -176,7 +178,7 @@ class Demo:
             for layer in self._viewer.layers
             if layer not in before and isinstance(layer, napari.layers.Labels)
         )
-        self._viewer.reset_view()
+        self._look_at(self._result)
         yield 0.5
         self._picture("4-predicted")
         path, array = self._folder / "segmentation.tif", self._result.data
@@ -210,6 +212,13 @@ class Demo:
         layers = self._viewer.layers
         name = f"{_SAMPLE} {number}"
         return SampleRow((layers[name],), layers[f"{name} labels"])
+
+    def _look_at(self, layer: Any) -> None:
+        """Show a layer and what lies beside it at the size of the canvas."""
+        (top, left), (bottom, right) = layer.extent.world[:, -2:]
+        camera = self._viewer.camera
+        camera.center = (0.0, (top + bottom) / 2, (left + right) / 2)
+        camera.zoom = _CANVAS / max(bottom - top, right - left)
 
     def _picture(self, name: str) -> None:
         folder = self._folder / "screenshots"
