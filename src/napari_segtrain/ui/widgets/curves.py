@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.image import ClassTable
 
-_REDRAW_MS = 200
+_REDRAW_MS = 500
 _SECONDS_PER_MINUTE = 60
 _AXES = ("iterations", "minutes")
 _RAW_OPACITY = 0.25
@@ -39,7 +39,7 @@ _RAW_OPACITY = 0.25
 class TrainingCurves(QWidget):
     """Losses above, validation IoU per class below, over iterations or minutes.
 
-    Draws at most five times a second, and nothing while it is hidden.
+    Draws at most twice a second, and nothing while it is hidden.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
