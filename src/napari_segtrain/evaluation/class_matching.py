@@ -164,8 +164,9 @@ def _check_numbers(
         raise DataError(
             "The ground truth and the segmentation number their classes differently "
             f"({_listed(truth)} against {_listed(prediction)}); give the classes of "
-            "the ground truth the names that the segmentation has, for instance with "
-            "--classes 0=background,1=myelin,2=axon."
+            "the ground truth the names that the segmentation has (in the viewer: "
+            "under 'Classes of the ground truth' in the Compare dock; as a command: "
+            "--classes 0=background,1=myelin,2=axon)."
         )
 
 

@@ -137,6 +137,25 @@ def test_the_error_map_is_added_once(qtbot, dock, viewer) -> None:
     assert set(np.unique(layer.data)) <= {0, 1}
 
 
+def test_the_error_map_shows_errors_that_were_not_there_before(
+    qtbot, dock, viewer
+) -> None:
+    one = (volume() == 1).astype(np.uint8)
+    for layer in (viewer.layers["truth"], viewer.layers["result"]):
+        layer.data = one
+        write_class_table(layer, ClassTable(CLASSES.rows[:2]))
+    compare(qtbot, dock)
+    layer = errors_of(viewer)
+    assert list(layer.features["index"]) == [1, 2, 3]
+    for other, array in (("truth", volume()), ("result", shifted(volume()))):
+        viewer.layers[other].data = array
+        write_class_table(viewer.layers[other], CLASSES)
+    compare(qtbot, dock)
+    assert errors_of(viewer) is layer
+    assert list(layer.features["index"]) == [1, 2, 3, 4]
+    assert layer.get_color(4)[3] == 1
+
+
 def test_the_error_map_cannot_be_chosen_and_takes_no_focus(qtbot, dock, viewer) -> None:
     viewer.layers.selection.active = viewer.layers["truth"]
     compare(qtbot, dock)
@@ -301,7 +320,7 @@ def test_times_and_slices_have_a_curve_each(qtbot) -> None:
 
 def test_a_picture_has_no_curve(qtbot) -> None:
     viewer = ViewerModel()
-    add(viewer, volume()[0], "truth")
+    add(viewer, volume(), "truth")
     add(viewer, shifted(volume()[0]), "result")
     dock = open_dock(qtbot, viewer)
     compare(qtbot, dock)
@@ -576,3 +595,31 @@ def test_no_torch(qtbot, dock) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_ground_truth_with_other_numbers_is_named_in_the_dock(qtbot) -> None:
+    viewer = ViewerModel()
+    strokes = ClassTable(
+        (
+            ClassInfo(1, "background", "#000000", "background"),
+            ClassInfo(2, "myelin", "#e6194b"),
+            ClassInfo(3, "axon", "#3cb44b"),
+        ),
+        zero="unlabelled",
+    )
+    add(viewer, volume(), "truth")
+    write_class_table(add(viewer, volume() + 1, "result"), strokes)
+    dock = open_dock(qtbot, viewer)
+    dock.truth_choice.set_layer(viewer.layers["truth"])
+    dock.prediction_choice.set_layer(viewer.layers["result"])
+    compare(qtbot, dock)
+    assert dock.comparison is None
+    assert "Classes of the ground truth" in dock.messages.text
+    dock.truth_classes.toggleButton().click()
+    table = dock.truth_classes.table
+    qtbot.waitUntil(lambda: len(table.shown.rows) == 3, timeout=10_000)
+    table.grid.name_edited.emit(1, "myelin")
+    table.grid.name_edited.emit(2, "axon")
+    compare(qtbot, dock)
+    assert dock.comparison is not None
+    assert dock.comparison.report.iou == 1.0

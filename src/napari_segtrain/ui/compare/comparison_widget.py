@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_segtrain.errors import DataError, SegtrainError
 from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
+from napari_segtrain.ui.compare.truth_classes import TruthClasses
 from napari_segtrain.ui.layers.error_layer import find_error_map, show_error_map
 from napari_segtrain.ui.layers.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.layers.label_watch import LabelWatch
@@ -92,6 +93,7 @@ class ComparisonWidget(QWidget):
         self.truth_choice = LayerChoice(napari_viewer, Labels, accept=accept)
         self.prediction_choice = LayerChoice(napari_viewer, Labels, accept=accept)
         self.target_choice = QComboBox()
+        self.truth_classes = TruthClasses(napari_viewer, self.truth_choice)
         self.objects_box = QCheckBox("Match &objects (IoU 0.5)")
         self.errors_box = QCheckBox("Show the &error map")
         self.compare_button = QPushButton("&Compare")
@@ -182,6 +184,7 @@ class ComparisonWidget(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(self._form())
+        layout.addWidget(self.truth_classes)
         layout.addWidget(self.objects_box)
         layout.addWidget(self.errors_box)
         layout.addWidget(self.compare_button)
@@ -285,6 +288,7 @@ class ComparisonWidget(QWidget):
         for widget in (self.truth_choice, self.prediction_choice):
             widget.setEnabled(not is_running and widget.count() > 0)
         self.target_choice.setEnabled(not is_running)
+        self.truth_classes.setEnabled(not is_running)
         self.objects_box.setEnabled(not is_running)
         has_results = self._comparison is not None
         self.view.setVisible(has_results)
