@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import threading
+
 import numpy as np
 import pytest
 import zarr
@@ -101,3 +104,28 @@ def test_where_anything_is_stored(store) -> None:
     assert store.painted_along(0) == [0, 2]
     assert store.n_painted == 2 * 600 * 700
     assert (store.size, store.nbytes, store.ndim) == (1_680_000, 1_680_000, 3)
+
+
+def test_threads_may_look_while_it_is_painted(tmp_path) -> None:
+    """As the count of the classes does; a set that grows cannot be walked through."""
+    array = zarr.create_array(str(tmp_path / "a.zarr"), shape=SHAPE, dtype="uint8")
+    painted: set[tuple[int, ...]] = set()
+    store = StoredLabels(array, painted)
+    stop, failures = threading.Event(), []
+
+    def look() -> None:
+        while not stop.is_set():
+            try:
+                store.painted_along(0)
+            except RuntimeError as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    chunks = np.ndindex(4, 200, 200)
+    painted.update(itertools.islice(chunks, 20_000))
+    for chunk in chunks:
+        painted.add(chunk)
+    stop.set()
+    thread.join()
+    assert not failures

@@ -30,6 +30,8 @@ _Chunk = tuple[int, ...]
 class StoredLabels:
     """A Zarr array, and which of its chunks hold anything.
 
+    May be read in threads while it is painted.
+
     Parameters
     ----------
     array : zarr.Array
@@ -63,7 +65,7 @@ class StoredLabels:
     @property
     def n_painted(self) -> int:
         """Voxels of the slices, YX, on which anything may be stored."""
-        slices = {chunk[:-2] for chunk in self._painted}
+        slices = {chunk[:-2] for chunk in tuple(self._painted)}
         per_slice = int(np.prod(self.chunks[:-2] + self.shape[-2:], dtype=np.int64))
         return len(slices) * per_slice
 
@@ -80,7 +82,7 @@ class StoredLabels:
     def painted_along(self, axis: int) -> list[int]:
         """Indices along a dimension at which anything may be stored, sorted."""
         step, size = self.chunks[axis], self.shape[axis]
-        found = sorted({chunk[axis] for chunk in self._painted})
+        found = sorted({chunk[axis] for chunk in tuple(self._painted)})
         return [i for n in found for i in range(n * step, min(size, (n + 1) * step))]
 
     def __getitem__(self, key: Any) -> Any:
