@@ -84,3 +84,13 @@ def test_fingerprints_tell_any_voxel() -> None:
     labels[39, 49] = 0
     assert fingerprint_of(labels) == before
     assert fingerprint_of(labels.T) != before
+
+
+def test_nothing_is_left_of_another_model() -> None:
+    mask = np.ones((1, 4, 5), bool)
+    canvas = ResultCanvas(Frame("ZYX", (1, 4, 5)), CLASSES, "uint8")
+    canvas.paint({}, box(), certain(mask))
+    canvas.clear()
+    assert not canvas.labels.any()
+    assert canvas.maps is not None
+    assert not canvas.maps.any()

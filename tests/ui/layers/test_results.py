@@ -15,6 +15,7 @@ from tests.ui.predictions import choose, opened, predicted, trained
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import find_result, is_result, result_of, run_of
 from napari_segtrain.ui.predict import scope
+from napari_segtrain.ui.widgets.slice_jump import show_slice
 
 
 @pytest.fixture(scope="module")
@@ -238,14 +239,17 @@ def test_a_newer_model_of_the_run_clears_what_the_former_has_left(
     choose(qtbot, dock, viewer, own)
     layer = viewer.add_image(disks((3, 80, 90), 3)[0], name="stack")
     dock.images.check([layer])
+    dock.maps_box.setChecked(True)
     dock.scope.slices_box.setCurrentText("Current slice")
-    viewer.dims.set_current_step(0, 0)
+    show_slice(viewer, layer, 0, 0)
     predicted(qtbot, dock)
     (own / "model/model.yaml").touch()
-    viewer.dims.set_current_step(0, 2)
+    show_slice(viewer, layer, 0, 2)
     predicted(qtbot, dock)
     (result,) = results(viewer)
     assert [bool(plane.any()) for plane in result.data] == [False, False, True]
+    maps = viewer.layers["stack probabilities"].data
+    assert [bool(maps[:, z].any()) for z in range(3)] == [False, False, True]
 
 
 def test_find_result_knows_the_kind(qtbot, viewer, dock) -> None:

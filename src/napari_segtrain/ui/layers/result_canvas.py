@@ -86,6 +86,12 @@ class ResultCanvas:
             self._paint_maps(index, box, probabilities)
         self.n_painted += 1
 
+    def clear(self) -> None:
+        """Forget what another model has left."""
+        for array in (self.labels, self.maps):
+            if array is not None:
+                array[...] = 0
+
     def begin(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
         """Clear what objects are to be found in; classes are written over."""
         if self.classes.is_objects:

@@ -164,7 +164,7 @@ class _LayerWork:
             maps=maps,
         )
         if former is not None and former.model != self._state:
-            canvas.labels[...] = 0
+            canvas.clear()
         canvas.begin(job.scope.items(job.image), job.scope.box(job.image))
         return canvas
 
