@@ -71,7 +71,7 @@ def show_error_map(
         if layer is not None:
             viewer.layers.remove(layer)
         layer = Labels(errors, name=name, opacity=_OPACITY, **place)
-        _paint(layer, legend)
+    _paint(layer, legend)
     _describe(layer, source)
     if layer not in viewer.layers:
         viewer.add_layer(layer)
@@ -104,6 +104,9 @@ def _describe(layer: Labels, source: tuple[str, str]) -> None:
 
 
 def _paint(layer: Labels, legend: Mapping[int, tuple[str, str]]) -> None:
+    """Show names and colors; nothing is drawn anew where they are shown already."""
+    if list(layer.features.get("index", ())) == list(legend):
+        return
     colors: dict[int | None, str] = {None: "#00000000", 0: "#00000000"}
     colors |= {value: color for value, (_, color) in legend.items()}
     layer.colormap = DirectLabelColormap(color_dict=colors)
