@@ -119,6 +119,22 @@ def test_a_stopped_run_is_resumed(qtbot, dock, viewer, folder: Path) -> None:
     qtbot.waitUntil(widget.resume_button.isEnabled, timeout=WAIT)
 
 
+def test_a_run_that_was_resumed_meanwhile_is_not_deleted(
+    qtbot, dock, viewer, folder: Path
+) -> None:
+    widget = dock(stopped_run)
+    widget.delete_button.click()
+    widget.resume_button.click()
+    assert not widget.question.isVisibleTo(widget)
+    widget.question.agreed.emit()
+    run = session_of(viewer).training
+    qtbot.waitUntil(lambda: run.history.last is not None, timeout=WAIT)
+    run.stop()
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run.failure is None
+    assert (folder / "axons/plan.json").exists()
+
+
 def test_details_are_read_when_they_are_looked_at(qtbot, dock) -> None:
     widget = dock(finished_run)
     assert widget.details.text() == ""

@@ -193,6 +193,7 @@ class ModelsWidget(QWidget):
                 "Another training is running; stop it first, or wait for its end.",
             )
             return
+        self.question.hide()
         self._session.training = TrainingRun(
             partial(resumed_run, run.path), f"Training {run.name}", run_dir=run.path
         )
@@ -207,7 +208,7 @@ class ModelsWidget(QWidget):
             )
 
     def _on_question_agreed(self) -> None:
-        if self._asked is not None:
+        if self._asked is not None and not self._is_training(self._asked):
             self._change(partial(_delete, self._asked.path), "Deleting a run")
 
     def _on_list_rename_asked(self, run: RunInfo, name: str) -> None:
