@@ -17,7 +17,7 @@ from napari_segtrain.evaluation.error_map import (
     iter_error_map,
 )
 from napari_segtrain.evaluation.pairs import LabelPair
-from napari_segtrain.image import LabelImage, iter_blocks
+from napari_segtrain.image import ClassTable, LabelImage, iter_blocks
 
 CLASSES = class_table("myelin", "axon", ignored=255)
 TRUTH = np.array([[0, 1, 0, 1, 1, 255]], np.uint8)
@@ -85,6 +85,19 @@ def test_slices_that_do_not_count_hold_nothing():
     assert not found[[0, 2]].any()
     assert (found[1, 0] == 1).all()
     assert (found[1, 1:] == 2).all()
+
+
+def test_unlabelled_values_do_not_make_a_slice_count():
+    truth = np.zeros((3, 4, 4), np.uint8)
+    truth[0, 0], truth[1, 0] = 255, 1
+    rows = class_table("myelin", ignored=255).rows
+    table = ClassTable(rows, zero="painted-slices")
+    pair = LabelPair(
+        "a", label_image(truth, classes=table), label_image(np.ones_like(truth))
+    )
+    found = error_map_array(pair, table)
+    assert not found[[0, 2]].any()
+    assert np.unique(found[1]).tolist() == [1, 2]
 
 
 def test_stop_ends_after_a_block(monkeypatch):

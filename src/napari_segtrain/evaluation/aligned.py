@@ -47,7 +47,8 @@ def aligned_items(
     ):
         everywhere = (True,) * truth.shape[0]
         is_partial = zero == "painted-slices"
-        used = _painted_slices(truth, control) if is_partial else everywhere
+        table = own_truth or classes
+        used = _painted_slices(truth, table, control) if is_partial else everywhere
         yield (
             _class_item(truth, own_truth, classes, used),
             _class_item(prediction, own_prediction, classes, everywhere),
@@ -69,11 +70,15 @@ def _class_item(
     return ClassItem(TargetItem(item, table, used), class_indices(table, classes))
 
 
-def _painted_slices(item: Item, control: RunControl | None) -> tuple[bool, ...]:
-    """Which slices along Z hold any label."""
+def _painted_slices(
+    item: Item, table: ClassTable, control: RunControl | None
+) -> tuple[bool, ...]:
+    """Which slices along Z hold any label; unlabelled values are none."""
     painted = np.zeros(item.shape[0], bool)
+    no_labels = [0, *table.unlabelled_values]
     for box in iter_blocks(item.shape, BLOCK_VOXELS):
         if not may_go_on(control):
             break
-        painted[box[0]] |= (item.read(box)[0] != 0).any(axis=(1, 2))
+        is_label = np.isin(item.read(box)[0], no_labels, invert=True)
+        painted[box[0]] |= is_label.any(axis=(1, 2))
     return tuple(painted.tolist())
