@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,7 @@ from napari_segtrain.config import (
     TimeBudgetLength,
     TrainingConfig,
     UNetConfig,
+    command,
     training_command,
 )
 
@@ -159,3 +161,12 @@ def test_the_command_of_a_file(tmp_path):
     read, rest = config_of(command)
     assert read == config
     assert rest == {"output": output, "continue_from": model, "is_dry": False}
+
+
+def test_the_shell_of_windows(monkeypatch):
+    """It knows no single quotes, which paths with backslashes would get."""
+    monkeypatch.setattr(command, "os", SimpleNamespace(name="nt"))
+    text = training_command(
+        ExperimentConfig(), config_path=PureWindowsPath(r"C:\Users\my name\a.yaml")
+    )
+    assert text == r'segtrain train --config "C:\Users\my name\a.yaml"'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -63,7 +65,7 @@ def training_command(
     Returns
     -------
     str
-        One line, quoted for a POSIX shell.
+        One line, quoted for the shell of this system: POSIX, or that of Windows.
     """
     words = ["segtrain", "train"]
     if config_path is not None:
@@ -73,7 +75,7 @@ def training_command(
     paths = {"--continue-from": continue_from, "--output": output}
     for option, path in paths.items():
         words += [] if path is None else [option, str(path)]
-    return shlex.join(words)
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def _options(config: BaseModel, default: BaseModel, place: str = "") -> list[str]:
