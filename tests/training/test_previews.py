@@ -15,6 +15,7 @@ from napari_segtrain.data.files import make_sample
 from napari_segtrain.data.split import Region
 from napari_segtrain.image import IGNORE_INDEX, Image, LabelImage
 from napari_segtrain.training import learner
+from napari_segtrain.training import previews as previews_module
 from napari_segtrain.training.events import EpochEnd, Preview
 from napari_segtrain.training.previews import MAX_SIDE, PatchKeeper
 from napari_segtrain.workflows.running import run
@@ -186,3 +187,25 @@ def test_rgb_and_sixteen_bit_images_are_scaled_for_the_eye(run_dir: Path) -> Non
     patch = previews(recorder)[0].patches[0]
     assert patch.image.shape[0] == 2
     assert patch.image.max() == 255
+
+
+def test_of_many_windows_few_are_held_and_chosen_evenly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(previews_module, "MAX_CANDIDATES", 8)
+    keeper = PatchKeeper(["many"], is_held_out=True)
+    truth = np.ones((1, 8, 8), np.uint8)
+    image = np.zeros((1, 1, 8, 8), np.float32)
+    for z in range(200):
+        keeper.add(Region(0, (z, 0, 0), (z + 1, 8, 8)), image, truth, truth)
+        assert keeper.n_held <= 8
+    shown = [patch.z for patch in keeper.take()]
+    assert shown[0] == 0
+    assert shown[-1] > 120
+    assert np.diff(shown).std() < 30
+    for z in range(200):
+        region = Region(0, (z, 0, 0), (z + 1, 8, 8))
+        keeper.add(region, image, truth, np.full_like(truth, 3))
+    later = keeper.take()
+    assert [patch.z for patch in later] == shown
+    assert all((patch.prediction == 3).all() for patch in later)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_PATCHES = 4
 MAX_SIDE = 256
+MAX_CANDIDATES = 64
+"""Patches of the first validation that are kept until it ends."""
 
 Indices = npt.NDArray[np.uint8]
 _Window = tuple[slice, slice]
@@ -61,7 +63,8 @@ class PatchKeeper:
 
     Of each box the slice with most labelled voxels (of equals the one with most
     foreground) is cut into windows; up to `MAX_PATCHES` windows with labels, spread
-    evenly over all of them, are kept. Nothing is read or predicted for it.
+    evenly over all of them, are kept. Nothing is read or predicted for it, and never
+    more than `MAX_CANDIDATES` windows are held.
 
     Parameters
     ----------
@@ -76,6 +79,13 @@ class PatchKeeper:
         self._is_held_out = is_held_out
         self._patches: dict[_Key, PreviewPatch] = {}
         self._is_chosen = False
+        self._n_seen = 0
+        self._step = 1
+
+    @property
+    def n_held(self) -> int:
+        """Windows that are held in memory."""
+        return len(self._patches)
 
     def add(
         self, box: Region, image: npt.NDArray[Any], truth: Indices, prediction: Indices
@@ -102,7 +112,7 @@ class PatchKeeper:
             shown = prediction[z, y, x].copy()
             if self._is_chosen:
                 self._update(key, shown)
-            else:
+            elif self._is_candidate():
                 part = image[:, z, y, x], truth[z, y, x], shown
                 self._patches[key] = self._patch(key, *part)
 
@@ -111,6 +121,16 @@ class PatchKeeper:
         if not self._is_chosen:
             self._choose()
         return tuple(self._patches.values())
+
+    def _is_candidate(self) -> bool:
+        """Whether to hold the next window: every one, every second one, ..."""
+        number, self._n_seen = self._n_seen, self._n_seen + 1
+        if number % self._step:
+            return False
+        if len(self._patches) == MAX_CANDIDATES:
+            self._patches = dict(list(self._patches.items())[::2])
+            self._step *= 2
+        return number % self._step == 0
 
     def _choose(self) -> None:
         keys = list(self._patches)

@@ -64,7 +64,7 @@ class RunFolder:
                 "--output (or 'segtrain resume' to go on with it)."
             )
         try:
-            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            (path / "checkpoints").mkdir(parents=True)
         except OSError as error:
             raise OutputError(
                 f"The folder {path} cannot be made ({error.strerror or error}); choose "
