@@ -48,6 +48,7 @@ WINDOW = (1400, 900)
 DOCK_WIDTH = 420
 DOCK_HEIGHT = 1000
 ZOOM = 2.0
+WELL_ON, LATE, N_EPOCHS = 0.6, 0.9, 3
 SETTLE = 0.6
 
 Wait = Callable[[], bool] | float
@@ -114,21 +115,23 @@ class Photographer:
         self._look_at("axons 2", ZOOM)
         train.start()
         run = train.run_page.run
-        half = self._seconds / 2
-        yield (
-            lambda: (
-                not run.is_running
-                or (run.history.epochs and run.history.last.seconds > half)
-            )
-        )
+        while run.is_running and not self._is_well_on(run):
+            yield 0.2
         yield from self._window("window-training.png")
-        yield lambda: not run.is_running
+        while run.is_running:
+            yield 0.2
         _check(run)
         yield SETTLE
         yield from self._dock(train, "train-run.png", train.run_page)
         shutil.copy(run.result.run_dir / "curves.png", self._folder)
         self.made.add("curves.png")
         train.run_page.outcome.predict_button.click()
+
+    def _is_well_on(self, run: Any) -> bool:
+        last = run.history.last
+        share = 0.0 if last is None else last.seconds / self._seconds
+        n_epochs = len(run.history.epochs)
+        return share > LATE or (share > WELL_ON and n_epochs >= N_EPOCHS)
 
     def _predict(self) -> Steps:
         dock = self._open("Predict")
@@ -233,7 +236,7 @@ def main() -> int:
     """Take all pictures; returns an exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=IMAGES_DIR)
-    parser.add_argument("--seconds", type=float, default=75.0)
+    parser.add_argument("--seconds", type=float, default=180.0)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
