@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -142,3 +144,20 @@ def test_long_tasks_leave_room_for_others(qtbot) -> None:
     for task in tasks:
         task.stop()
     qtbot.waitUntil(lambda: not any(task.is_running for task in tasks), timeout=5000)
+
+
+def test_ended_work_keeps_nothing(make_napari_viewer_proxy, qtbot) -> None:
+    """napari remembers the tasks of a window for as long as it is open."""
+
+    class Data:
+        def length(self) -> int:
+            return 3
+
+    make_napari_viewer_proxy()
+    data = Data()
+    kept = weakref.ref(data)
+    task = start_job(data.length, title="a job")
+    del data
+    assert ended(qtbot, task)["results"] == [3]
+    gc.collect()
+    assert kept() is None

@@ -163,7 +163,7 @@ def start_task(
     task = Task(control, title)
     pool = QThreadPool.globalInstance()
     pool.setStackSize(max(pool.stackSize(), _STACK_BYTES))
-    work = _Titled(_relayed, make, control)
+    work = _Titled(_relayed, [make], control)
     work.title = title
     worker = create_worker(
         work,
@@ -190,17 +190,19 @@ def start_job(function: Callable[[], Any], *, title: str) -> Task:
 
 
 def _relayed(
-    make: Callable[[RunControl], Generator[Event, None, Any]], control: RunControl
+    todo: list[Callable[[RunControl], Generator[Event, None, Any]]], control: RunControl
 ) -> Generator[Event, None, _Success | Failure]:
     """Pass events on, and turn any error into a `Failure`.
 
     A napari worker swallows a RuntimeError, as torch raises it, and would never end.
-    A thread of the pool that waits for hours is replaced by another.
+    A thread of the pool that waits for hours is replaced by another. What is to be done
+    is taken out of its list, since napari keeps the workers of a window, and with them
+    the arguments, until the window closes.
     """
     pool = QThreadPool.globalInstance()
     pool.releaseThread()
     try:
-        return _Success((yield from _thinned(make(control))))
+        return _Success((yield from _thinned(todo.pop()(control))))
     except BaseException as error:  # noqa: BLE001 - the outer edge of a thread
         return _failure(error)
     finally:
