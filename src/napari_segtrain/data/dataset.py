@@ -15,6 +15,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in an image a sample lies.
+
+    Parameters
+    ----------
+    image : int
+        Number of the image; samples of one image have the same.
+    origin : dict of str to int
+        Voxel of the image at the first voxel of the sample, per axis but channels.
+    labelled : dict of str to (int, int)
+        Part of the image in which its labels may count, per axis but channels: first
+        voxel, and the one after the last.
+    """
+
+    image: int
+    origin: dict[str, int]
+    labelled: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
 class Sample:
     """An image and its ground truth, which cover the same voxels.
 
@@ -26,11 +46,14 @@ class Sample:
         What each item of the image was cropped from; empty when it is not a part.
         Images that are normalized one by one are measured on it, as they are for a
         prediction.
+    place : Place, optional
+        Where it lies in an image that other samples may show as well.
     """
 
     image: Image
     labels: LabelImage
     wholes: tuple[Item, ...] = ()
+    place: Place | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +80,8 @@ class Pair:
         The voxels.
     whole : Item
         What the image was cropped from, or the image.
+    place : Place, optional
+        Of the sample.
     """
 
     sample: int
@@ -64,6 +89,7 @@ class Pair:
     image: Item
     labels: Item
     whole: Item
+    place: Place | None = None
 
     @property
     def shape(self) -> ZYX:
@@ -121,7 +147,7 @@ class Dataset:
             wholes = sample.wholes or images
             for image, truth, whole in zip(images, labels, wholes, strict=True):
                 name = sample.name + _suffix(image)
-                pairs.append(Pair(number, name, image, truth, whole))
+                pairs.append(Pair(number, name, image, truth, whole, sample.place))
         return tuple(pairs)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX, VoxelSize, spatial_axes
-from napari_segtrain.data.dataset import Sample
+from napari_segtrain.data.dataset import Place, Sample
 from napari_segtrain.data.label_facts import as_integers
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import OUTSIDE, Image, LabelImage
@@ -133,6 +133,7 @@ def restrict(
     offset: Mapping[str, int],
     region: RegionMask | None = None,
     margin: ZYX = (0, 0, 0),
+    number: int | None = None,
 ) -> Sample:
     """Make a sample of labels that cover a part of an image.
 
@@ -150,6 +151,9 @@ def restrict(
         Where labels count; everywhere without it.
     margin : ZYX
         Voxels of the image around the labels that patches may show as context.
+    number : int, optional
+        Of the image: samples with the same number are parts of one image, and where
+        they overlap none is trained on while another is held out.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def restrict(
     frame = _Frame(_sizes(image.array, image.axes), image.name, labels.name)
     covered = frame.covered(labels, axes, offset)
     if region is None and frame.is_covered_by(labels, axes, covered):
-        return Sample(image, labels)
+        return Sample(image, labels, place=_place(number, covered, covered))
     used = covered if region is None else frame.limited(covered, region)
     context = frame.with_margin(used, axes, margin)
     array = _RestrictedLabels(
@@ -185,7 +189,17 @@ def restrict(
     )
     slices = frame.with_whole_slices(context, axes)
     wholes = () if slices == context else tuple(_cropped(image, slices).items())
-    return Sample(_cropped(image, context), part, wholes)
+    place = _place(number, context, used)
+    return Sample(_cropped(image, context), part, wholes, place)
+
+
+def _place(
+    number: int | None, context: Mapping[str, Span], used: Mapping[str, Span]
+) -> Place | None:
+    if number is None:
+        return None
+    origin = {axis: first for axis, (first, _) in context.items()}
+    return Place(number, origin, dict(used))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from napari_segtrain.config import (
     NoValidation,
     ValidationConfig,
 )
+from napari_segtrain.data.overlaps import groups_of, part_beside, shared_item
 from napari_segtrain.errors import DataError
 from napari_segtrain.io.formats import image_stem
 
@@ -92,6 +93,23 @@ class Split:
     reason: str
 
 
+def without_overlap(split: Split, pairs: Sequence[Pair]) -> Split:
+    """Leave out of the training what other samples of the same image hold out."""
+    training = list(split.training)
+    for held in split.validation:
+        training = [rest for kept in training for rest in _beside(kept, held, pairs)]
+    return replace(split, training=tuple(training))
+
+
+def _beside(kept: Region, held: Region, pairs: Sequence[Pair]) -> list[Region]:
+    """The largest part of a region without the voxels of one that is held out."""
+    places = shared_item(pairs[kept.pair], pairs[held.pair])
+    if places is None:
+        return [kept]
+    part = part_beside((kept.start, kept.stop), (held.start, held.stop), places)
+    return [] if part is None else [Region(kept.pair, *part)]
+
+
 def whole(number: int, shape: ZYX) -> Region:
     """Region that covers a whole item."""
     return Region(number, (0, 0, 0), shape)
@@ -122,13 +140,21 @@ def plan_split(
     if isinstance(config, NoValidation):
         return _no_validation(pairs, "validation is switched off")
     if isinstance(config, HandValidation):
-        return _by_hand(pairs, config)
+        split = without_overlap(_by_hand(pairs, config), pairs)
+        if not split.training:
+            raise DataError(
+                f"Validation by hand with {', '.join(config.names)} leaves nothing to "
+                "train on: the other samples are the same parts of the same image."
+            )
+        return split
     fraction = AUTO_FRACTION
     if isinstance(config, FractionValidation):
         fraction = config.fraction
-    split = _automatic(pairs, indices, fraction, rng)
-    if split is not None:
-        return split
+    found = _automatic(pairs, indices, fraction, rng)
+    if found is not None:
+        split = without_overlap(found, pairs)
+        if split.training:
+            return split
     reason = "too few labels to hold any out with every class on both sides"
     if isinstance(config, FractionValidation):
         raise DataError(
@@ -187,7 +213,7 @@ def _automatic(
     rng: np.random.Generator,
 ) -> Split | None:
     n_samples = len({pair.sample for pair in pairs})
-    if n_samples >= MIN_SAMPLES:
+    if len(set(groups_of(pairs))) >= MIN_SAMPLES:
         split = _draw_samples(pairs, indices, fraction, rng)
         if split is not None:
             return split
@@ -204,8 +230,11 @@ def _draw_samples(
     fraction: float,
     rng: np.random.Generator,
 ) -> Split | None:
-    """Draw sets of samples and take the one whose class shares are nearest."""
-    samples = np.array([pair.sample for pair in pairs])
+    """Draw sets of samples and take the one whose class shares are nearest.
+
+    Samples that overlap are drawn together.
+    """
+    samples = np.array(groups_of(pairs))
     counts = np.stack([index.counts for index in indices])
     per_sample = np.stack(
         [counts[samples == s].sum(0) for s in range(samples.max() + 1)]
@@ -221,7 +250,13 @@ def _draw_samples(
             best = score, set(held.tolist())
     if best is None:
         return None
-    return _by_samples(pairs, best[1], f"{n_held} of {n_samples} images are held out")
+    held_samples = {
+        pair.sample
+        for pair, group in zip(pairs, samples.tolist(), strict=True)
+        if group in best[1]
+    }
+    reason = f"{n_held} of {n_samples} images are held out"
+    return _by_samples(pairs, held_samples, reason)
 
 
 def _badness(
@@ -311,7 +346,10 @@ class _Cut:
 def _slab(
     pairs: Sequence[Pair], indices: Sequence[LabelIndex], fraction: float
 ) -> Split | None:
-    """Cut the same slab from every item of the sample with most labels."""
+    """Cut the same slab from every item of the sample with most labels.
+
+    Samples that overlap it are not counted: it is not known what is left of them.
+    """
     samples = np.array([pair.sample for pair in pairs])
     counts = np.stack([index.counts for index in indices])
     main = int(np.argmax(np.bincount(samples, counts.sum(1))))
@@ -319,7 +357,9 @@ def _slab(
     marginals = [
         np.sum([indices[n].marginals[axis] for n in same], axis=0) for axis in range(3)
     ]
-    total = counts.sum(0)
+    groups = np.array(groups_of(pairs))
+    is_apart = (groups != groups[same[0]]) | (samples == main)
+    total = counts[is_apart].sum(0)
     share = fraction * total.sum() / max(1, marginals[0].sum())
     options = []
     for cut in _cuts(pairs[same[0]].shape, marginals, min(share, 0.5)):

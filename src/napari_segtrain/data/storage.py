@@ -7,7 +7,7 @@ snapshot, and so does an experiment that the viewer exports.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import zarr
 from pydantic import TypeAdapter, ValidationError
 
-from napari_segtrain.data.dataset import Dataset, Sample
+from napari_segtrain.data.dataset import Dataset, Place, Sample
 from napari_segtrain.data.label_facts import as_integers
 from napari_segtrain.data.normalize import sample_voxels
 from napari_segtrain.errors import DataError
@@ -47,6 +47,7 @@ Slices = tuple[bool, ...]
 _CHUNK = 512
 _MAX_BLOCK = 1 << 24
 _TABLE = TypeAdapter(ClassTable)
+_PLACE = TypeAdapter(Place | None)
 
 
 def write_samples(
@@ -89,7 +90,10 @@ def write_samples(
             _copy_voxels(folder, number, n, w) for n, w in enumerate(sample.wholes)
         ]
         labels = _labels_entry(sample.labels)
-        index.append({"image": entry, "labels": labels, "wholes": wholes})
+        place = None if sample.place is None else asdict(sample.place)
+        index.append(
+            {"image": entry, "labels": labels, "wholes": wholes, "place": place}
+        )
     write_json(
         folder / INDEX_NAME, {"format_version": FORMAT_VERSION, "samples": index}
     )
@@ -273,7 +277,8 @@ def _sample(folder: Path, number: int, entry: Mapping[str, Any]) -> Sample:
     wholes = tuple(
         Item(_array(folder / name), "CYX") for name in entry.get("wholes", ())
     )
-    return Sample(_image(folder, number, entry["image"]), labels, wholes)
+    place = _PLACE.validate_python(entry.get("place"))
+    return Sample(_image(folder, number, entry["image"]), labels, wholes, place)
 
 
 def _array(path: Path) -> Any:

@@ -153,3 +153,12 @@ def test_rows_with_other_channels() -> None:
     ]
     with pytest.raises(DataError, match="'cells' has 1 channels and 'two' 2"):
         to_dataset(rows)
+
+
+def test_rows_of_one_image_know_where_they_overlap() -> None:
+    whole, other = image(60, 80), image(60, 80, name="other")
+    one, two = labels(30, 30), labels(30, 30, translate=(10, 10))
+    rows = [row(whole, one), row(whole, two), row(other, one)]
+    places = [sample.place for sample in to_dataset(rows).samples]
+    assert [place.image for place in places] == [0, 0, 1]
+    assert places[1].labelled == {"Y": (10, 40), "X": (10, 40)}

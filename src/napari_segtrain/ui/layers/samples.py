@@ -135,8 +135,10 @@ def to_dataset(rows: Sequence[SampleRow], *, margin: ZYX = MARGIN) -> Dataset:
     check_rows(rows)
     samples = []
     room = MAX_COPIED_BYTES
+    images = list(dict.fromkeys((row.images[0], row.level) for row in rows))
     for row in rows:
-        sample, room = _sample(row, margin, room)
+        number = images.index((row.images[0], row.level))
+        sample, room = _sample(row, margin, room, number)
         samples.append(sample)
     return Dataset(tuple(samples))
 
@@ -153,8 +155,8 @@ def _image(row: SampleRow) -> CoreImage:
     return image_from_layers(row.images, axes=row.known_axes, level=row.level)
 
 
-def _sample(row: SampleRow, margin: ZYX, room: int) -> tuple[Sample, int]:
-    """One sample, and the bytes of labels that may still be copied."""
+def _sample(row: SampleRow, margin: ZYX, room: int, number: int) -> tuple[Sample, int]:
+    """One sample of the numbered image, and the bytes of labels left to copy."""
     first, labels, axes = row.images[0], _labels(row), row.known_axes
     truth = labels_from_layer(labels, axes=axes, image=first)
     truth, room = _copied(truth, room)
@@ -165,7 +167,12 @@ def _sample(row: SampleRow, margin: ZYX, room: int) -> tuple[Sample, int]:
         )
     box = label_box(first, labels, axes, level=row.level)
     sample = restrict(
-        _image(row), truth, offset=box.offset, region=region, margin=margin
+        _image(row),
+        truth,
+        offset=box.offset,
+        region=region,
+        margin=margin,
+        number=number,
     )
     return sample, room
 
