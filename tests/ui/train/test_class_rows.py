@@ -144,3 +144,10 @@ def test_what_0_means() -> None:
     assert "in slices that hold labels only" in zero_sentence(
         facts(stack), "painted-slices"
     )
+
+
+def test_voxels_of_a_mark_are_not_labels() -> None:
+    stack = np.full((4, 10, 10), 255, np.uint8)
+    stack[1, :5], stack[1, 5:] = 0, 1
+    shown = resolve_rows(Said(), facts(stack))
+    assert shown.sentence == "0 is background: 100 of 400 voxels are labelled."

@@ -26,7 +26,7 @@ from napari_segtrain.ui.layers.class_metadata import (
 from napari_segtrain.ui.layers.stored_labels import StoredLabels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from napari.layers import Labels
 
@@ -173,9 +173,9 @@ def resolve_rows(said: Said, facts: Sequence[LabelFacts]) -> ClassRows:
         return ClassRows(said.rows, found, problem=_too_many(len(values)))
     else:
         rows, n_objects = _class_rows(said, table, facts), 0
-    return ClassRows(
-        rows, found, table.is_objects, n_objects, zero_sentence(facts, found)
-    )
+    hidden = [row.value for row in rows if row.role == "unlabelled" and row.value]
+    sentence = zero_sentence(facts, found, hidden)
+    return ClassRows(rows, found, table.is_objects, n_objects, sentence)
 
 
 def _too_many(n_values: int) -> str:
@@ -225,9 +225,19 @@ def _class_row(
     return ClassInfo(value, name, known.color, role, n_voxels)
 
 
-def zero_sentence(facts: Sequence[LabelFacts], zero: ZeroPolicy) -> str:
-    """What 0 means, with the counts behind it."""
+def zero_sentence(
+    facts: Sequence[LabelFacts], zero: ZeroPolicy, hidden: Collection[int] = ()
+) -> str:
+    """What 0 means, with the counts behind it; other values may be unlabelled, too."""
     n_labelled = sum(sum(fact.n_labelled) for fact in facts)
+    n_hidden = sum(
+        fact.counts[value]
+        for fact in facts
+        for value in hidden
+        if value in fact.counts and value not in fact.unlabelled
+    )
+    if n_hidden:
+        return _marked_sentence(facts, zero, n_hidden)
     n_slices = sum(len(fact.painted) for fact in facts)
     n_painted = sum(sum(fact.painted) for fact in facts)
     if not n_labelled:
@@ -243,6 +253,18 @@ def zero_sentence(facts: Sequence[LabelFacts], zero: ZeroPolicy) -> str:
     if zero == "painted-slices":
         return f"0 is background in slices that hold labels only: {where}."
     return f"0 is background: {where}."
+
+
+def _marked_sentence(
+    facts: Sequence[LabelFacts], zero: ZeroPolicy, n_hidden: int
+) -> str:
+    """Sentence where a value marks what is unlabelled, as 255 often does."""
+    n_voxels = sum(sum(fact.counts.values()) for fact in facts)
+    n_zero = sum(fact.counts.get(0, 0) for fact in facts)
+    is_open = zero == "unlabelled"
+    n_labelled = n_voxels - n_hidden - (n_zero if is_open else 0)
+    where = f"{spaced(n_labelled)} of {spaced(n_voxels)} voxels are labelled"
+    return f"0 is {'unlabelled' if is_open else 'background'}: {where}."
 
 
 def spaced(number: int) -> str:
