@@ -27,6 +27,7 @@ from napari_segtrain.errors import DataError, SegtrainError
 from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
+from napari_segtrain.ui.docks import gather_docks
 from napari_segtrain.ui.layers.error_layer import find_error_map, show_error_map
 from napari_segtrain.ui.layers.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.layers.label_watch import LabelWatch
@@ -79,6 +80,7 @@ class ComparisonWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
+        gather_docks(self)
         self._session = session_of(napari_viewer)
         self._task: Task | None = None
         self._saving: Task | None = None
@@ -185,12 +187,11 @@ class ComparisonWidget(QWidget):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(self._form())
         layout.addWidget(self.truth_classes)
-        layout.addWidget(self.objects_box)
-        layout.addWidget(self.errors_box)
-        layout.addWidget(self.compare_button)
-        layout.addWidget(self.cancel_button)
-        for widget in (self.progress, self.messages):
+        for box in (self.objects_box, self.errors_box):
+            layout.addWidget(box)
+        for widget in (self.compare_button, self.cancel_button, self.progress):
             layout.addWidget(widget)
+        layout.addWidget(self.messages)
         stale = QHBoxLayout()
         stale.addWidget(self.stale_bar, stretch=1)
         stale.addWidget(self.again_button)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segtrain.ui.docks import open_dock
+from napari_segtrain.ui.docks import gather_docks, open_dock
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.models.model_list import ModelList
 from napari_segtrain.ui.session import session_of
@@ -49,6 +49,7 @@ class ModelsWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
+        gather_docks(self)
         self._session = session_of(napari_viewer)
         self.list = ModelList(napari_viewer)
         self.messages = MessageBar()

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
+from napari_segtrain.ui.docks import gather_docks
 from napari_segtrain.ui.layers.image_sources import ImageSources
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
@@ -60,6 +61,7 @@ class PredictionWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
+        gather_docks(self)
         self._session = session_of(napari_viewer)
         self.model = ModelChoice(napari_viewer)
         self.sources = ImageSources(napari_viewer)

@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.docks import open_dock
+from napari_segtrain.ui.docks import gather_docks, open_dock
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.train.run_page import RunPage
@@ -44,6 +44,7 @@ class TrainingWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
+        gather_docks(self)
         self._session = session_of(napari_viewer)
         self.tabs = QTabWidget()
         self.setup_page = SetupPage(napari_viewer)
