@@ -8,6 +8,7 @@ from matplotlib.path import Path
 from napari.layers import Image, Shapes
 
 from napari_segtrain.errors import DataError
+from napari_segtrain.ui.layers import regions
 from napari_segtrain.ui.layers.regions import check_region, fill_polygon, region_mask
 
 SQUARE = np.array([[2, 3], [2, 8], [6, 8], [6, 3]], float)
@@ -163,3 +164,27 @@ def test_a_quick_look() -> None:
     check_region(Shapes([SQUARE], shape_type="polygon"))
     with pytest.raises(DataError, match="holds no rectangle"):
         check_region(Shapes(None, ndim=2))
+
+
+def test_many_small_shapes_cost_little(monkeypatch) -> None:
+    """Regions are rasterized in the GUI thread."""
+    asked = []
+    fill = regions.fill_polygon
+
+    def counted(points, shape):
+        asked.append(shape)
+        return fill(points, shape)
+
+    monkeypatch.setattr(regions, "fill_polygon", counted)
+    image = Image(np.broadcast_to(np.uint8(0), (3000, 3000)))
+    shapes = Shapes([SQUARE + n for n in range(0, 2900, 290)], shape_type="polygon")
+    mask = region_mask(shapes, image, "YX")
+    assert mask.origin == (2, 3)
+    assert max(n_y * n_x for n_y, n_x in asked) <= 30
+    assert (
+        mask.planes[()].sum()
+        == 10
+        * region_mask(Shapes([SQUARE], shape_type="polygon"), image, "YX")
+        .planes[()]
+        .sum()
+    )

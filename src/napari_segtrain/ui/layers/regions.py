@@ -182,20 +182,32 @@ def _outline(voxels: Points, letters: str, shapes: Shapes, image: Image) -> _Out
 def _rasterized(
     outlines: Sequence[_Outline], letters: str, sizes: dict[str, Any]
 ) -> RegionMask:
-    """Union of the shapes of each slice, as far as the image goes."""
-    shape = np.array([sizes["Y"], sizes["X"]])
-    low = np.min([outline.points.min(axis=0) for outline in outlines], axis=0)
-    high = np.max([outline.points.max(axis=0) for outline in outlines], axis=0)
-    first = np.clip(np.floor(low), 0, shape).astype(int)
-    size = np.clip(np.ceil(high) + 1, first, shape).astype(int) - first
+    """Union of the shapes of each slice, as far as the image goes.
+
+    Each shape costs its own bounding box, since there may be many small ones.
+    """
+    boxes = [_around(outline.points, sizes) for outline in outlines]
+    first = np.min([low for low, _ in boxes], axis=0)
+    size = np.max([high for _, high in boxes], axis=0) - first
     planes: dict[tuple[int, ...], Mask] = {}
-    for outline in outlines:
+    for outline, (low, high) in zip(outlines, boxes, strict=True):
         index = tuple(outline.index[axis] for axis in letters)
         if not all(0 <= i < sizes[a] for i, a in zip(index, letters, strict=True)):
             continue
-        inside = fill_polygon(outline.points - first, (int(size[0]), int(size[1])))
-        planes[index] = planes[index] | inside if index in planes else inside
+        plane = planes.setdefault(index, np.zeros(size, bool))
+        n_y, n_x = (high - low).tolist()
+        y, x = (low - first).tolist()
+        inside = fill_polygon(outline.points - low, (n_y, n_x))
+        plane[y : y + n_y, x : x + n_x] |= inside
     return RegionMask(planes, letters, (int(first[0]), int(first[1])))
+
+
+def _around(points: Points, sizes: dict[str, Any]) -> tuple[Points, Points]:
+    """First voxel of the box around some points, and the one after the last."""
+    shape = np.array([sizes["Y"], sizes["X"]])
+    low = np.clip(np.floor(points.min(axis=0)), 0, shape).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)) + 1, low, shape).astype(int)
+    return low, high
 
 
 def fill_polygon(points: Points, shape: tuple[int, int]) -> Mask:
