@@ -14,7 +14,7 @@ from tests.ui.predictions import choose, opened, predicted, trained
 
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import find_result, is_result, result_of, run_of
-from napari_segtrain.ui.predict import scope
+from napari_segtrain.ui.predict import prediction_work, scope
 from napari_segtrain.ui.widgets.slice_jump import show_slice
 
 
@@ -107,6 +107,30 @@ def test_proofread_labels_are_never_written_over(qtbot, viewer, dock, edit) -> N
     assert not np.array_equal(second.data, edited)
     predicted(qtbot, dock)
     assert len(results(viewer)) == 2
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_nobody_paints_while_it_is_looked_at_whether_a_result_was_edited(
+    qtbot, viewer, dock, monkeypatch, is_edited: bool
+) -> None:
+    predicted(qtbot, dock)
+    (layer,) = results(viewer)
+    if is_edited:
+        layer.data[0, 0] = 1 - layer.data[0, 0]
+    layer.mode = "paint"
+    seen = []
+    look = prediction_work.fingerprint_of
+
+    def looked(labels):
+        seen.append(layer.editable)
+        return look(labels)
+
+    monkeypatch.setattr(prediction_work, "fingerprint_of", looked)
+    predicted(qtbot, dock)
+    assert seen == [False]
+    assert layer.editable
+    assert len(results(viewer)) == 1 + is_edited
+    assert (layer.mode == "paint") == is_edited
 
 
 def test_undoing_all_edits_makes_a_result_untouched_again(qtbot, viewer, dock) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from napari_segtrain.config import InferenceConfig
-from napari_segtrain.control import Event
+from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Image
 from napari_segtrain.ui.layers.result_canvas import ResultCanvas
 from napari_segtrain.ui.layers.results import Former
 from napari_segtrain.ui.predict.scope import Scope
+
+_WAIT_SECONDS = 0.1
+_N_WAITS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,31 @@ class Order:
 
     model: Path
     config: InferenceConfig
+
+
+@dataclass(frozen=True, eq=False)
+class FormerWanted(Event):
+    """A former result is about to be gone on with; it must not be edited any more.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    is_locked : threading.Event
+        Set by the GUI thread once nobody can paint on the layer.
+    """
+
+    number: int
+    is_locked: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, control: RunControl) -> bool:
+        """Wait, in the thread; return whether the result may be written into."""
+        for _ in range(_N_WAITS):
+            if self.is_locked.wait(_WAIT_SECONDS):
+                return True
+            if control.is_stopping:
+                break
+        return False
 
 
 @dataclass(frozen=True, eq=False)

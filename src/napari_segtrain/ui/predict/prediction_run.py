@@ -11,8 +11,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segtrain.image import Image
 from napari_segtrain.ui.layers.placed_result import PlacedResult
-from napari_segtrain.ui.layers.results import Origin, find_former
+from napari_segtrain.ui.layers.results import Origin, find_former, find_result
 from napari_segtrain.ui.predict.prediction_events import (
+    FormerWanted,
     Job,
     LayerBegun,
     LayerEnded,
@@ -26,6 +27,8 @@ from napari_segtrain.ui.worker import Failure, Task, start_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari.layers import Layer
 
     from napari_segtrain.control import Event
     from napari_segtrain.ui.session import Session
@@ -98,6 +101,7 @@ class PredictionRun(QObject):
         self._requests = list(requests)
         self.names = [request.image.name for request in requests]
         self._placed: dict[int, PlacedResult] = {}
+        self._locked: tuple[weakref.ref[Layer], str] | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_timer_timeout)
         self._task: Task | None = self._start()
@@ -132,7 +136,9 @@ class PredictionRun(QObject):
         return Job(request.image, request.axes, request.scope, former)
 
     def _on_task_event(self, event: Event) -> None:
-        if isinstance(event, LayerBegun):
+        if isinstance(event, FormerWanted):
+            self._lock(event)
+        elif isinstance(event, LayerBegun):
             self._place(event)
         elif isinstance(event, LayerEnded):
             self._finish(event)
@@ -142,6 +148,28 @@ class PredictionRun(QObject):
                 self.state = "predicting"
             self.changed.emit()
 
+    def _lock(self, event: FormerWanted) -> None:
+        """Let nobody paint on a result while it is looked at whether it was edited."""
+        session = self._session()
+        viewer = None if session is None else session.viewer
+        origin = self._requests[event.number].origin
+        layer = None if viewer is None else find_result(viewer, origin, "segmentation")
+        if layer is not None and layer.editable:
+            self._locked = weakref.ref(layer), str(layer.mode)
+            layer.editable = False
+        event.is_locked.set()
+
+    def _unlock(self) -> None:
+        """Give a result that is not written into back to the user, as it was."""
+        if self._locked is None:
+            return
+        reference, mode = self._locked
+        self._locked, layer = None, reference()
+        shown = [placed.labels for placed in self._placed.values()]
+        if layer is not None and not any(labels is layer for labels in shown):
+            layer.editable = True
+            layer.mode = mode
+
     def _place(self, event: LayerBegun) -> None:
         session = self._session()
         viewer = None if session is None else session.viewer
@@ -149,6 +177,7 @@ class PredictionRun(QObject):
             return
         origin = self._requests[event.number].origin
         self._placed[event.number] = PlacedResult(viewer, origin, event.canvas)
+        self._unlock()
         self._timer.start(REFRESH_MS)
 
     def _finish(self, event: LayerEnded) -> None:
@@ -185,6 +214,7 @@ class PredictionRun(QObject):
         self._timer.stop()
         for number in list(self._placed):
             self._finish(_lost(number))
+        self._unlock()
         self._requests.clear()
         self._task = None
         self._set_state("ended")

@@ -15,6 +15,7 @@ from napari_segtrain.ui.layers.result_canvas import (
 )
 from napari_segtrain.ui.predict.model_cache import ModelCache
 from napari_segtrain.ui.predict.prediction_events import (
+    FormerWanted,
     Job,
     LayerBegun,
     LayerEnded,
@@ -134,7 +135,8 @@ class _LayerWork:
                 return bool(end.value)
             if isinstance(event, RegionBlock):
                 if self._canvas is None:
-                    self._canvas = self._begin()
+                    is_locked = yield from self._lock_former(control)
+                    self._canvas = self._begin(is_locked=is_locked)
                     yield LayerBegun(self._number, self._canvas)
                 self._canvas.paint(event.index, event.box, event.probabilities)
             else:
@@ -148,12 +150,20 @@ class _LayerWork:
         boxes = job.scope.boxes(job.image, self._model.info.dims)
         return [Region(i, box) for i in job.scope.items(job.image) for box in boxes]
 
-    def _begin(self) -> ResultCanvas:
+    def _lock_former(self, control: RunControl) -> Generator[Event, None, bool]:
+        """Ask that nobody edits the former result, before it is looked at."""
+        if self._job.former is None:
+            return False
+        wanted = FormerWanted(self._number)
+        yield wanted
+        return wanted.wait(control)
+
+    def _begin(self, *, is_locked: bool) -> ResultCanvas:
         job, classes = self._job, self._model.spec.classes
         kind = self._order.config.probabilities
         n_bytes = bytes_per_voxel(classes, kind)
         frame = frame_of(job.image, job.axes, job.scope, n_bytes)
-        former = self._usable(frame, classes)
+        former = self._usable(frame, classes) if is_locked else None
         maps = _usable_maps(former, frame, classes, kind)
         self._check_memory(frame, n_bytes, former)
         canvas = ResultCanvas(
