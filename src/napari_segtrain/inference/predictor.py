@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Box, Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
-from napari_segtrain.inference.fit import check_fit, chosen_items, fitted_config, region
+from napari_segtrain.inference.fit import check_fit, chosen_items, region
+from napari_segtrain.inference.item_predictor import ItemPredictor
 from napari_segtrain.inference.items import predict_classes, predict_item
-from napari_segtrain.inference.runtime import TorchRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.control import Event, RunControl
     from napari_segtrain.inference.protocol import TrainedModel
 
 __all__ = ["Prediction", "iter_prediction", "predict_classes", "predict_item"]
@@ -116,26 +116,26 @@ def iter_prediction(
     start = time.perf_counter()
     check_fit(model, image)
     box = region(image, slices)
-    config = fitted_config(config, model)
-    work = _Work(model, image, config, _Part(box, dict(items or {})), control)
+    predictor = ItemPredictor(model, config, control)
+    chosen = chosen_items(image, items)
+    canvas = Canvas(
+        image,
+        model.spec.classes,
+        box,
+        config.probabilities,
+        dropped=tuple(items or {}),
+    )
+    work = _Work(predictor, chosen, box, canvas)
     is_complete = yield from work.run()
     return Prediction(
-        labels=work.canvas.labels(),
-        probabilities=work.canvas.probabilities(),
+        labels=canvas.labels(),
+        probabilities=canvas.probabilities(),
         seconds=time.perf_counter() - start,
         is_complete=is_complete,
         first_slice=box[0].start,
         item=dict(items or {}),
-        done=work.canvas.done,
+        done=canvas.done,
     )
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What of an image is predicted: a box of each item, and which items."""
-
-    box: Box
-    items: dict[str, int]
 
 
 class _Work:
@@ -143,25 +143,15 @@ class _Work:
 
     def __init__(
         self,
-        model: TrainedModel,
-        image: Image,
-        config: InferenceConfig,
-        part: _Part,
-        control: RunControl | None,
+        predictor: ItemPredictor,
+        items: Sequence[Item],
+        box: Box,
+        canvas: Canvas,
     ) -> None:
-        self._config = config
-        self._box = part.box
-        self._control = control or RunControl()
-        self._items = chosen_items(image, part.items)
-        self._normalization = model.spec.normalization
-        self._runtime = TorchRuntime.of_model(model, config)
-        self.canvas = Canvas(
-            image,
-            model.spec.classes,
-            part.box,
-            config.probabilities,
-            dropped=tuple(part.items),
-        )
+        self._predictor = predictor
+        self._items = items
+        self._box = box
+        self._canvas = canvas
 
     def run(self) -> Generator[Event, None, bool]:
         """Predict item by item; return whether all were completed."""
@@ -174,21 +164,14 @@ class _Work:
         return True
 
     def _predict(self, item: Item, n_before: int) -> Generator[Event, None, bool]:
-        events = predict_item(
-            item,
-            runtime=self._runtime,
-            intensities=self._normalization.for_item(item),
-            config=self._config,
-            box=self._box,
-            control=self._control,
-        )
+        events = self._predictor.predict(item, self._box)
         while True:
             try:
                 event = next(events)
             except StopIteration as end:
                 return bool(end.value)
             if isinstance(event, BlockPredicted):
-                self.canvas.paint(item, event)
+                self._canvas.paint(item, event)
             else:
                 yield self._overall(event, n_before)
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.control import Event, RunControl
-from napari_segtrain.image import Box, Image, Item, box_shape
+from napari_segtrain.control import Event
+from napari_segtrain.image import Box, Image, box_shape
 from napari_segtrain.inference.events import BlockPredicted
-from napari_segtrain.inference.fit import check_fit, fitted_config
-from napari_segtrain.inference.items import predict_item
-from napari_segtrain.inference.runtime import TorchRuntime
+from napari_segtrain.inference.fit import check_fit
+from napari_segtrain.inference.item_predictor import ItemPredictor, item_key
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
-    from napari_segtrain.inference.protocol import Intensities, TrainedModel
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.inference.protocol import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def iter_regions(
         As `iter_prediction` does.
     """
     check_fit(model, image)
-    work = _Work(model, image, config, control or RunControl())
+    work = _Work(image, ItemPredictor(model, config, control))
     total = sum(math.prod(box_shape(region.box)) for region in regions)
     n_done = 0
     for region in regions:
@@ -134,32 +134,15 @@ def iter_regions(
 class _Work:
     """What all regions of an image share."""
 
-    def __init__(
-        self,
-        model: TrainedModel,
-        image: Image,
-        config: InferenceConfig,
-        control: RunControl,
-    ) -> None:
-        self._config = fitted_config(config, model)
-        self._control = control
-        self._items = {_key(item.index): item for item in image.items()}
-        self._normalization = model.spec.normalization
-        self._intensities: dict[tuple[int, ...], Intensities] = {}
+    def __init__(self, image: Image, predictor: ItemPredictor) -> None:
+        self._items = {item_key(item.index): item for item in image.items()}
+        self._predictor = predictor
         self._start = time.perf_counter()
-        self._runtime = TorchRuntime.of_model(model, config)
 
     def predict(self, region: Region, n_before: int, n_total: int) -> RegionEvents:
-        item = self._items[_key(region.index)]
+        item = self._items[item_key(region.index)]
         n_here = math.prod(box_shape(region.box))
-        events = predict_item(
-            item,
-            runtime=self._runtime,
-            intensities=self._intensities_of(item),
-            config=self._config,
-            box=region.box,
-            control=self._control,
-        )
+        events = self._predictor.predict(item, region.box)
         while True:
             try:
                 event = next(events)
@@ -171,14 +154,3 @@ class _Work:
                 n_done = n_before + n_here * event.n_done / event.n_total
                 seconds = time.perf_counter() - self._start
                 yield RegionsProgress(n_done / n_total, seconds)
-
-    def _intensities_of(self, item: Item) -> Intensities:
-        """Normalization of an item, measured once for all its regions."""
-        key = _key(item.index)
-        if key not in self._intensities:
-            self._intensities[key] = self._normalization.for_item(item)
-        return self._intensities[key]
-
-
-def _key(index: dict[str, int]) -> tuple[int, ...]:
-    return tuple(index[axis] for axis in sorted(index))

@@ -1,0 +1,70 @@
+"""A model that is applied to items of an image, or to boxes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_segtrain.control import RunControl
+from napari_segtrain.inference.fit import fitted_config
+from napari_segtrain.inference.items import predict_item
+from napari_segtrain.inference.runtime import TorchRuntime
+
+if TYPE_CHECKING:
+    from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.image import Box, Item
+    from napari_segtrain.inference.items import ItemEvents
+    from napari_segtrain.inference.protocol import Intensities, TrainedModel
+
+
+class ItemPredictor:
+    """What all predictions with a model share: runtime, settings, normalization.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        What is applied.
+    config : InferenceConfig
+        Tiles and device.
+    control : RunControl, optional
+        Stop and pause.
+
+    Raises
+    ------
+    ConfigError
+        When tile and halo do not fit, or the device is not there.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        config: InferenceConfig,
+        control: RunControl | None = None,
+    ) -> None:
+        self._config = fitted_config(config, model)
+        self._control = control or RunControl()
+        self._normalization = model.spec.normalization
+        self._runtime = TorchRuntime.of_model(model, self._config)
+        self._intensities: dict[tuple[int, ...], Intensities] = {}
+
+    def predict(self, item: Item, box: Box) -> ItemEvents:
+        """Predict a box of an item of the image; see `predict_item`."""
+        return predict_item(
+            item,
+            runtime=self._runtime,
+            intensities=self._intensities_of(item),
+            config=self._config,
+            box=box,
+            control=self._control,
+        )
+
+    def _intensities_of(self, item: Item) -> Intensities:
+        """Normalization of an item, measured once for all its boxes."""
+        key = item_key(item.index)
+        if key not in self._intensities:
+            self._intensities[key] = self._normalization.for_item(item)
+        return self._intensities[key]
+
+
+def item_key(index: dict[str, int]) -> tuple[int, ...]:
+    """Position of an item, to look it up by."""
+    return tuple(index[axis] for axis in sorted(index))
