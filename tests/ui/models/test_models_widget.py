@@ -80,6 +80,15 @@ def test_a_run_is_deleted_when_asked_twice(qtbot, dock, folder: Path) -> None:
     assert not widget.delete_button.isEnabled()
 
 
+def test_two_changes_at_once_both_tell_of_their_end(qtbot, dock) -> None:
+    widget = dock(finished_run)
+    run = widget.list.selected()
+    widget.list.rename_asked.emit(run, "  ")
+    widget.list.rename_asked.emit(run, "better")
+    qtbot.waitUntil(lambda: "name is empty" in widget.messages.text, timeout=WAIT)
+    qtbot.waitUntil(lambda: listed(widget) == ["better"], timeout=WAIT)
+
+
 def test_what_is_not_ours_stays(qtbot, dock, folder: Path) -> None:
     widget = dock(finished_run)
     (folder / "axons/thesis.docx").write_text("years of work")

@@ -57,7 +57,7 @@ class ModelsWidget(QWidget):
         self.details = QLabel()
         self.folding = Folding("&Details")
         self._describer = LatestJob("Describing a model", self)
-        self._task: Task | None = None
+        self._tasks: list[Task] = []
         self._asked: RunInfo | None = None
         self.predict_button = _button("&Predict with it", "Use it in the Predict dock")
         self.train_button = _button(
@@ -223,15 +223,16 @@ class ModelsWidget(QWidget):
 
     def _change(self, function: Callable[[], Any], title: str) -> None:
         self.messages.clear()
-        self._task = start_job(function, title=title)
-        self._task.failed.connect(self._on_task_failed)
-        self._task.ended.connect(self._on_task_ended)
+        task = start_job(function, title=title)
+        task.failed.connect(self._on_task_failed)
+        task.ended.connect(self._on_task_ended)
+        self._tasks.append(task)
 
     def _on_task_failed(self, failure: Failure) -> None:
         self.messages.show_failure(failure)
 
     def _on_task_ended(self) -> None:
-        self._task = None
+        self._tasks = [task for task in self._tasks if task.is_running]
         self._session.models_changed.emit()
 
 
