@@ -320,7 +320,7 @@ def test_times_and_slices_have_a_curve_each(qtbot) -> None:
 
 def test_a_picture_has_no_curve(qtbot) -> None:
     viewer = ViewerModel()
-    add(viewer, volume(), "truth")
+    add(viewer, volume()[0], "truth")
     add(viewer, shifted(volume()[0]), "result")
     dock = open_dock(qtbot, viewer)
     compare(qtbot, dock)
@@ -510,6 +510,17 @@ def test_training_images_are_hinted_at(qtbot, tmp_path: Path, is_seen) -> None:
     hint = f"trained on an image named '{source}'"
     assert (hint in dock.messages.text) == is_seen
     assert dock.messages.isHidden() == (not is_seen)
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_part_that_was_not_predicted_is_hinted_at(qtbot, is_whole) -> None:
+    viewer = ViewerModel()
+    add(viewer, volume(), "truth")
+    add_result(viewer, "segmentation", is_whole=is_whole)
+    dock = open_dock(qtbot, viewer)
+    compare(qtbot, dock)
+    is_hinted = "Only a part of the image was predicted" in dock.messages.text
+    assert is_hinted != is_whole
 
 
 def test_a_copy_of_an_error_map_is_left_alone(qtbot, dock, viewer) -> None:

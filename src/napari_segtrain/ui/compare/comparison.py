@@ -87,7 +87,7 @@ class Comparison:
     sums : tuple
         Of both arrays when they were read, see `array_sum`.
     hint : str
-        Why the scores may be too good; empty when nothing is known.
+        Why the scores may be too good, or too bad; empty when nothing is known.
     """
 
     report: EvaluationReport
@@ -142,8 +142,20 @@ def _compared(
     if control.is_stopping:
         return None
     legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
-    hint = _training_hint(request.origin)
+    hint = _hint(request.origin)
     return Comparison(report, request.overlaid.overlap, errors, legend, sums, hint)
+
+
+def _hint(origin: Mapping[str, Any] | None) -> str:
+    """Why scores of a result say less than they seem to."""
+    partial = ""
+    if (origin or {}).get("is_whole") is False:
+        partial = (
+            "Only a part of the image was predicted; what was not predicted counts as "
+            "background, so look at the scores of the predicted slices, or predict "
+            "everything."
+        )
+    return " ".join(text for text in (partial, _training_hint(origin)) if text)
 
 
 def _training_hint(origin: Mapping[str, Any] | None) -> str:
