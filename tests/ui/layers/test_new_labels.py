@@ -63,6 +63,14 @@ def test_a_box_around_the_view(viewer) -> None:
     assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
 
 
+def test_a_frame_shows_where_labels_end(viewer) -> None:
+    image = add(viewer, 300, 400)
+    show(image, (100, 50), (179, 149))
+    assert add_labels(viewer, image).bounding_box.visible
+    show(image, (0, 0), (299, 399))
+    assert not add_labels(viewer, image).bounding_box.visible
+
+
 def test_nearly_the_whole_view_is_the_whole(viewer) -> None:
     image = add(viewer, 300, 400)
     show(image, (10, 0), (299, 380))

@@ -70,7 +70,8 @@ def add_labels(
     """Add labels in memory that cover the view, ready to paint.
 
     They cover what the canvas shows of the displayed axes, and all slices of the
-    others, or those around the current one where all are more than `MAX_BYTES`.
+    others, or those around the current one where all are more than `MAX_BYTES`. A frame
+    shows where labels end that cover less than the image: nothing can be painted there.
 
     Parameters
     ----------
@@ -89,7 +90,11 @@ def add_labels(
     shape = tuple(ranges[axis][1] - ranges[axis][0] for axis in keep)
     array = np.zeros(shape, np.uint8)
     transform = result_transform(image, axes, keep=keep, origin=origin, level=level)
-    return _added(viewer, image, array, transform)
+    layer = _added(viewer, image, array, transform)
+    sizes = _sizes(image, axes, level)
+    layer.bounding_box.points = False
+    layer.bounding_box.visible = shape != tuple(sizes[axis] for axis in keep)
+    return layer
 
 
 def add_stored_labels(
