@@ -69,7 +69,7 @@ class OutcomeView(RunView):
         self.setVisible(result is not None)
         if result is None:
             return
-        text = score_text(result.score)
+        text = score_text(result.score, is_complete=result.is_complete)
         self._score.setText(text[:1].upper() + text[1:] + ".")
         self.resume_button.setVisible(not result.is_complete)
 

@@ -72,8 +72,10 @@ def progress_text(run: TrainingRun) -> str:
     return " · ".join(parts)
 
 
-def score_text(score: float | None) -> str:
+def score_text(score: float | None, *, is_complete: bool = True) -> str:
     """The score of a model, with what it is."""
+    if score is None and not is_complete:
+        return "no score yet: the run was stopped before one was computed"
     if score is None:
         return "no score, as nothing was held out"
     return f"score {score:.3f} (mean IoU of held-out voxels)"

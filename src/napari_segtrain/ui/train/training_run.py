@@ -174,7 +174,9 @@ class TrainingRun(QObject):
 
     def _keep_annealing(self, event: Event) -> None:
         self.is_annealing = True
-        self.note = f"Ending now: {event.reason}."  # type: ignore[attr-defined]
+        reason = event.reason  # type: ignore[attr-defined]
+        is_asked = reason == "finish now"
+        self.note = "" if is_asked else f"Ending now: {reason}."
 
     def _keep_batch(self, event: Event) -> None:
         size = event.batch_size  # type: ignore[attr-defined]
