@@ -3,11 +3,13 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import warnings
 import weakref
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+from napari.utils.notifications import notification_manager
 
 from napari_segtrain.control import Event
 from napari_segtrain.errors import DataError
@@ -161,3 +163,17 @@ def test_ended_work_keeps_nothing(make_napari_viewer_proxy, qtbot) -> None:
     assert ended(qtbot, task)["results"] == [3]
     gc.collect()
     assert kept() is None
+
+
+def test_warnings_are_logged_and_do_not_pop_up(qtbot, caplog) -> None:
+    popped = []
+    notification_manager.notification_ready.connect(popped.append)
+    caplog.set_level("INFO", "napari_segtrain")
+
+    def work():
+        warnings.warn("the oil is low", stacklevel=1)
+
+    assert ended(qtbot, start_job(work, title="a job"))["failures"] == []
+    qtbot.waitUntil(lambda: "the oil is low" in caplog.text, timeout=5000)
+    notification_manager.notification_ready.disconnect(popped.append)
+    assert popped == []

@@ -127,10 +127,6 @@ class _Worker(GeneratorWorker):
         """Ask the work to save and return."""
         self.control.stop()
 
-    def _relay_warning(self, shown: tuple[Any, ...]) -> None:
-        """Log warnings of libraries rather than pop them up."""
-        _log.info("%s", shown[0])
-
 
 class _Titled(functools.partial[Work[Any]]):
     """Work that napari shows by its title."""
@@ -173,10 +169,16 @@ def start_task(
         _progress={"desc": title, "total": 0},
     )
     worker.control = control
+    worker.warned.connect(_log_warning)
     worker.yielded.connect(task._on_worker_yielded)  # noqa: SLF001 - its other half
     worker.returned.connect(task._on_worker_returned)  # noqa: SLF001
     worker.start()
     return task
+
+
+def _log_warning(shown: tuple[Any, ...]) -> None:
+    """Log warnings of libraries, which napari would pop up."""
+    _log.info("%s", shown[0])
 
 
 def start_job(function: Callable[[], Any], *, title: str) -> Task:
