@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.layers import new_labels
 from napari_segtrain.ui.layers.reading import write_class_table
-from napari_segtrain.ui.layers.samples import SampleRow, table_differences, to_dataset
+from napari_segtrain.ui.layers.samples import SampleRow, to_dataset
 from napari_segtrain.ui.train.sample_row import SampleRowWidget
 from napari_segtrain.ui.train.sample_table import SampleTable
 
@@ -317,19 +317,6 @@ def test_no_labels_of_impossible_axes(qtbot, table, viewer) -> None:
     qtbot.mouseClick(first(table).new_button, Qt.MouseButton.LeftButton)
     assert "one letter per dimension" in first(table).status.text()
     assert len(viewer.layers) == 1
-
-
-def test_class_tables_that_differ(viewer) -> None:
-    rows = []
-    for name in ("axon", "myelin"):
-        layer = viewer.add_layer(labels(name))
-        table = ClassTable((ClassInfo(1, name, "#ff0000"),))
-        write_class_table(layer, table)
-        rows.append(SampleRow((image(),), layer))
-    (sentence,) = table_differences(rows)
-    assert "'axon'" in sentence
-    assert "'myelin'" in sentence
-    assert table_differences(rows[:1]) == []
 
 
 def test_the_viewer_is_not_kept(qtbot) -> None:

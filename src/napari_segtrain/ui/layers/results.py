@@ -18,9 +18,7 @@ import numpy.typing as npt
 from napari.layers import Image, Labels
 
 from napari_segtrain.ui.layers.class_metadata import PLUGIN_KEY, RESULT_KEY
-from napari_segtrain.ui.layers.reading import (
-    read_class_table,
-)
+from napari_segtrain.ui.layers.reading import read_class_table
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["segmentation", "probabilities", "errors"]
 
-INCOMPLETE = " (incomplete)"
-_FULL = 255
 _CHECKPOINTS, _MODEL = "checkpoints", "model"
 
 

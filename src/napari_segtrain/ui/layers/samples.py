@@ -10,7 +10,6 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_segtrain.data.dataset import Dataset, Sample
 from napari_segtrain.data.restricted import restrict
-from napari_segtrain.data.tables import disagreements
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.layers.reading import (
     check_labels,
@@ -19,7 +18,6 @@ from napari_segtrain.ui.layers.reading import (
     image_from_layers,
     label_box,
     labels_from_layer,
-    read_class_table,
 )
 from napari_segtrain.ui.layers.regions import check_region, region_mask
 
@@ -184,11 +182,3 @@ def _copied(labels: LabelImage, room: int) -> tuple[LabelImage, int]:
     if array.nbytes > room:
         return labels, room
     return replace(labels, array=array.copy()), room - array.nbytes
-
-
-def table_differences(rows: Sequence[SampleRow]) -> list[str]:
-    """Say how the class tables of the labels of rows differ, a sentence each."""
-    layers = list(dict.fromkeys(row.labels for row in rows if row.labels is not None))
-    tables = [(read_class_table(layer), f"'{layer.name}'") for layer in layers]
-    known = [(table, name) for table, name in tables if table is not None]
-    return disagreements([table for table, _ in known], [name for _, name in known])

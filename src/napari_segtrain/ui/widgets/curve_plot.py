@@ -129,10 +129,6 @@ class CurvePlot(QWidget):
         self._is_log = is_log
         self._item.setLogMode(x=False, y=is_log)
 
-    def set_x_label(self, text: str) -> None:
-        """Name the x axis."""
-        self._item.setLabel("bottom", text)
-
     def hide_x_values(self) -> None:
         """Leave the numbers of x to the plot below."""
         self._item.getAxis("bottom").setStyle(showValues=False)

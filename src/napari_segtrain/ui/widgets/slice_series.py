@@ -78,10 +78,6 @@ class SliceSeries:
             if row.role == "class"
         )
 
-    def score_at(self, place: Mapping[str, int]) -> SliceScores | None:
-        """Scores of a slice."""
-        return self._at(place)
-
     def worst(self, n: int = _N_WORST) -> list[WorstSlice]:
         """Slices with the lowest IoU, the worst first."""
         scored = [part for part in self._scores.values() if part.iou is not None]
