@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_segtrain.ui.preferences import PLUGIN
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
+
     from napari_segtrain.ui.session import Session
 
 Dock = Literal["Train", "Predict", "Compare", "Models"]
@@ -33,33 +35,24 @@ def open_dock(session: Session, name: Dock) -> Any:
     return widget
 
 
-def gather_docks(widget: QWidget) -> None:
-    """Let a dock share its place with the others of this plugin, as a tab.
+class DockContent(QWidget):
+    """Widget in a dock, which shares its place with the others of this plugin.
 
-    One above the other, as napari puts them, they have no room.
-
-    Parameters
-    ----------
-    widget : QWidget
-        In the dock; this happens once, when it is first shown.
+    They are tabs; one above the other, as napari puts them, they have no room. This
+    happens once, when it is first shown.
     """
-    widget.installEventFilter(_Gatherer(widget))
 
+    _is_gathered = False
 
-class _Gatherer(QObject):
-    """Waits until a widget is shown in its dock."""
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        widget = self.parent()
-        is_shown = event is not None and event.type() == QEvent.Type.Show
-        if is_shown and watched is widget and isinstance(widget, QWidget):
-            widget.removeEventFilter(self)
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Join the other docks, once all of this one is there."""
+        super().showEvent(event)
+        if not self._is_gathered:
+            self._is_gathered = True
             QTimer.singleShot(0, self._gather)
-        return False
 
     def _gather(self) -> None:
-        widget = self.parent() if isalive(self) else None
-        dock = _dock_of(widget) if isinstance(widget, QWidget) else None
+        dock = _dock_of(self) if isalive(self) else None
         window = None if dock is None else dock.parentWidget()
         if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
             return

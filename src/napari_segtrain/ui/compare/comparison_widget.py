@@ -27,7 +27,7 @@ from napari_segtrain.errors import DataError, SegtrainError
 from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
-from napari_segtrain.ui.docks import gather_docks
+from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.error_layer import find_error_map, show_error_map
 from napari_segtrain.ui.layers.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.layers.label_watch import LabelWatch
@@ -57,7 +57,7 @@ _TARGETS: tuple[tuple[str, Target], ...] = (
 )
 
 
-class ComparisonWidget(QWidget):
+class ComparisonWidget(DockContent):
     """Compares two Labels layers and shows where they differ.
 
     Parameters
@@ -80,7 +80,6 @@ class ComparisonWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        gather_docks(self)
         self._session = session_of(napari_viewer)
         self._task: Task | None = None
         self._saving: Task | None = None

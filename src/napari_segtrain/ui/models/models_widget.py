@@ -12,10 +12,9 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
-from napari_segtrain.ui.docks import gather_docks, open_dock
+from napari_segtrain.ui.docks import DockContent, open_dock
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.models.model_list import ModelList
 from napari_segtrain.ui.session import session_of
@@ -38,7 +37,7 @@ _DETAILS_DELAY = 200
 _LIST_HEIGHT = 200
 
 
-class ModelsWidget(QWidget):
+class ModelsWidget(DockContent):
     """Lists runs and models, the newest first; renames, deletes, resumes, uses them.
 
     Parameters
@@ -49,7 +48,6 @@ class ModelsWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        gather_docks(self)
         self._session = session_of(napari_viewer)
         self.list = ModelList(napari_viewer)
         self.messages = MessageBar()

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.docks import gather_docks
+from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.image_sources import ImageSources
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.worker import Failure
 
 
-class PredictionWidget(QWidget):
+class PredictionWidget(DockContent):
     """Chooses a model, images and how much of them, and shows the prediction's state.
 
     Parameters
@@ -61,7 +61,6 @@ class PredictionWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        gather_docks(self)
         self._session = session_of(napari_viewer)
         self.model = ModelChoice(napari_viewer)
         self.sources = ImageSources(napari_viewer)

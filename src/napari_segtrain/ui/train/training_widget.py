@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.docks import gather_docks, open_dock
+from napari_segtrain.ui.docks import DockContent, open_dock
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.train.run_page import RunPage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SETUP, _RUN = 0, 1
 
 
-class TrainingWidget(QWidget):
+class TrainingWidget(DockContent):
     """Sets a training up, starts it and follows it.
 
     The training belongs to the session of the viewer: it goes on when the dock is
@@ -44,7 +44,6 @@ class TrainingWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        gather_docks(self)
         self._session = session_of(napari_viewer)
         self.tabs = QTabWidget()
         self.setup_page = SetupPage(napari_viewer)
