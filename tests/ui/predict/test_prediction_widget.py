@@ -156,6 +156,21 @@ def test_channels_in_one_layer(qtbot, viewer, models: Path, folder: Path) -> Non
     assert (result.data == truth).mean() > 0.97
 
 
+def test_channels_are_guessed_for_a_model_that_takes_several(
+    qtbot, viewer, models: Path, folder: Path
+) -> None:
+    image, truth = disks((80, 90), 7)
+    layer = viewer.add_image(np.stack([image, image]), name="both")
+    widget = opened(qtbot, viewer, models / "disks")
+    widget.images.check([layer])
+    assert widget.images.checked() == [(layer, "ZYX")]
+    choose(qtbot, widget, viewer, models / "two")
+    assert widget.images.checked() == [(layer, "CYX")]
+    assert widget.sources.channels_box.currentIndex() == 0
+    predicted(qtbot, widget)
+    assert (viewer.layers["both segmentation"].data == truth).mean() > 0.97
+
+
 def test_channels_as_several_layers(qtbot, viewer, models: Path, folder: Path) -> None:
     image, truth = disks((80, 90), 7)
     viewer.add_image(image, name="more cells")

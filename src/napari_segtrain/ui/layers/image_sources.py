@@ -50,6 +50,7 @@ class ImageSources(QWidget):
     def set_channels(self, n_channels: int, names: Sequence[str] = ()) -> None:
         """Say how many channels the model takes, and what they are called."""
         self._n_channels = n_channels
+        self.table.set_n_channels(n_channels)
         if n_channels > 1:
             numbers = [f"channel {n}" for n in range(1, n_channels + 1)]
             self.rows.set_channels(names or numbers)

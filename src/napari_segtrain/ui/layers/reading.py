@@ -50,7 +50,9 @@ _PLAIN = {2: "YX", 3: "ZYX", 5: "TCZYX"}
 _COLORS = ("red", "green", "blue")
 
 
-def guess_axes(layer: ImageLayer | Labels, labels: Labels | None = None) -> str:
+def guess_axes(
+    layer: ImageLayer | Labels, labels: Labels | None = None, *, n_channels: int = 1
+) -> str:
     """Guess one letter per dimension of the data of a layer.
 
     Its axis labels when they are letters (of T, S, C, Z, Y, X), else by the number of
@@ -62,6 +64,9 @@ def guess_axes(layer: ImageLayer | Labels, labels: Labels | None = None) -> str:
     labels : napari Labels layer, optional
         Its labels, which have no channels: with one dimension less than the image
         they tell that the image has some.
+    n_channels : int
+        How many a model takes; of several, an axis that is as long is the channels
+        where the number of dimensions does not tell.
     """
     is_rgb = bool(getattr(layer, "rgb", False))
     own = "".join(layer.axis_labels).upper()
@@ -77,17 +82,17 @@ def guess_axes(layer: ImageLayer | Labels, labels: Labels | None = None) -> str:
         return _beside(shape, labels.data.shape)
     if labels is not None and labels.ndim == layer.ndim - 1:
         return _with_channels(shape)
-    return _by_shape(shape)
+    return _by_shape(shape, n_channels)
 
 
 def _without_channels(n_dims: int) -> str:
     return "PSTZYX"[-n_dims:]
 
 
-def _with_channels(shape: Sequence[int]) -> str:
+def _with_channels(shape: Sequence[int], at: int | None = None) -> str:
     """One of the dimensions before the last two is the channels: the smallest."""
     others = _without_channels(len(shape) - 1)
-    at = int(np.argmin(shape[:-2]))
+    at = int(np.argmin(shape[:-2])) if at is None else at
     return others[:at] + CHANNEL_AXIS + others[at:]
 
 
@@ -100,7 +105,14 @@ def _beside(shape: Sequence[int], own: Sequence[int]) -> str:
     return _without_channels(len(shape))
 
 
-def _by_shape(shape: Sequence[int]) -> str:
+def _by_shape(shape: Sequence[int], n_channels: int) -> str:
+    guess = _by_size(shape)
+    if n_channels > 1 and CHANNEL_AXIS not in guess and n_channels in shape[:-2]:
+        return _with_channels(shape, list(shape).index(n_channels))
+    return guess
+
+
+def _by_size(shape: Sequence[int]) -> str:
     n_dims = len(shape)
     if n_dims == len("TZYX"):
         return _with_channels(shape) if min(shape[:2]) <= _FEW else "TZYX"

@@ -63,6 +63,7 @@ class ImageTable(QTableWidget):
         self._layers: list[weakref.ref[Image]] = []
         self._checked: weakref.WeakSet[Image] = weakref.WeakSet()
         self._axes: weakref.WeakKeyDictionary[Image, str] = weakref.WeakKeyDictionary()
+        self._n_channels = 1
         self._by_user = False
         self._shown: list[tuple[int, str, str]] = []
         self._set_up()
@@ -90,7 +91,13 @@ class ImageTable(QTableWidget):
 
     def axes_of(self, layer: Image) -> str:
         """Axes that the user gave, or a guess."""
-        return self._axes.get(layer) or guess_axes(layer)
+        given = self._axes.get(layer)
+        return given or guess_axes(layer, n_channels=self._n_channels)
+
+    def set_n_channels(self, n_channels: int) -> None:
+        """Say how many channels the model takes; axes are guessed with that."""
+        self._n_channels = n_channels
+        self._refresh()
 
     def set_axes(self, layer: Image, axes: str) -> None:
         """Give the axes of a layer; empty for the guess."""
