@@ -68,6 +68,8 @@ class DatasetFacts:
         Name and voxel size of each sample, µm ZYX.
     n_covered : int, optional
         Voxels of used slices that the labels cover; all of them when it is absent.
+    level : str
+        Level of the multiscale images, of the first that has one; may be empty.
     """
 
     names: tuple[str, ...]
@@ -85,6 +87,7 @@ class DatasetFacts:
     absent: tuple[ClassInfo, ...] = ()
     disagreements: tuple[str, ...] = ()
     voxel_sizes: tuple[tuple[str, VoxelSize | None], ...] = ()
+    level: str = ""
     n_covered: int | None = None
 
     @property
@@ -148,6 +151,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         absent=_absent(known, label_facts),
         disagreements=tuple(differences),
         voxel_sizes=tuple((s.name, s.voxel_size) for s in dataset.samples),
+        level=next((s.image.level for s in dataset.samples if s.image.level), ""),
         n_covered=_n_covered(label_facts, used),
     )
 

@@ -51,6 +51,8 @@ class ModelSpec:
         Size of the training patches, voxels.
     voxel_size : tuple of float, optional
         Of the training images, µm ZYX.
+    level : str
+        Level of the multiscale images that it was trained on; empty for others.
     scores : dict
         Validation scores by name; empty when nothing was held out.
     provenance : dict
@@ -68,6 +70,7 @@ class ModelSpec:
     patch_size: ZYX
     voxel_size: VoxelSize | None = None
     channel_names: tuple[str, ...] = ()
+    level: str = ""
     scores: dict[str, float | None] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""

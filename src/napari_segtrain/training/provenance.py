@@ -25,6 +25,7 @@ def model_spec(plan: TrainingPlan) -> ModelSpec:
         classes=facts.classes,
         patch_size=plan.patch_size,
         voxel_size=facts.voxel_size,
+        level=facts.level,
         provenance=_provenance(plan),
     )
 

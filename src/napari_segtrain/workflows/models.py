@@ -37,7 +37,8 @@ def describe_model(model: Model) -> list[str]:
         f"{spec.network.first_filters} first filters, "
         f"{model.info.n_parameters:,} parameters",
         f"input: {spec.axes}, {n_channels}{f' ({names})' if names else ''}, "
-        f"voxel size {format_voxel_size(spec.voxel_size)}",
+        f"voxel size {format_voxel_size(spec.voxel_size)}"
+        + (f", level {spec.level} of multiscale images" if spec.level else ""),
         "classes: "
         + ", ".join(f"{row.value} {row.name}" for row in spec.classes.classes)
         + (" (objects)" if spec.classes.is_objects else ""),

@@ -59,6 +59,8 @@ class RunInfo:
         May be empty.
     voxel_size : tuple of float, optional
         Of the images that were trained on, µm ZYX.
+    level : str
+        Level of the multiscale images that were trained on; empty for others.
     images : tuple of str
         Names of the images that were trained on.
     iterations : int, optional
@@ -82,6 +84,7 @@ class RunInfo:
     n_channels: int | None = None
     channel_names: tuple[str, ...] = ()
     voxel_size: tuple[float, ...] | None = None
+    level: str = ""
     images: tuple[str, ...] = ()
     iterations: int | None = None
     seconds: float | None = None
@@ -164,6 +167,7 @@ def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:
         n_channels=values["n_channels"],
         channel_names=tuple(values.get("channel_names") or ()),
         voxel_size=tuple(map(float, values.get("voxel_size") or ())) or None,
+        level=str(values.get("level") or ""),
         images=tuple(map(str, origin.get("images") or ())),
         iterations=origin.get("iterations"),
         seconds=_number(origin.get("seconds")),

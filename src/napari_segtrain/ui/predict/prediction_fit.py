@@ -59,10 +59,13 @@ def best_level(
 ) -> int:
     """Level of a multiscale image whose voxels along X are nearest to the training's.
 
-    Level 0 where sizes are not known.
+    Where sizes are not known, the level that the model was trained on, if there is one.
     """
-    if info is None or info.voxel_size is None or None in voxel_sizes:
+    if info is None:
         return 0
+    if info.voxel_size is None or None in voxel_sizes:
+        known = int(info.level) if info.level.isdecimal() else 0
+        return min(known, len(voxel_sizes) - 1)
     wanted = info.voxel_size[-1]
     ratios = [size[-1] / wanted for size in voxel_sizes if size]
     return min(range(len(ratios)), key=lambda n: max(ratios[n], 1 / ratios[n]))
