@@ -104,7 +104,7 @@ class ComparisonWidget(DockContent):
         self.stale_bar = MessageBar()
         self.again_button = QPushButton("Compare a&gain")
         self.view = ComparisonView()
-        self.save_button = QPushButton("&Save as CSV\N{HORIZONTAL ELLIPSIS}")
+        self.save_button = QPushButton("Sa&ve as CSV\N{HORIZONTAL ELLIPSIS}")
         self._build_layout()
         self._connect()
         self._preselect()
@@ -209,7 +209,7 @@ class ComparisonWidget(DockContent):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Ground &truth", self.truth_choice)
         form.addRow("Se&gmentation", self.prediction_choice)
-        form.addRow("&Values are", self.target_choice)
+        form.addRow("Values a&re", self.target_choice)
         return form
 
     def _connect(self) -> None:

@@ -41,7 +41,7 @@ class PredictionControls(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.start_button = QPushButton("&Predict")
-        self.stop_button = QPushButton("&Stop")
+        self.stop_button = QPushButton("S&top")
         self.state = QLabel()
         self.bar = QProgressBar()
         self._build_layout()

@@ -40,7 +40,7 @@ class TrainingControls(RunView):
         self._note = QLabel()
         self._bar = QProgressBar()
         self.start_button = _button(
-            "&Start training", "Train a network with the images and labels above"
+            "Star&t training", "Train a network with the images and labels above"
         )
         self.pause_button = _button(
             "&Pause", "Hold the training; it takes no time and no processor meanwhile"
