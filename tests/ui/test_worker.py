@@ -31,7 +31,7 @@ class Often(Event):
 def ended(qtbot, task) -> dict[str, list]:
     """What a task said until its end."""
     said: dict[str, list] = {"events": [], "results": [], "failures": []}
-    task.event.connect(said["events"].append)
+    task.reported.connect(said["events"].append)
     task.succeeded.connect(said["results"].append)
     task.failed.connect(said["failures"].append)
     with qtbot.waitSignal(task.ended, timeout=5000):
@@ -89,7 +89,7 @@ def test_stop_lets_the_work_save(qtbot) -> None:
         return "saved"
 
     task = start_task(work, title="a task")
-    with qtbot.waitSignal(task.event, timeout=5000):
+    with qtbot.waitSignal(task.reported, timeout=5000):
         pass
     task.stop()
     assert ended(qtbot, task)["results"] == ["saved"]
@@ -107,7 +107,7 @@ def test_pause_holds(qtbot) -> None:
             yield Step(len(n_steps))
 
     task = start_task(work, title="a task")
-    with qtbot.waitSignal(task.event, timeout=5000):
+    with qtbot.waitSignal(task.reported, timeout=5000):
         pass
     task.pause()
     qtbot.wait(50)

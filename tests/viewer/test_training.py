@@ -13,6 +13,7 @@ from qtpy.QtCore import QThreadPool
 from tests.training.tasks import disks, make_config
 
 from napari_segtrain import load_model, resume
+from napari_segtrain.ui.layers import samples
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.train.training_run import TrainingRun
 from napari_segtrain.ui.train.training_widget import TrainingWidget
@@ -98,6 +99,36 @@ def test_painting_right_after_start_changes_nothing(qtbot, viewer) -> None:
     busy = widget.run_page.run
     until_ended(qtbot, busy)
     assert weights(busy) == weights(quiet)
+
+
+def test_nobody_paints_on_labels_that_are_not_copied_yet(
+    qtbot, viewer, monkeypatch
+) -> None:
+    """Those of a store, and large ones, are read by the thread of the run."""
+    monkeypatch.setattr(samples, "MAX_COPIED_BYTES", 0)
+    widget = open_dock(viewer, 20)
+    layer = viewer.layers["truth"]
+    layer.mode = "paint"
+    widget.controls.start_button.click()
+    run = widget.run_page.run
+    assert not layer.editable
+    seen = []
+    run.reported.connect(lambda _event: seen.append(layer.editable))
+    until_ended(qtbot, run)
+    assert all(seen)
+    assert (layer.editable, layer.mode) == (True, "paint")
+
+
+def test_a_run_that_fails_gives_the_labels_back(qtbot, viewer, monkeypatch) -> None:
+    monkeypatch.setattr(samples, "MAX_COPIED_BYTES", 0)
+    widget = open_dock(viewer, 20)
+    layer = viewer.layers["truth"]
+    layer.data = np.zeros_like(layer.data)
+    widget.controls.start_button.click()
+    run = widget.run_page.run
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run.failure is not None
+    assert layer.editable
 
 
 def test_layers_may_come_and_go_during_a_run(qtbot, viewer) -> None:

@@ -66,7 +66,7 @@ class Task(QObject):
 
     Attributes
     ----------
-    event : Signal(Event)
+    reported : Signal(Event)
         What the work reports; frequent events are thinned.
     succeeded : Signal(object)
         Result.
@@ -76,7 +76,7 @@ class Task(QObject):
         The last signal, always.
     """
 
-    event = Signal(object)
+    reported = Signal(object)
     succeeded = Signal(object)
     failed = Signal(object)
     ended = Signal()
@@ -104,7 +104,7 @@ class Task(QObject):
         self.control.finish()
 
     def _on_worker_yielded(self, event: Event) -> None:
-        self.event.emit(event)
+        self.reported.emit(event)
 
     def _on_worker_returned(self, outcome: _Success | Failure) -> None:
         self.is_running = False

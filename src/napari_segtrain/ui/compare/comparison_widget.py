@@ -275,7 +275,7 @@ class ComparisonWidget(DockContent):
         task = self._task = start_task(
             partial(iter_comparison, request), title=f"Compare {prediction.name}"
         )
-        task.event.connect(self._on_task_event)
+        task.reported.connect(self._on_task_event)
         task.succeeded.connect(self._on_task_succeeded)
         task.failed.connect(self._on_task_failed)
         task.ended.connect(self._on_task_ended)

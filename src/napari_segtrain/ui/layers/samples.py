@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Shapes
@@ -141,6 +141,24 @@ def to_dataset(rows: Sequence[SampleRow], *, margin: ZYX = MARGIN) -> Dataset:
     return Dataset(tuple(samples))
 
 
+def uncopied_labels(rows: Sequence[SampleRow]) -> list[Labels]:
+    """Layers whose labels `to_dataset` does not copy: they are large, or stored."""
+    found, room = [], MAX_COPIED_BYTES
+    for layer in (_labels(row) for row in rows):
+        n_bytes = _bytes_in_memory(layer.data)
+        if n_bytes is None or n_bytes > room:
+            found.append(layer)
+        else:
+            room -= n_bytes
+    return list(dict.fromkeys(found))
+
+
+def _bytes_in_memory(array: Any) -> int | None:
+    if not isinstance(array, np.ndarray) or isinstance(array, np.memmap):
+        return None
+    return array.nbytes
+
+
 def _labels(row: SampleRow) -> Labels:
     if row.labels is None:
         raise DataError(
@@ -176,9 +194,8 @@ def _sample(row: SampleRow, margin: ZYX, room: int, number: int) -> tuple[Sample
 
 
 def _copied(labels: LabelImage, room: int) -> tuple[LabelImage, int]:
-    array = labels.array
-    if not isinstance(array, np.ndarray) or isinstance(array, np.memmap):
+    array: Any = labels.array
+    n_bytes = _bytes_in_memory(array)
+    if n_bytes is None or n_bytes > room:
         return labels, room
-    if array.nbytes > room:
-        return labels, room
-    return replace(labels, array=array.copy()), room - array.nbytes
+    return replace(labels, array=array.copy()), room - n_bytes

@@ -123,7 +123,7 @@ class PredictionRun(QObject):
         task = start_task(
             partial(iter_jobs, jobs, self.order), title=f"Predicting {names}"
         )
-        task.event.connect(self._on_task_event)
+        task.reported.connect(self._on_task_event)
         task.succeeded.connect(self._on_task_succeeded)
         task.failed.connect(self._on_task_failed)
         task.ended.connect(self._on_task_ended)

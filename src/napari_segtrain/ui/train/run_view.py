@@ -35,11 +35,11 @@ class RunView(QWidget):
             return
         if self._run is not None:
             self._run.changed.disconnect(self._on_run_changed)
-            self._run.event.disconnect(self._on_run_event)
+            self._run.reported.disconnect(self._on_run_event)
         self._run = run
         if run is not None:
             run.changed.connect(self._on_run_changed)
-            run.event.connect(self._on_run_event)
+            run.reported.connect(self._on_run_event)
         self._begin()
 
     def _begin(self) -> None:

@@ -73,7 +73,7 @@ class TrainingRun(QObject):
     ----------
     changed : Signal(str)
         The state changed; carries it.
-    event : Signal(Event)
+    reported : Signal(Event)
         An event arrived; the history holds it already.
     note : str
         The last thing worth saying besides the state, such as a smaller batch.
@@ -82,7 +82,7 @@ class TrainingRun(QObject):
     """
 
     changed = Signal(str)
-    event = Signal(object)
+    reported = Signal(object)
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class TrainingRun(QObject):
         self.note = ""
         self.is_annealing = False
         self._task: Task | None = start_task(make, title=title)
-        self._task.event.connect(self._on_task_event)
+        self._task.reported.connect(self._on_task_event)
         self._task.succeeded.connect(self._on_task_succeeded)
         self._task.failed.connect(self._on_task_failed)
 
@@ -161,7 +161,7 @@ class TrainingRun(QObject):
         }.get(type(event).__name__)
         if keep is not None:
             keep(event)  # type: ignore[operator]
-        self.event.emit(event)
+        self.reported.emit(event)
 
     def _keep_plan(self, event: Event) -> None:
         self.plan = event.plan  # type: ignore[attr-defined]

@@ -10,8 +10,10 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.docks import DockContent, open_dock
+from napari_segtrain.ui.layers.samples import uncopied_labels
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.train.label_hold import LabelHold
 from napari_segtrain.ui.train.run_page import RunPage
 from napari_segtrain.ui.train.setup_page import SetupPage
 from napari_segtrain.ui.train.training_controls import TrainingControls
@@ -74,9 +76,9 @@ class TrainingWidget(DockContent):
             return
         name = self.setup_page.run_name()
         folder = read_preferences().run_folder
-        self._session.training = TrainingRun(
-            partial(setup.train, folder, name), f"Training {name}"
-        )
+        run = TrainingRun(partial(setup.train, folder, name), f"Training {name}")
+        LabelHold(uncopied_labels(self.setup_page.samples.rows()), run)
+        self._session.training = run
 
     def _build_layout(self) -> None:
         self.tabs.addTab(PageArea(self.setup_page), "Set &up")
