@@ -11,11 +11,11 @@ import pytest
 import zarr
 from napari.layers import Image, Labels
 
+from napari_segtrain.ui.classes.class_table import ClassTableWidget
 from napari_segtrain.ui.layers.new_labels import add_stored_labels
 from napari_segtrain.ui.layers.reading import guess_axes, result_axes, result_transform
 from napari_segtrain.ui.layers.samples import SampleRow, to_dataset
 from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.train.class_table import ClassTableWidget
 from napari_segtrain.ui.train.sample_table import SampleTable
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")

@@ -11,8 +11,8 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.ui.classes.class_metadata import write_class_table
 from napari_segtrain.ui.compare.comparison_widget import ComparisonWidget
-from napari_segtrain.ui.layers.class_metadata import write_class_table
 from napari_segtrain.ui.layers.error_layer import is_error_map
 
 SIZE = (3, 12, 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.ui.train.class_table import ClassTableWidget
+from napari_segtrain.ui.classes.class_table import ClassTableWidget
 from napari_segtrain.ui.widgets.folding import Folding
 
 if TYPE_CHECKING:

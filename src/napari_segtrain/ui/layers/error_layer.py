@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_segtrain.ui.layers.class_metadata import PLUGIN_KEY, RESULT_KEY
+from napari_segtrain.ui.classes.class_metadata import PLUGIN_KEY, RESULT_KEY
 from napari_segtrain.ui.layers.results import result_of
 
 if TYPE_CHECKING:

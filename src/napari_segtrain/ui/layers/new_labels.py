@@ -15,7 +15,14 @@ from napari.layers import Labels
 from napari_segtrain.axes import CHANNEL_AXIS
 from napari_segtrain.errors import DataError, OutputError
 from napari_segtrain.image import ClassInfo
-from napari_segtrain.ui.layers.class_metadata import PLUGIN_KEY, plugin_metadata
+from napari_segtrain.ui.classes.class_metadata import PLUGIN_KEY, plugin_metadata
+from napari_segtrain.ui.classes.class_rows import (
+    Said,
+    read_said,
+    resolve_rows,
+    save_rows,
+    write_rows,
+)
 from napari_segtrain.ui.layers.reading import guess_axes
 from napari_segtrain.ui.layers.stored_labels import (
     StoredLabels,
@@ -27,13 +34,6 @@ from napari_segtrain.ui.layers.transforms import (
     level_factors,
     result_axes,
     result_transform,
-)
-from napari_segtrain.ui.train.class_rows import (
-    Said,
-    read_said,
-    resolve_rows,
-    save_rows,
-    write_rows,
 )
 
 if TYPE_CHECKING:

@@ -10,8 +10,11 @@ from napari_segtrain.axes import CHANNEL_AXIS, check_axes
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io.lazy import Block, BlockArray, Slices, pick
+from napari_segtrain.ui.classes.class_metadata import (
+    read_class_table,
+    write_class_table,
+)
 from napari_segtrain.ui.layers.alignment import LabelBox, label_axes, label_box
-from napari_segtrain.ui.layers.class_metadata import read_class_table, write_class_table
 from napari_segtrain.ui.layers.transforms import (
     layer_axes,
     placement,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
 
-from napari_segtrain.ui.layers.class_metadata import PLUGIN_KEY, RESULT_KEY
+from napari_segtrain.ui.classes.class_metadata import PLUGIN_KEY, RESULT_KEY
 from napari_segtrain.ui.layers.reading import read_class_table
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.ui.layers.class_metadata import RESULT_KEY, plugin_metadata
+from napari_segtrain.ui.classes.class_metadata import RESULT_KEY, plugin_metadata
 from napari_segtrain.ui.layers.reading import check_channel, guess_axes
 from napari_segtrain.ui.session import session_of
 

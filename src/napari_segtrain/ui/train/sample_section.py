@@ -9,8 +9,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_segtrain.ui.classes.class_table import ClassTableWidget
 from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.train.class_table import ClassTableWidget
 from napari_segtrain.ui.train.sample_table import SampleTable
 from napari_segtrain.ui.widgets.folding import Folding
 

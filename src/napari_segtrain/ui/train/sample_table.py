@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.ui.layers.class_metadata import (
+from napari_segtrain.ui.classes.class_metadata import (
     RESULT_KEY,
     plugin_metadata,
     read_class_table,

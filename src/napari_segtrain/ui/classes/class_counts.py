@@ -13,10 +13,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.errors import DataError
+from napari_segtrain.ui.classes.strokes import Frame, Stroke, changed_facts, read_stroke
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.layers.reading import guess_axes, labels_from_layer
 from napari_segtrain.ui.layers.stored_labels import StoredLabels
-from napari_segtrain.ui.layers.strokes import Frame, Stroke, changed_facts, read_stroke
 
 if TYPE_CHECKING:
     from collections.abc import Collection

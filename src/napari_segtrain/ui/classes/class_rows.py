@@ -17,7 +17,7 @@ from napari_segtrain.image import (
     ZeroSetting,
     default_color,
 )
-from napari_segtrain.ui.layers.class_metadata import (
+from napari_segtrain.ui.classes.class_metadata import (
     CLASSES_KEY,
     plugin_metadata,
     read_class_table,

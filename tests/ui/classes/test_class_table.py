@@ -14,9 +14,9 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog
 
 from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.ui.classes.class_table import ClassTableWidget
 from napari_segtrain.ui.layers.new_labels import add_stored_labels, open_stored_labels
 from napari_segtrain.ui.layers.reading import read_class_table, write_class_table
-from napari_segtrain.ui.train.class_table import ClassTableWidget
 
 COLOR, VALUE, NAME, ROLE, VOXELS = range(5)
 

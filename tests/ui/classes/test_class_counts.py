@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from napari.layers import Labels
 
 from napari_segtrain.data.label_facts import LabelFacts
-from napari_segtrain.ui.layers.class_counts import ClassCounts, count_labels
+from napari_segtrain.ui.classes.class_counts import ClassCounts, count_labels
 from napari_segtrain.ui.layers.reading import labels_from_layer
 from napari_segtrain.ui.layers.stored_labels import create_stored_labels
 

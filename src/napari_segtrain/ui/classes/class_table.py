@@ -18,10 +18,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.image import ClassInfo, Role, ZeroSetting, default_color
-from napari_segtrain.ui.layers.class_counts import ClassCounts
-from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.train.class_grid import ClassGrid
-from napari_segtrain.ui.train.class_rows import (
+from napari_segtrain.ui.classes.class_counts import ClassCounts
+from napari_segtrain.ui.classes.class_grid import ClassGrid
+from napari_segtrain.ui.classes.class_rows import (
     ClassRows,
     Said,
     free_value,
@@ -30,6 +29,7 @@ from napari_segtrain.ui.train.class_rows import (
     save_rows,
     write_rows,
 )
+from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.forms.editors import CalmComboBox
 from napari_segtrain.ui.widgets.theme import follow_theme, palette_of
 

@@ -14,14 +14,14 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_segtrain.ui.train.class_rows import spaced
+from napari_segtrain.ui.classes.class_rows import spaced
 from napari_segtrain.ui.widgets.forms.editors import CalmComboBox
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_segtrain.image import ClassInfo, Role
-    from napari_segtrain.ui.train.class_rows import ClassRows
+    from napari_segtrain.ui.classes.class_rows import ClassRows
 
 _COLOR, _VALUE, _NAME, _ROLE, _VOXELS = range(5)
 _TITLES = ("", "Value", "Name", "Role", "Voxels")

@@ -8,19 +8,19 @@ from napari_segtrain.config import DataConfig
 from napari_segtrain.data.classes import class_table
 from napari_segtrain.data.label_facts import LabelFacts
 from napari_segtrain.image import ClassInfo, ClassTable
-from napari_segtrain.ui.layers.class_counts import count_labels
-from napari_segtrain.ui.layers.reading import (
-    labels_from_layer,
-    read_class_table,
-    write_class_table,
-)
-from napari_segtrain.ui.train.class_rows import (
+from napari_segtrain.ui.classes.class_counts import count_labels
+from napari_segtrain.ui.classes.class_rows import (
     Said,
     free_value,
     read_said,
     resolve_rows,
     write_rows,
     zero_sentence,
+)
+from napari_segtrain.ui.layers.reading import (
+    labels_from_layer,
+    read_class_table,
+    write_class_table,
 )
 
 

@@ -1,0 +1,1 @@
+"""The table of classes of a Labels layer."""
