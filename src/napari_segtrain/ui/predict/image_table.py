@@ -182,17 +182,26 @@ class ImageTable(QTableWidget):
     def _fill(self, layers: Sequence[Image]) -> None:
         self._layers = [weakref.ref(layer) for layer in layers]
         self.setRowCount(len(layers))
+        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         for row, layer in enumerate(layers):
-            flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-            name = QTableWidgetItem(layer.name)
+            name = self._cell(row, _NAME)
+            name.setText(layer.name)
             name.setFlags(flags | Qt.ItemFlag.ItemIsUserCheckable)
             name.setToolTip(layer.name)
-            axes = QTableWidgetItem(self.axes_of(layer))
+            axes = self._cell(row, _AXES)
+            axes.setText(self.axes_of(layer))
             axes.setFlags(flags | Qt.ItemFlag.ItemIsEditable)
             axes.setToolTip(_AXES_TIP)
-            self.setItem(row, _NAME, name)
-            self.setItem(row, _AXES, axes)
         self._fit_height()
+
+    def _cell(self, row: int, column: int) -> QTableWidgetItem:
+        """Return the item of a cell, which may be the one that is just being edited.
+
+        It is never replaced: Qt goes on with it after the signal of its change.
+        """
+        if self.item(row, column) is None:
+            self.setItem(row, column, QTableWidgetItem())
+        return self.item(row, column)
 
     def _fit_height(self) -> None:
         rows = min(max(self.rowCount(), _LEAST_ROWS), _MOST_ROWS)
