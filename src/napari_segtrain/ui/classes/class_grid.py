@@ -135,7 +135,8 @@ class ClassGrid(QTableWidget):
         self.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for column in range(len(_TITLES)):
-                self.setItem(number, column, QTableWidgetItem())
+                if self.item(number, column) is None:  # else it may be being edited
+                    self.setItem(number, column, QTableWidgetItem())
             box = CalmComboBox()
             box.addItems(list(_ROLES))
             box.setToolTip(_ROLE_TIP)
