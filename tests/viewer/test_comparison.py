@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from napari_segtrain import evaluate
 from napari_segtrain.ui import sample_data
 from napari_segtrain.ui.compare.comparison_widget import ComparisonWidget
-from napari_segtrain.ui.layers.error_layer import is_error_map
+from napari_segtrain.ui.compare.error_layer import is_error_map
 
 SHIFT = (1, 2, -3)
 

@@ -15,8 +15,8 @@ from tests.training.tasks import disks, make_config
 from napari_segtrain import load_model, resume
 from napari_segtrain.ui.layers import samples
 from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.train.training_run import TrainingRun
 from napari_segtrain.ui.train.training_widget import TrainingWidget
+from napari_segtrain.ui.training_run import TrainingRun
 
 WAIT = 60_000
 PLUGIN = "napari-segtrain"

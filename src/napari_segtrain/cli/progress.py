@@ -102,7 +102,7 @@ class TrainingDisplay(Bar):
         text = f"iteration {event.iteration}, loss {event.loss:.3f}"
         if event.eta is not None:
             text += f", {event.eta:.0f} s left"
-        self.update(_share(event), text)
+        self.update(event.share, text)
         if not self.is_live and time.monotonic() - self._last_line >= _LOG_SECONDS:
             self._say(text)
 
@@ -118,14 +118,6 @@ def show_plan(plan: TrainingPlan) -> None:
     """Print what will be done."""
     for line in describe_plan(plan, OPTIONS_OF_SETTINGS):
         typer.echo(line)
-
-
-def _share(event: IterationEnd) -> float | None:
-    if event.n_iterations:
-        return event.iteration / event.n_iterations
-    if event.eta is None:
-        return None
-    return event.seconds / max(1e-3, event.seconds + event.eta)
 
 
 def _epoch_line(event: EpochEnd) -> str:

@@ -49,6 +49,15 @@ class IterationEnd(Event):
     seconds: float
     eta: float | None
 
+    @property
+    def share(self) -> float | None:
+        """Share of the run that is done, 0 to 1; ``None`` when it is not known."""
+        if self.n_iterations:
+            return min(1.0, self.iteration / self.n_iterations)
+        if self.eta is None:
+            return None
+        return self.seconds / max(1e-3, self.seconds + self.eta)
+
 
 @dataclass(frozen=True)
 class EpochEnd(Event):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_segtrain.ui.preferences import PLUGIN
@@ -50,6 +50,17 @@ class DockContent(QWidget):
         if not self._is_gathered:
             self._is_gathered = True
             QTimer.singleShot(0, self._gather)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """End with the dock, in the GUI thread; what the session holds goes on."""
+        super().changeEvent(event)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parent() is None:
+            self.end()
+            self.deleteLater()
+
+    def end(self) -> None:
+        """Leave what does not outlive the dock."""
 
     def _gather(self) -> None:
         dock = _dock_of(self) if isalive(self) else None

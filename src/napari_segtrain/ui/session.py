@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-    from napari_segtrain.ui.train.training_run import TrainingRun
+    from napari_segtrain.ui.training_run import TrainingRun
 
 _sessions: dict[int, Session] = {}
 

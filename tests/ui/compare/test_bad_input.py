@@ -13,7 +13,7 @@ from napari.layers import Labels
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.classes.class_metadata import write_class_table
 from napari_segtrain.ui.compare.comparison_widget import ComparisonWidget
-from napari_segtrain.ui.layers.error_layer import is_error_map
+from napari_segtrain.ui.compare.error_layer import is_error_map
 
 SIZE = (3, 12, 12)
 BACKGROUND = ClassInfo(0, "background", "#000000", "background")

@@ -21,8 +21,8 @@ from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.classes.class_metadata import write_class_table
 from napari_segtrain.ui.compare import comparison
 from napari_segtrain.ui.compare.comparison_widget import ComparisonWidget
-from napari_segtrain.ui.layers.error_layer import is_error_map
-from napari_segtrain.ui.layers.overlap import overlay_labels
+from napari_segtrain.ui.compare.error_layer import is_error_map
+from napari_segtrain.ui.compare.overlap import overlay_labels
 from napari_segtrain.workflows.run_info import read_run_info
 
 CLASSES = ClassTable(

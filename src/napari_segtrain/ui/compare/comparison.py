@@ -13,8 +13,8 @@ import numpy as np
 from napari_segtrain.control import Event
 from napari_segtrain.image import LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
-from napari_segtrain.ui.layers.label_watch import Sums, array_sums
-from napari_segtrain.ui.layers.overlap import Overlaid, Overlap
+from napari_segtrain.ui.compare.label_watch import Sums, array_sums
+from napari_segtrain.ui.compare.overlap import Overlaid, Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -15,15 +15,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segtrain.ui.widgets.score_table import ScoreTable
-from napari_segtrain.ui.widgets.slice_curve import SliceCurve
-from napari_segtrain.ui.widgets.slice_series import (
+from napari_segtrain.ui.compare.slice_curve import SliceCurve
+from napari_segtrain.ui.compare.slice_series import (
     Place,
     SliceSeries,
     WorstSlice,
     axis_name,
     describe_worst,
 )
+from napari_segtrain.ui.widgets.score_table import ScoreTable
 from napari_segtrain.ui.widgets.theme import palette_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -26,18 +26,18 @@ from qtpy.QtWidgets import (
 from napari_segtrain.errors import DataError, SegtrainError
 from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
+from napari_segtrain.ui.compare.error_layer import find_error_map, show_error_map
+from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
+from napari_segtrain.ui.compare.label_watch import LabelWatch
+from napari_segtrain.ui.compare.overlap import overlay_labels
+from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
 from napari_segtrain.ui.docks import DockContent
-from napari_segtrain.ui.layers.error_layer import find_error_map, show_error_map
-from napari_segtrain.ui.layers.label_pairs import is_choosable, likely_pair
-from napari_segtrain.ui.layers.label_watch import LabelWatch
-from napari_segtrain.ui.layers.overlap import overlay_labels
 from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.layers.transforms import result_transform
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 from napari_segtrain.ui.widgets.messages import MessageBar
-from napari_segtrain.ui.widgets.slice_jump import show_slice, shown_slice
 from napari_segtrain.ui.widgets.theme import follow_theme
 from napari_segtrain.ui.worker import start_job, start_task
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_segtrain.ui.compare.comparison import Comparison, Target
-    from napari_segtrain.ui.layers.overlap import Overlaid
-    from napari_segtrain.ui.widgets.slice_series import Place
+    from napari_segtrain.ui.compare.overlap import Overlaid
+    from napari_segtrain.ui.compare.slice_series import Place
     from napari_segtrain.ui.worker import Failure, Task
 
 _STEPS = 1000
@@ -159,13 +159,10 @@ class ComparisonWidget(DockContent):
         """Take the colors of a theme."""
         self.view.apply_theme(theme_id)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """End with the dock, in the GUI thread."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.cancel()
-            self._watch.stop()
-            self.deleteLater()
+    def end(self) -> None:
+        """Leave a comparison that runs."""
+        self.cancel()
+        self._watch.stop()
 
     def _build_layout(self) -> None:
         for text, target in _TARGETS:

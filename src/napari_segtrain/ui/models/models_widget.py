@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, QUrl
+from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QGridLayout,
@@ -18,12 +18,12 @@ from napari_segtrain.ui.docks import DockContent, open_dock
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.models.model_list import ModelList
 from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.train.plan_words import rows_html
-from napari_segtrain.ui.train.training_run import TrainingRun
 from napari_segtrain.ui.train.training_setup import resumed_run
+from napari_segtrain.ui.training_run import TrainingRun
 from napari_segtrain.ui.widgets.folding import Folding
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.question_bar import QuestionBar
+from napari_segtrain.ui.widgets.texts import rows_html
 from napari_segtrain.ui.worker import start_job
 
 if TYPE_CHECKING:
@@ -68,12 +68,6 @@ class ModelsWidget(DockContent):
         self._build_layout()
         self._connect()
         self._show_actions()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """End with the dock, in the GUI thread."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.deleteLater()
 
     def _build_layout(self) -> None:
         flags = Qt.TextInteractionFlag

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segtrain.ui.train.run_words import duration_text, remaining_text
+from napari_segtrain.ui.widgets.texts import duration_text, remaining_text
 
 if TYPE_CHECKING:
     from napari_segtrain.ui.predict.prediction_run import PredictionRun

@@ -10,8 +10,8 @@ from typing import ClassVar
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Image
-from napari_segtrain.ui.layers.result_canvas import ResultCanvas
 from napari_segtrain.ui.layers.results import Former
+from napari_segtrain.ui.predict.result_canvas import ResultCanvas
 from napari_segtrain.ui.predict.scope import Scope
 
 _WAIT_SECONDS = 0.1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segtrain.image import Image
-from napari_segtrain.ui.layers.placed_result import PlacedResult
 from napari_segtrain.ui.layers.results import Origin, find_former, find_result
+from napari_segtrain.ui.predict.placed_result import PlacedResult
 from napari_segtrain.ui.predict.prediction_events import (
     FormerWanted,
     Job,

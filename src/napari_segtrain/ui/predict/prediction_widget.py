@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.docks import DockContent
-from napari_segtrain.ui.layers.image_sources import ImageSources
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
+from napari_segtrain.ui.predict.image_sources import ImageSources
 from napari_segtrain.ui.predict.model_choice import ModelChoice
 from napari_segtrain.ui.predict.prediction_controls import PredictionControls
 from napari_segtrain.ui.predict.prediction_events import Order
@@ -77,12 +77,6 @@ class PredictionWidget(DockContent):
         self._connect()
         self._show_run(prediction_of(self._session))
         self._look()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """End with the dock, in the GUI thread; a prediction goes on."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.deleteLater()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and folders."""

@@ -7,12 +7,6 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from napari_segtrain.errors import PredictionError, SegtrainError
-from napari_segtrain.ui.layers.result_canvas import (
-    ResultCanvas,
-    bytes_per_voxel,
-    fingerprint_of,
-    labels_dtype,
-)
 from napari_segtrain.ui.predict.model_cache import ModelCache
 from napari_segtrain.ui.predict.prediction_events import (
     FormerWanted,
@@ -22,6 +16,12 @@ from napari_segtrain.ui.predict.prediction_events import (
     Order,
     Outcome,
     Progress,
+)
+from napari_segtrain.ui.predict.result_canvas import (
+    ResultCanvas,
+    bytes_per_voxel,
+    fingerprint_of,
+    labels_dtype,
 )
 from napari_segtrain.ui.predict.scope import Frame, frame_of
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import Region
     from napari_segtrain.models import Model
-    from napari_segtrain.ui.layers.result_canvas import Probabilities
     from napari_segtrain.ui.layers.results import Former
+    from napari_segtrain.ui.predict.result_canvas import Probabilities
 
 _MEMORY_SHARE = 0.8
 _GB = 1e9

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_segtrain.control import Event
-    from napari_segtrain.ui.train.training_run import TrainingRun
+    from napari_segtrain.ui.training_run import TrainingRun
 
 
 class LabelHold(QObject):

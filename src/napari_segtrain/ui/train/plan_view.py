@@ -11,9 +11,9 @@ from napari_segtrain.ui.train.plan_words import (
     finding_texts,
     headline,
     plan_rows,
-    rows_html,
 )
 from napari_segtrain.ui.widgets.folding import Folding
+from napari_segtrain.ui.widgets.texts import rows_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.training.describe import describe_plan
@@ -51,16 +50,6 @@ def finding_texts(plan: TrainingPlan) -> list[tuple[Level, str]]:
     return [
         (finding.level, _sentence(line.removeprefix("! "))) for finding, line in pairs
     ]
-
-
-def rows_html(rows: list[tuple[str, str]]) -> str:
-    """Rows as a table of rich text."""
-    cells = (
-        f"<tr><td style='padding-right: 8px; white-space: nowrap'><i>{escape(name)}"
-        f"</i></td><td>{escape(text)}</td></tr>"
-        for name, text in rows
-    )
-    return f"<table cellspacing='0' cellpadding='1'>{''.join(cells)}</table>"
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     from napari_segtrain.control import Event
-    from napari_segtrain.ui.train.training_run import TrainingRun
+    from napari_segtrain.ui.training_run import TrainingRun
 
 
 class RunView(QWidget):

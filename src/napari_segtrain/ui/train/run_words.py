@@ -4,46 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_segtrain.ui.widgets.texts import duration_text, remaining_text
+
 if TYPE_CHECKING:
-    from napari_segtrain.training.events import IterationEnd, TrainingResult
-    from napari_segtrain.ui.train.training_run import TrainingRun
-
-_MINUTE, _HOUR = 60, 3600
-_SOON = 5
-_LONG_MINUTES = 10
-
-
-def duration_text(seconds: float) -> str:
-    """Short text of a time: "8 s", "2 min 05 s", "1 h 10 min"."""
-    whole = max(0, round(seconds))
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE:02} s"
-    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} min"
-
-
-def remaining_text(seconds: float) -> str:
-    """Rounded text of an estimated time."""
-    if seconds < _SOON:
-        return "a few seconds left"
-    if seconds < _MINUTE:
-        return f"about {_SOON * round(seconds / _SOON)} s left"
-    minutes = seconds / _MINUTE
-    if minutes < _LONG_MINUTES:
-        return f"about {minutes:.1f} min left".replace(".0 min", " min")
-    return f"about {duration_text(_MINUTE * round(minutes))} left".replace(" 00 s", "")
-
-
-def share_done(event: IterationEnd | None) -> float | None:
-    """Share of a run that is done, 0 to 1; ``None`` when it is not known."""
-    if event is None:
-        return None
-    if event.n_iterations:
-        return min(1.0, event.iteration / event.n_iterations)
-    if event.eta is None:
-        return None
-    return event.seconds / max(1e-3, event.seconds + event.eta)
+    from napari_segtrain.training.events import TrainingResult
+    from napari_segtrain.ui.training_run import TrainingRun
 
 
 def state_text(run: TrainingRun) -> str:

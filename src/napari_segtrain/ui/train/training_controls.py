@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.ui.train.run_view import RunView
-from napari_segtrain.ui.train.run_words import progress_text, share_done, state_text
+from napari_segtrain.ui.train.run_words import progress_text, state_text
 
 if TYPE_CHECKING:
     from napari_segtrain.control import Event
@@ -121,7 +121,8 @@ class TrainingControls(RunView):
         text = f"{state_text(run)} · {details}" if details else state_text(run)
         _show_text(self._state, text)
         _show_text(self._note, run.note if run.is_running else "")
-        share = share_done(run.history.last)
+        last = run.history.last
+        share = None if last is None else last.share
         self._bar.setRange(0, 0 if share is None else _FULL)
         if share is not None:
             self._bar.setValue(round(share * _FULL))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
 from napari_segtrain.errors import SegtrainError
@@ -17,8 +16,8 @@ from napari_segtrain.ui.train.label_hold import LabelHold
 from napari_segtrain.ui.train.run_page import RunPage
 from napari_segtrain.ui.train.setup_page import SetupPage
 from napari_segtrain.ui.train.training_controls import TrainingControls
-from napari_segtrain.ui.train.training_run import TrainingRun
 from napari_segtrain.ui.train.training_setup import resumed_run
+from napari_segtrain.ui.training_run import TrainingRun
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.page_area import PageArea
 from napari_segtrain.workflows.failures import explain
@@ -55,12 +54,6 @@ class TrainingWidget(DockContent):
         self._build_layout()
         self._connect()
         self._attach()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """End with the dock, in the GUI thread."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.deleteLater()
 
     def start(self) -> None:
         """Train with what is set; what is wrong is said in a sentence."""

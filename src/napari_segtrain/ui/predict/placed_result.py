@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_segtrain.image import ClassTable
-    from napari_segtrain.ui.layers.result_canvas import ResultCanvas
+    from napari_segtrain.ui.predict.result_canvas import ResultCanvas
 
 INCOMPLETE = " (incomplete)"
 _FULL = 255

@@ -6,8 +6,8 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
-from napari_segtrain.ui.widgets.slice_curve import Curve, SliceCurve
-from napari_segtrain.ui.widgets.slice_jump import show_slice, shown_slice
+from napari_segtrain.ui.compare.slice_curve import Curve, SliceCurve
+from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
 
 
 @pytest.fixture

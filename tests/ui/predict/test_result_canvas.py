@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_segtrain.image import ClassInfo, ClassTable
-from napari_segtrain.ui.layers.result_canvas import ResultCanvas, fingerprint_of
+from napari_segtrain.ui.predict.result_canvas import ResultCanvas, fingerprint_of
 from napari_segtrain.ui.predict.scope import Frame
 
 BACK = ClassInfo(0, "background", "#000000", "background")

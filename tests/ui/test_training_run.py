@@ -8,15 +8,10 @@ import pytest
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
-from napari_segtrain.ui.train.run_words import (
-    duration_text,
-    progress_text,
-    remaining_text,
-    share_done,
-    state_text,
-)
+from napari_segtrain.ui.train.run_words import progress_text, state_text
 from napari_segtrain.ui.train.training_controls import TrainingControls
-from napari_segtrain.ui.train.training_run import TrainingRun
+from napari_segtrain.ui.training_run import TrainingRun
+from napari_segtrain.ui.widgets.texts import duration_text, remaining_text
 
 WAIT = 20_000
 ENDLESS = {"length": {"kind": "iterations", "iterations": 100_000}}
@@ -148,12 +143,12 @@ def test_a_run_that_fails_ends(qtbot, error, words) -> None:
 def test_progress_in_words(qtbot, tmp_path: Path) -> None:
     run = start(tmp_path, training=ENDLESS)
     assert progress_text(run) == ""
-    assert share_done(run.history.last) is None
+    assert run.history.last is None
     until_trained(qtbot, run)
     run.pause()
     assert progress_text(run).startswith("iteration ")
     assert "of 100000" in progress_text(run)
-    assert 0 < share_done(run.history.last) < 0.1
+    assert 0 < run.history.last.share < 0.1
     run.stop()
     until_ended(qtbot, run)
     assert progress_text(run) == ""
@@ -161,7 +156,7 @@ def test_progress_in_words(qtbot, tmp_path: Path) -> None:
 
 def test_a_history_is_thinned() -> None:
     from napari_segtrain.training.events import IterationEnd
-    from napari_segtrain.ui.train.training_run import History
+    from napari_segtrain.ui.training_run import History
 
     history = History()
     for n in range(10_000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.ui.layers.error_layer import is_error_map
+from napari_segtrain.ui.compare.error_layer import is_error_map
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import result_of
 

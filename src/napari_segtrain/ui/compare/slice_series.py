@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_segtrain.ui.widgets.slice_curve import Curve
+from napari_segtrain.ui.compare.slice_curve import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_segtrain.evaluation.report import EvaluationReport
     from napari_segtrain.evaluation.slices import SliceScores
     from napari_segtrain.image import ClassTable
-    from napari_segtrain.ui.layers.overlap import Overlap
+    from napari_segtrain.ui.compare.overlap import Overlap
 
 _NAMES = {"Z": "slice", "T": "time", "S": "image"}
 _N_WORST = 3
