@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-# torch.optim loads this with the first optimizer, which would cost a time budget 1 s.
-import torch._dynamo
+from napari_segtrain.networks.dynamo import load_dynamo
 
 if TYPE_CHECKING:
     from torch import nn
+
+load_dynamo()  # with the first optimizer it would cost a time budget 1 s
 
 
 def build_optimizer(
