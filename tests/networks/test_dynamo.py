@@ -1,4 +1,4 @@
-"""Triton, and with it a second LLVM, is loaded so that it does not meet that of the screen."""
+"""Triton and its LLVM do not meet the LLVM of a software screen."""
 
 from __future__ import annotations
 
