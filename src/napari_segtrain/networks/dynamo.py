@@ -14,17 +14,16 @@ if TYPE_CHECKING:
 
 
 def load_dynamo() -> None:
-    """Load `torch._dynamo`, which `torch.optim` would do with the first optimizer.
+    """Load `torch._dynamo`, which `torch.optim` does with the first optimizer.
 
-    PyTorch's builds for CUDA load triton here, with an LLVM of its own. Where windows are drawn
-    by software, Mesa's LLVM is in the process already with its symbols for everyone; triton
-    then calls those and the process dies. So triton is told to prefer its own symbols.
+    PyTorch's builds for CUDA load triton here, with an LLVM of its own. Where
+    windows are drawn by software, Mesa's LLVM is in the process already with its
+    symbols for everyone; triton then calls those and the process dies. So triton is
+    told to prefer its own symbols.
     """
     if importlib.util.find_spec("triton") is not None:
-        with (
-            _own_symbols_first(),
-            contextlib.suppress(Exception),
-        ):  # torch does without it
+        # a triton that does not load is no loss: torch does without
+        with _own_symbols_first(), contextlib.suppress(Exception):
             importlib.import_module("triton")
     importlib.import_module("torch._dynamo")
 
