@@ -6,6 +6,7 @@ import time
 import warnings
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -177,3 +178,18 @@ def test_warnings_are_logged_and_do_not_pop_up(qtbot, caplog) -> None:
     qtbot.waitUntil(lambda: "the oil is low" in caplog.text, timeout=5000)
     notification_manager.notification_ready.disconnect(popped.append)
     assert popped == []
+
+
+def test_a_thread_ends_with_its_work(qtbot) -> None:
+    """Idle threads keep OpenMP teams and memory that slow down what comes next."""
+    seen = []
+
+    def work():
+        seen.append(threading.get_native_id())
+
+    for _ in range(3):
+        ended(qtbot, start_job(work, title="a job"))
+    tasks = Path("/proc/self/task")
+    if not tasks.exists():
+        pytest.skip("threads are listed in a file on Linux alone")
+    qtbot.waitUntil(lambda: not any((tasks / str(n)).exists() for n in seen))

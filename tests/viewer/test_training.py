@@ -10,6 +10,7 @@ import psutil
 import pytest
 from qtpy.compat import isalive
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QApplication, QPushButton
 from tests.training.tasks import disks, make_config
 
 from napari_segtrain import load_model, resume
@@ -55,6 +56,12 @@ def start(qtbot, widget: TrainingWidget, name: str):
     )
     assert run.failure is None
     return run
+
+
+def cancel_buttons() -> list[QPushButton]:
+    """Those of napari's activity window."""
+    buttons = [w for w in QApplication.allWidgets() if isinstance(w, QPushButton)]
+    return [button for button in buttons if button.text() == "Cancel"]
 
 
 def until_ended(qtbot, run) -> None:
@@ -167,8 +174,9 @@ def test_a_closed_dock_leaves_the_run_going(qtbot, viewer) -> None:
 def test_cancelling_in_the_activity_list_ends_in_a_checkpoint(qtbot, viewer) -> None:
     widget = open_dock(viewer, 100_000)
     run = start(qtbot, widget, "run")
-    window = viewer.__wrapped__.window
-    window._task_status_manager.cancel_all()  # noqa: SLF001 - what the button does
+    qtbot.waitUntil(lambda: len(cancel_buttons()) == 1)
+    (cancel,) = cancel_buttons()
+    cancel.click()
     until_ended(qtbot, run)
     assert run.result.is_complete is False
     assert load_model(run.run_dir).spec.dims == 2

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_segtrain.ui.train.run_view import RunView
 from napari_segtrain.ui.train.run_words import progress_text, state_text
+from napari_segtrain.ui.widgets.beat import Beat
 
 if TYPE_CHECKING:
     from napari_segtrain.control import Event
@@ -39,6 +40,7 @@ class TrainingControls(RunView):
         self._state = QLabel()
         self._note = QLabel()
         self._bar = QProgressBar()
+        self._beat = Beat(self)
         self.start_button = _button(
             "Star&t training", "Train a network with the images and labels above"
         )
@@ -75,6 +77,7 @@ class TrainingControls(RunView):
         layout.addLayout(buttons)
 
     def _connect(self) -> None:
+        self._beat.struck.connect(self._show_progress)
         self.start_button.clicked.connect(self._on_start_clicked)
         self.pause_button.clicked.connect(self._on_pause_clicked)
         self.finish_button.clicked.connect(self._on_finish_clicked)
@@ -97,7 +100,7 @@ class TrainingControls(RunView):
         self._show_progress()
 
     def _on_run_event(self, _event: Event) -> None:
-        self._show_progress()
+        self._beat.request()
 
     def _show_state(self) -> None:
         state = "ended" if self._run is None else self._run.state

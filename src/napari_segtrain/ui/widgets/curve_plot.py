@@ -161,6 +161,10 @@ class CurvePlot(QWidget):
             self._best.setValue(best)
         self._show_legend([line for line in lines if line.name])
 
+    def settle(self) -> None:
+        """Fit the values in view now, not while painting, which paints again."""
+        self._view.scene().prepareForPaint()
+
     def show_cursor(self, x: float | None) -> None:
         """Show where the pointer is."""
         self._cursor.setVisible(x is not None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.image import default_color
+from napari_segtrain.ui.widgets.beat import Beat
 from napari_segtrain.ui.widgets.curve_history import (
     CurveHistory,
     EpochPoint,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from napari_segtrain.image import ClassTable
 
-_REDRAW_MS = 500
 _SECONDS_PER_MINUTE = 60
 _AXES = ("iterations", "minutes")
 _RAW_OPACITY = 0.25
@@ -39,7 +38,7 @@ _RAW_OPACITY = 0.25
 class TrainingCurves(QWidget):
     """Losses above, validation IoU per class below, over iterations or minutes.
 
-    Draws at most twice a second, and nothing while it is hidden.
+    Draws at most once a second, and nothing while it is hidden.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -53,7 +52,7 @@ class TrainingCurves(QWidget):
         self._losses = CurvePlot("loss", names_best=True)
         self._scores = CurvePlot("validation IoU")
         self._readout = QLabel()
-        self._timer = QTimer(self)
+        self._beat = Beat(self)
         self._set_up_children()
         self._build_layout()
         self._connect()
@@ -121,7 +120,7 @@ class TrainingCurves(QWidget):
 
     def redraw(self) -> None:
         """Draw what is known now."""
-        self._timer.stop()
+        self._beat.cancel()
         track = self._history.track.points()
         x_track = self._x(track[:, 0], track[:, 1])
         best = self._history.best
@@ -133,6 +132,8 @@ class TrainingCurves(QWidget):
         self._losses.draw(self._loss_lines(x_track, track[:, 2]), x_best)
         self._scores.draw(self._score_lines(), x_best)
         self._show_range(x_track)
+        for plot in (self._losses, self._scores):
+            plot.settle()
         self._show_values()
 
     def showEvent(self, event: Any) -> None:
@@ -151,8 +152,6 @@ class TrainingCurves(QWidget):
         self._readout.setWordWrap(True)
         self._readout.setMinimumHeight(2 * self._readout.fontMetrics().lineSpacing())
         self._readout.setAccessibleName("Values of the curves")
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_REDRAW_MS)
 
     def _build_layout(self) -> None:
         controls = QHBoxLayout()
@@ -168,7 +167,7 @@ class TrainingCurves(QWidget):
         layout.addWidget(self._readout)
 
     def _connect(self) -> None:
-        self._timer.timeout.connect(self.redraw)
+        self._beat.struck.connect(self.redraw)
         self._axis.currentIndexChanged.connect(self._on_axis_changed)
         self._log.toggled.connect(self._on_log_toggled)
         for plot in (self._losses, self._scores):
@@ -221,8 +220,8 @@ class TrainingCurves(QWidget):
         return self._theme.line(self._colors.get(name) or default_color(index))
 
     def _request_redraw(self) -> None:
-        if self.isVisible() and not self._timer.isActive():
-            self._timer.start()
+        if self.isVisible():
+            self._beat.request()
 
     def _on_axis_changed(self) -> None:
         self._hovered = None
