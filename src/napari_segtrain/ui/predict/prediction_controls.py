@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_segtrain.ui.widgets.beat import Beat
+from napari_segtrain.ui.widgets.calm_label import CalmLabel
 from napari_segtrain.ui.widgets.texts import duration_text, remaining_text
 
 if TYPE_CHECKING:
@@ -42,23 +43,42 @@ class PredictionControls(QWidget):
         super().__init__(parent)
         self.start_button = QPushButton("&Predict")
         self.stop_button = QPushButton("S&top")
-        self.state = QLabel()
+        self.state = CalmLabel()
         self.bar = QProgressBar()
+        self._beat = Beat(self)
+        self._run: PredictionRun | None = None
+        self._run_state: str | None = None
         self._build_layout()
         self.start_button.clicked.connect(self.start_asked)
         self.stop_button.clicked.connect(self.stop_asked)
-        self.show_run(None)
+        self._beat.struck.connect(self._show_progress)
+        self._show_buttons()
+        self._show_progress()
 
     def show_run(self, run: PredictionRun | None) -> None:
-        """Show the state of a prediction."""
+        """Show the state of a prediction: another one at once, progress by and by."""
+        state = None if run is None else run.state
+        is_another = run is not self._run or state != self._run_state
+        self._run, self._run_state = run, state
+        if is_another:
+            self._show_buttons()
+            self._show_progress()
+        else:
+            self._beat.request()
+
+    def _show_buttons(self) -> None:
+        run = self._run
         is_running = run is not None and run.is_running
-        text = "" if run is None else state_text(run)
-        self.state.setText(text)
-        self.state.setVisible(bool(text))
         self.start_button.setVisible(not is_running)
         self.stop_button.setVisible(is_running)
         self.stop_button.setEnabled(run is not None and run.state != "stopping")
         self.bar.setVisible(is_running)
+
+    def _show_progress(self) -> None:
+        run = self._run
+        text = "" if run is None else state_text(run)
+        self.state.setText(text)
+        self.state.setVisible(bool(text))
         share = run.progress.share if run is not None and run.progress else None
         self.bar.setRange(0, 0 if share is None else _FULL)
         if share is not None:
@@ -67,7 +87,6 @@ class PredictionControls(QWidget):
     def _build_layout(self) -> None:
         self.start_button.setToolTip("Segment the images that are checked")
         self.stop_button.setToolTip("End soon; what is done stays, marked incomplete")
-        self.state.setWordWrap(True)
         self.state.setAccessibleName("State of the prediction")
         self.bar.setAccessibleName("Progress of the prediction")
         self.bar.setTextVisible(False)

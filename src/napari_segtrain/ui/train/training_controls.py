@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from napari_segtrain.ui.train.run_view import RunView
 from napari_segtrain.ui.train.run_words import progress_text, state_text
 from napari_segtrain.ui.widgets.beat import Beat
+from napari_segtrain.ui.widgets.calm_label import CalmLabel
 
 if TYPE_CHECKING:
     from napari_segtrain.control import Event
@@ -37,7 +38,7 @@ class TrainingControls(RunView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = QLabel()
+        self._state = CalmLabel()
         self._note = QLabel()
         self._bar = QProgressBar()
         self._beat = Beat(self)
@@ -60,8 +61,7 @@ class TrainingControls(RunView):
         self._begin()
 
     def _build_layout(self) -> None:
-        for label in (self._state, self._note):
-            label.setWordWrap(True)
+        self._note.setWordWrap(True)
         self._state.setAccessibleName("State of the training")
         self._bar.setAccessibleName("Progress of the training")
         self._bar.setTextVisible(False)

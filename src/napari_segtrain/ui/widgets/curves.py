@@ -9,13 +9,13 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_segtrain.image import default_color
 from napari_segtrain.ui.widgets.beat import Beat
+from napari_segtrain.ui.widgets.calm_label import CalmLabel
 from napari_segtrain.ui.widgets.curve_history import (
     CurveHistory,
     EpochPoint,
@@ -51,7 +51,7 @@ class TrainingCurves(QWidget):
         self._log = QCheckBox("&log loss")
         self._losses = CurvePlot("loss", names_best=True)
         self._scores = CurvePlot("validation IoU")
-        self._readout = QLabel()
+        self._readout = CalmLabel()
         self._beat = Beat(self)
         self._set_up_children()
         self._build_layout()
@@ -149,7 +149,6 @@ class TrainingCurves(QWidget):
         self._losses.hide_x_values()
         self._losses.link(self._scores)
         self._scores.set_fixed_range(0, 1)
-        self._readout.setWordWrap(True)
         self._readout.setMinimumHeight(2 * self._readout.fontMetrics().lineSpacing())
         self._readout.setAccessibleName("Values of the curves")
 

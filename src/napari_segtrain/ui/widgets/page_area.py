@@ -23,6 +23,7 @@ class PageArea(QScrollArea):
         self.setWidget(page)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._width = 0
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the page and a scroll bar."""
@@ -32,5 +33,8 @@ class PageArea(QScrollArea):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow the page when it asks for another width."""
         if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+            width = self.minimumSizeHint().width()
+            if width != self._width:
+                self._width = width
+                self.updateGeometry()
         return bool(super().eventFilter(watched, event))
