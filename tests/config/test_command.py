@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from napari_segtrain.cli import training_run
 from napari_segtrain.cli.app import main
 from napari_segtrain.config import (
+    AdamWSolver,
     AugmentationConfig,
     AutoValidation,
     DataConfig,
@@ -24,7 +25,9 @@ from napari_segtrain.config import (
     NormalizationConfig,
     NoValidation,
     PlateauLength,
+    RmspropSolver,
     SamplingConfig,
+    SgdSolver,
     TimeBudgetLength,
     TrainingConfig,
     UNetConfig,
@@ -91,6 +94,8 @@ def configs() -> st.SearchStrategy[ExperimentConfig]:
             length=lengths,
             seed=st.integers(0, (1 << 32) - 1),
             device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
+            solver=st.sampled_from([AdamWSolver(beta1=0.8), RmspropSolver()])
+            | st.builds(SgdSolver, momentum=st.floats(0.1, 0.9)),
             learning_rate=auto | st.floats(1e-12, 1e3),
             amp=st.booleans(),
         ),

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from napari_segtrain.config import (
     FORMAT_VERSION,
+    AdamSolver,
+    AdamWSolver,
     AugmentationConfig,
     EpochsLength,
     ExperimentConfig,
@@ -18,6 +20,8 @@ from napari_segtrain.config import (
     IterationsLength,
     NoValidation,
     PlateauLength,
+    RmspropSolver,
+    SgdSolver,
     TimeBudgetLength,
     UNetConfig,
     dump_yaml,
@@ -77,6 +81,27 @@ def test_kinds_of_length(values, expected):
     assert parse({"training": {"length": values}}).training.length == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"kind": "adamw", "beta2": 0.99}, AdamWSolver(beta2=0.99)),
+        ({"kind": "adam"}, AdamSolver()),
+        ({"kind": "sgd", "momentum": 0.5}, SgdSolver(momentum=0.5)),
+        ({"kind": "rmsprop", "smoothing": 0.9}, RmspropSolver(smoothing=0.9)),
+    ],
+)
+def test_kinds_of_solver(values, expected):
+    assert parse({"training": {"solver": values}}).training.solver == expected
+
+
+@pytest.mark.parametrize(
+    "values", [{"kind": "adam", "momentum": 0.9}, {"kind": "sgd", "beta1": 0.9}]
+)
+def test_a_solver_takes_no_setting_that_it_would_ignore(values):
+    with pytest.raises(ConfigError, match=r"training\.solver\..*no such setting"):
+        parse({"training": {"solver": values}})
+
+
 WRONG = [
     ("sampling", "batch_size", 0, "0"),
     ("sampling", "batch_size", "many", "many"),
@@ -134,6 +159,11 @@ def test_a_wrong_value_is_named_with_its_place(section, name, value, met):
         ({"normalization": {"percentiles": [99, 1]}}, "normalization", "99"),
         ({"normalization": {"percentiles": [0, 101]}}, "normalization", "101"),
         ({"loss": {"dice_weight": 0, "cross_entropy_weight": 0}}, "loss", "0"),
+        ({"training": {"solver": {"kind": "lion"}}}, "training.solver", "lion"),
+        ({"training": {"solver": {"kind": "sgd", "momentum": 0}}},
+         "training.solver", "0"),
+        ({"training": {"solver": {"kind": "adam", "beta1": 1}}},
+         "training.solver.beta1", "1"),
         ({"data": 3}, "data", "3"),
     ],
 )  # fmt: skip

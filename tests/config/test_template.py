@@ -105,6 +105,7 @@ def section(text, name):
     [
         ("validation", ["auto", "fraction", "by-hand", "none"]),
         ("length", ["iterations", "epochs", "time-budget", "plateau"]),
+        ("solver", ["adamw", "adam", "sgd", "rmsprop"]),
     ],
 )
 def test_the_other_kinds_can_be_uncommented(name, kinds):
@@ -117,11 +118,11 @@ def test_the_other_kinds_can_be_uncommented(name, kinds):
     shown = []
     for block in blocks:
         values = load_yaml(block.partition("\n")[2], source="x")
-        outer = {"length": values} if name == "length" else values
-        where = "training" if name == "length" else name
-        config = parse_experiment({where: outer}, source="x")
-        chosen = config.training.length if name == "length" else config.validation
+        is_inner = name != "validation"
+        outer = {"training": {name: values}} if is_inner else {name: values}
+        config = parse_experiment(outer, source="x")
+        chosen = getattr(config.training if is_inner else config, name)
         assert set(values) == set(type(chosen).model_fields)
         shown.append(chosen.kind)
-    default = {"validation": "auto", "length": "plateau"}[name]
+    default = {"validation": "auto", "length": "plateau", "solver": "adamw"}[name]
     assert sorted([*shown, default]) == sorted(kinds)

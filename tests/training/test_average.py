@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+from napari_segtrain.config import AdamWSolver
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.optim import build_optimizer, memory_layout
@@ -62,12 +63,12 @@ def test_restored_moments_go_on_the_same_in_any_layout():
             optimizer.step()
 
     whole = make_network().to(memory_format=layout)
-    optimizer = build_optimizer(whole, 0.01, 1e-4)
+    optimizer = build_optimizer(whole, AdamWSolver(), 0.01, 1e-4)
     advance(whole, optimizer, 3)
     moments = {k: v.contiguous() for k, v in optimizer_tensors(optimizer).items()}
     parts = make_network().to(memory_format=layout)
     parts.load_state_dict(whole.state_dict())
-    second = build_optimizer(parts, 0.01, 1e-4)
+    second = build_optimizer(parts, AdamWSolver(), 0.01, 1e-4)
     restore_optimizer(second, moments)
     advance(whole, optimizer, 3)
     advance(parts, second, 3)

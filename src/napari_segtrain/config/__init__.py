@@ -22,6 +22,13 @@ from napari_segtrain.config.experiment import (
 from napari_segtrain.config.inference import InferenceConfig
 from napari_segtrain.config.network import NetworkConfig, Norm, UNetConfig
 from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
+from napari_segtrain.config.solver import (
+    AdamSolver,
+    AdamWSolver,
+    RmspropSolver,
+    SgdSolver,
+    SolverConfig,
+)
 from napari_segtrain.config.template import annotated_yaml
 from napari_segtrain.config.training import (
     EpochsLength,
@@ -35,6 +42,8 @@ from napari_segtrain.config.training import (
 
 __all__ = [
     "FORMAT_VERSION",
+    "AdamSolver",
+    "AdamWSolver",
     "AugmentationConfig",
     "AutoValidation",
     "Config",
@@ -52,7 +61,10 @@ __all__ = [
     "Norm",
     "NormalizationConfig",
     "PlateauLength",
+    "RmspropSolver",
     "SamplingConfig",
+    "SgdSolver",
+    "SolverConfig",
     "TimeBudgetLength",
     "TrainingConfig",
     "UNetConfig",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.solver import AdamWSolver, SolverConfig
 
 
 class LossConfig(Config):
@@ -75,11 +76,15 @@ class TrainingConfig(Config):
     iterations_per_epoch: PositiveInt | Auto = "auto"
     """Iterations between two validations."""
 
+    solver: SolverConfig = AdamWSolver()
+    """How a step follows from the gradient: adamw, adam, sgd or rmsprop."""
+
     learning_rate: PositiveFloat | Auto = "auto"
-    """Peak of the one-cycle schedule."""
+    """Peak of the one-cycle schedule; auto depends on the solver."""
 
     weight_decay: float = Field(1e-4, ge=0)
-    """AdamW's decoupled weight decay."""
+    """Decay of the weights, but not of biases and norms: decoupled from the gradient
+    with adamw, an L2 penalty with the other solvers."""
 
     gradient_clip: float = Field(1.0, gt=0)
     """Greatest norm of the gradient."""

@@ -216,6 +216,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tenso
         f"{index}.{name}": value.clone()
         for index, state in states.items()
         for name, value in state.items()
+        if value is not None
     }
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 MIN_SLICES_3D = 12
 MIN_USED_SHARE_3D = 0.5
-LEARNING_RATE = 2e-3
+LEARNING_RATES = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3}
+"""Peak by solver."""
 EPOCH = 50
 MAX_MINUTES_CPU = 10.0
 MAX_MINUTES_GPU = 30.0

@@ -44,6 +44,8 @@ def describe_plan(
         f"{plan.network.first_filters} first filters, {plan.info.n_parameters:,} "
         "parameters",
         f"patches: {patch} voxels, {plan.batch_size} per iteration",
+        f"solver: {plan.config.training.solver.kind}, learning rate "
+        f"{plan.learning_rate:g}",
         f"length: {_length_text(plan)}",
         f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "
         f"{plan.machine.memory_bytes / 1e9:.1f} GB",

@@ -78,7 +78,10 @@ class Learner:
         self._precision = Precision(self._device, is_mixed=self._training.amp)
         self._network = self._build()
         self._optimizer = build_optimizer(
-            self._network, plan.learning_rate, self._training.weight_decay
+            self._network,
+            self._training.solver,
+            plan.learning_rate,
+            self._training.weight_decay,
         )
         self._average = WeightAverage(self._network, self._training.ema_decay)
 

@@ -9,37 +9,56 @@ import torch
 from napari_segtrain.networks.dynamo import load_dynamo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
+
+    from napari_segtrain.config import SolverConfig
 
 load_dynamo()  # with the first optimizer it would cost a time budget 1 s
 
 
 def build_optimizer(
-    network: nn.Module, learning_rate: float, weight_decay: float
-) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019); biases and norms are not decayed.
+    network: nn.Module,
+    solver: SolverConfig,
+    learning_rate: float,
+    weight_decay: float,
+) -> torch.optim.Optimizer:
+    """Optimizer of a network; biases and norms are not decayed.
 
     Parameters
     ----------
     network : nn.Module
         On its device.
+    solver : SolverConfig
+        Rule of a step.
     learning_rate : float
         Peak; the loop sets the rate of each step.
     weight_decay : float
-        Decoupled decay of the convolutions' weights.
+        Of the convolutions' weights: decoupled with AdamW, L2 with the others.
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.dim() > 1]},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    device = parameters[0].device.type
-    return torch.optim.AdamW(
-        groups,
-        lr=learning_rate,
-        weight_decay=weight_decay,
-        fused=device in {"cpu", "cuda"},
-    )
+    is_fused = parameters[0].device.type in {"cpu", "cuda"}
+    build, settings = _rule(solver, is_fused=is_fused)
+    return build(groups, lr=learning_rate, weight_decay=weight_decay, **settings)
+
+
+def _rule(
+    solver: SolverConfig, *, is_fused: bool
+) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]:
+    """Class of the optimizer, and what it takes beside rate and weight decay."""
+    if solver.kind == "sgd":
+        settings = {"momentum": solver.momentum, "nesterov": solver.nesterov}
+        return torch.optim.SGD, {**settings, "fused": is_fused}
+    if solver.kind == "rmsprop":
+        settings = {"alpha": solver.smoothing, "momentum": solver.momentum}
+        return torch.optim.RMSprop, settings
+    adam = torch.optim.AdamW if solver.kind == "adamw" else torch.optim.Adam
+    return adam, {"betas": (solver.beta1, solver.beta2), "fused": is_fused}
 
 
 def memory_layout(device: torch.device, *, is_2d: bool) -> torch.memory_format:

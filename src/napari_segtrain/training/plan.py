@@ -228,7 +228,8 @@ def _fit_memory(
 
 def _learning_rate(config: ExperimentConfig) -> float:
     rate = config.training.learning_rate
-    return defaults.LEARNING_RATE if rate == "auto" else rate
+    solver = config.training.solver.kind
+    return defaults.LEARNING_RATES[solver] if rate == "auto" else rate
 
 
 def _iterations_per_epoch(config: ExperimentConfig) -> int | None:

@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.config import (
+    AdamSolver,
+    AdamWSolver,
     AutoValidation,
     Config,
     EpochsLength,
@@ -29,6 +31,8 @@ from napari_segtrain.config import (
     IterationsLength,
     NoValidation,
     PlateauLength,
+    RmspropSolver,
+    SgdSolver,
     TimeBudgetLength,
     parse_experiment,
 )
@@ -391,6 +395,12 @@ LENGTHS = st.one_of(
     st.builds(TimeBudgetLength, seconds=POSITIVE.filter(lambda value: value >= 1)),
     st.builds(PlateauLength, patience=st.integers(1), max_minutes=auto(POSITIVE)),
 )
+SOLVERS = st.one_of(
+    st.builds(AdamWSolver, beta1=UNIT),
+    st.builds(AdamSolver, beta2=UNIT),
+    st.builds(SgdSolver, momentum=UNIT, nesterov=st.just(False)),
+    st.builds(RmspropSolver, smoothing=UNIT, momentum=UNIT),
+)
 VALIDATIONS = st.one_of(
     st.builds(AutoValidation),
     st.builds(NoValidation),
@@ -431,6 +441,7 @@ EXPERIMENTS = st.fixed_dictionaries(
         "training": st.fixed_dictionaries(
             {
                 "length": LENGTHS,
+                "solver": SOLVERS,
                 "learning_rate": auto(POSITIVE),
                 "seed": st.integers(0, 2**32 - 1),
                 "n_threads": auto(st.integers(1)),

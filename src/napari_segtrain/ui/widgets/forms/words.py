@@ -9,6 +9,8 @@ import numpy as np
 
 _WORDS = {
     "amp": "mixed precision",
+    "beta1": "β1",
+    "beta2": "β2",
     "cache_megabytes": "cache (MB)",
     "cross_entropy_weight": "cross-entropy",
     "dice_weight": "Dice",
@@ -23,10 +25,14 @@ _WORDS = {
 }
 _CHOICES = {
     "amp": "mixed precision",
+    "adam": "Adam",
+    "adamw": "AdamW",
     "cpu": "CPU",
     "cuda": "CUDA",
     "mps": "MPS",
     "plateau": "until plateau",
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
     "zscore": "z-score",
     True: "yes",
     False: "no",

@@ -1,0 +1,66 @@
+"""By which rule a step changes the weights."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from napari_segtrain.config.base import Config
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AdamWSolver(Config):
+    """Adam with a weight decay of its own (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    beta1: Decay = 0.9
+    """Decay per iteration of the running mean of the gradient."""
+
+    beta2: Decay = 0.999
+    """Decay per iteration of the running mean of the squared gradient."""
+
+
+class AdamSolver(Config):
+    """Adam (Kingma & Ba 2015), the weight decay added to the gradient (L2)."""
+
+    kind: Literal["adam"] = "adam"
+    beta1: Decay = 0.9
+    """Decay per iteration of the running mean of the gradient."""
+
+    beta2: Decay = 0.999
+    """Decay per iteration of the running mean of the squared gradient."""
+
+
+class SgdSolver(Config):
+    """Stochastic gradient descent with momentum, the weight decay as L2."""
+
+    kind: Literal["sgd"] = "sgd"
+    momentum: Decay = 0.9
+    """Share of the last step that the next one keeps."""
+
+    nesterov: bool = True
+    """Look ahead along the momentum (Sutskever et al. 2013)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum greater than 0, or to be off")
+        return self
+
+
+class RmspropSolver(Config):
+    """RMSprop (Tieleman & Hinton 2012), the weight decay as L2."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    smoothing: Decay = 0.99
+    """Decay per iteration of the running mean of the squared gradient."""
+
+    momentum: Decay = 0.0
+    """Share of the last step that the next one keeps."""
+
+
+SolverConfig = Annotated[
+    AdamWSolver | AdamSolver | SgdSolver | RmspropSolver, Field(discriminator="kind")
+]

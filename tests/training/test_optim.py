@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.tasks import make_config, make_dataset
+from tests.training.test_trainer import Recorder, assert_same_run, train
+from torch import nn
+
+from napari_segtrain.config import (
+    AdamSolver,
+    AdamWSolver,
+    ExperimentConfig,
+    RmspropSolver,
+    SgdSolver,
+)
+from napari_segtrain.data.facts import gather_facts
+from napari_segtrain.training import trainer
+from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.machine import Machine
+from napari_segtrain.training.optim import build_optimizer
+from napari_segtrain.training.plan import resolve
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.training import iter_resumed_run
+
+SOLVERS = [
+    AdamWSolver(),
+    AdamSolver(),
+    SgdSolver(),
+    SgdSolver(momentum=0.0, nesterov=False),
+    RmspropSolver(),
+    RmspropSolver(momentum=0.9),
+]
+RATE, DECAY = 0.01, 0.1
+
+
+@pytest.fixture(autouse=True)
+def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
+
+
+def stepped(solver, gradients, *, decay=DECAY):
+    """A weight and a bias of 1 after a step for each gradient."""
+    layer = nn.Linear(1, 1)
+    for parameter in layer.parameters():
+        nn.init.constant_(parameter, 1.0)
+    optimizer = build_optimizer(layer, solver, RATE, decay)
+    for gradient in gradients:
+        for parameter in layer.parameters():
+            parameter.grad = torch.full_like(parameter, gradient)
+        optimizer.step()
+    return layer.weight.item(), layer.bias.item()
+
+
+def sgd(values, momentum, *, nesterov, decay):
+    weight, velocity = 1.0, 0.0
+    for value in values:
+        gradient = value + decay * weight
+        velocity = momentum * velocity + gradient
+        ahead = gradient + momentum * velocity
+        weight -= RATE * (ahead if nesterov else velocity)
+    return weight
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_follows_its_formula_and_decays_weights_only(nesterov):
+    solver = SgdSolver(momentum=0.8, nesterov=nesterov)
+    values = (0.5, -0.2, 0.7)
+    weight, bias = stepped(solver, values)
+    expected = sgd(values, 0.8, nesterov=nesterov, decay=DECAY)
+    assert weight == pytest.approx(expected)
+    assert bias == pytest.approx(sgd(values, 0.8, nesterov=nesterov, decay=0.0))
+
+
+def test_the_decay_of_adamw_is_decoupled_and_that_of_adam_is_not():
+    plain = stepped(AdamSolver(), [0.5], decay=0.0)[0]
+    assert stepped(AdamSolver(), [0.5])[0] == pytest.approx(plain, abs=1e-6)
+    decoupled = stepped(AdamWSolver(), [0.5])[0]
+    assert decoupled == pytest.approx(plain - RATE * DECAY, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("solver", "other"),
+    [
+        (AdamWSolver(), AdamWSolver(beta1=0.5)),
+        (AdamWSolver(), AdamWSolver(beta2=0.5)),
+        (AdamSolver(), AdamSolver(beta1=0.5)),
+        (AdamSolver(), AdamSolver(beta2=0.5)),
+        (SgdSolver(), SgdSolver(momentum=0.5)),
+        (SgdSolver(), SgdSolver(nesterov=False)),
+        (RmspropSolver(), RmspropSolver(smoothing=0.5)),
+        (RmspropSolver(), RmspropSolver(momentum=0.5)),
+    ],
+)
+def test_every_setting_of_a_solver_changes_the_steps(solver, other):
+    values = (0.5, -0.2, 0.7)
+    assert stepped(solver, values) != stepped(other, values)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=repr)
+def test_stopped_and_resumed_is_uninterrupted_with_every_solver(
+    tmp_path: Path, solver
+) -> None:
+    config = make_config(training={**_short(), "solver": solver.model_dump()})
+    train(make_dataset(), config, tmp_path / "whole")
+    for stop_at in (1, 7):
+        parts = tmp_path / f"stopped at {stop_at}"
+        train(make_dataset(), config, parts, Recorder(stop_at=stop_at))
+        assert run(iter_resumed_run(parts)).iterations == 12
+        assert_same_run(tmp_path / "whole", parts)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=repr)
+def test_every_solver_learns_at_its_own_rate(tmp_path: Path, solver) -> None:
+    config = make_config(
+        training={
+            "length": {"kind": "iterations", "iterations": 100},
+            "solver": solver.model_dump(),
+        }
+    )
+    result = train(make_dataset(), config, tmp_path / "run")
+    assert result.score is not None
+    assert result.score > 0.7
+
+
+def rate_of(**training: object) -> float:
+    config = make_config(training=training)
+    facts = gather_facts(make_dataset(1), config)
+    return resolve(config, facts, Machine("cpu", "test CPU", 8 << 30)).learning_rate
+
+
+def test_the_rate_is_that_of_the_solver_unless_given():
+    assert rate_of() == 2e-3
+    assert rate_of(solver={"kind": "sgd"}) > 10 * rate_of()
+    assert rate_of(solver={"kind": "sgd"}, learning_rate=0.5) == 0.5
+
+
+def test_a_config_without_a_solver_means_adamw_with_its_old_numbers(tmp_path: Path):
+    old = ExperimentConfig.model_validate({"training": {"weight_decay": 1e-3}})
+    assert old.training.solver == AdamWSolver(beta1=0.9, beta2=0.999)
+    config = make_config(training=_short())
+    train(make_dataset(), config, tmp_path / "run", Recorder(stop_at=2))
+    plan = (tmp_path / "run/plan.json").read_text()
+    solver = plan.partition('"solver":')[2].partition("}")[0] + "},"
+    (tmp_path / "run/plan.json").write_text(plan.replace(f'"solver":{solver}', ""))
+    assert run(iter_resumed_run(tmp_path / "run")).is_complete
+    path = tmp_path / "run/checkpoints/latest.safetensors"
+    assert "0.exp_avg_sq" in load_checkpoint(path).optimizer
+
+
+def _short() -> dict[str, object]:
+    length = {"kind": "iterations", "iterations": 12}
+    return {"length": length, "iterations_per_epoch": 5}
