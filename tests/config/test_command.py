@@ -16,6 +16,7 @@ from napari_segtrain.config import (
     AdamWSolver,
     AugmentationConfig,
     AutoValidation,
+    ConstantSchedule,
     DataConfig,
     EpochsLength,
     ExperimentConfig,
@@ -24,6 +25,8 @@ from napari_segtrain.config import (
     IterationsLength,
     NormalizationConfig,
     NoValidation,
+    OneCycleSchedule,
+    PiecewiseSchedule,
     PlateauLength,
     RmspropSolver,
     SamplingConfig,
@@ -96,6 +99,8 @@ def configs() -> st.SearchStrategy[ExperimentConfig]:
             device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
             solver=st.sampled_from([AdamWSolver(beta1=0.8), RmspropSolver()])
             | st.builds(SgdSolver, momentum=st.floats(0.1, 0.9)),
+            schedule=st.sampled_from([OneCycleSchedule(), ConstantSchedule()])
+            | st.builds(PiecewiseSchedule, drop_factor=st.floats(0.1, 0.9)),
             learning_rate=auto | st.floats(1e-12, 1e3),
             amp=st.booleans(),
         ),

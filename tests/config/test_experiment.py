@@ -12,6 +12,8 @@ from napari_segtrain.config import (
     AdamSolver,
     AdamWSolver,
     AugmentationConfig,
+    ConstantSchedule,
+    CosineSchedule,
     EpochsLength,
     ExperimentConfig,
     FractionValidation,
@@ -19,7 +21,11 @@ from napari_segtrain.config import (
     InferenceConfig,
     IterationsLength,
     NoValidation,
+    OneCycleSchedule,
+    OnPlateauSchedule,
+    PiecewiseSchedule,
     PlateauLength,
+    PolynomialSchedule,
     RmspropSolver,
     SgdSolver,
     TimeBudgetLength,
@@ -100,6 +106,29 @@ def test_kinds_of_solver(values, expected):
 def test_a_solver_takes_no_setting_that_it_would_ignore(values):
     with pytest.raises(ConfigError, match=r"training\.solver\..*no such setting"):
         parse({"training": {"solver": values}})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"kind": "one-cycle", "rise": 0.3}, OneCycleSchedule(rise=0.3)),
+        ({"kind": "constant", "warm_up": 0}, ConstantSchedule(warm_up=0)),
+        ({"kind": "piecewise", "drop_factor": 0.5}, PiecewiseSchedule(drop_factor=0.5)),
+        ({"kind": "polynomial", "power": 2}, PolynomialSchedule(power=2)),
+        ({"kind": "cosine", "cycles": 2}, CosineSchedule(cycles=2)),
+        ({"kind": "on-plateau", "patience": 2}, OnPlateauSchedule(patience=2)),
+    ],
+)
+def test_kinds_of_schedule(values, expected):
+    assert parse({"training": {"schedule": values}}).training.schedule == expected
+
+
+def test_a_rate_that_steps_down_after_the_end_is_refused():
+    schedule = {"kind": "on-plateau", "patience": 6}
+    with pytest.raises(ConfigError, match=r"training: the patience of the schedule"):
+        parse({"training": {"schedule": schedule}})
+    length = {"kind": "epochs"}
+    assert parse({"training": {"schedule": schedule, "length": length}})
 
 
 WRONG = [

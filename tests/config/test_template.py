@@ -106,6 +106,17 @@ def section(text, name):
         ("validation", ["auto", "fraction", "by-hand", "none"]),
         ("length", ["iterations", "epochs", "time-budget", "plateau"]),
         ("solver", ["adamw", "adam", "sgd", "rmsprop"]),
+        (
+            "schedule",
+            [
+                "one-cycle",
+                "constant",
+                "piecewise",
+                "polynomial",
+                "cosine",
+                "on-plateau",
+            ],
+        ),
     ],
 )
 def test_the_other_kinds_can_be_uncommented(name, kinds):
@@ -124,5 +135,10 @@ def test_the_other_kinds_can_be_uncommented(name, kinds):
         chosen = getattr(config.training if is_inner else config, name)
         assert set(values) == set(type(chosen).model_fields)
         shown.append(chosen.kind)
-    default = {"validation": "auto", "length": "plateau", "solver": "adamw"}[name]
+    default = {
+        "validation": "auto",
+        "length": "plateau",
+        "solver": "adamw",
+        "schedule": "one-cycle",
+    }[name]
     assert sorted([*shown, default]) == sorted(kinds)

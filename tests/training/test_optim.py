@@ -18,6 +18,7 @@ from napari_segtrain.config import (
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.training import trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.events import IterationEnd
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.optim import build_optimizer
 from napari_segtrain.training.plan import resolve
@@ -109,6 +110,36 @@ def test_stopped_and_resumed_is_uninterrupted_with_every_solver(
         train(make_dataset(), config, parts, Recorder(stop_at=stop_at))
         assert run(iter_resumed_run(parts)).iterations == 12
         assert_same_run(tmp_path / "whole", parts)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"kind": "one-cycle", "rise": 0.5},
+        {"kind": "constant", "warm_up": 9},
+        {"kind": "piecewise", "every_epochs": 1},
+        {"kind": "polynomial"},
+        {"kind": "cosine", "cycles": 2},
+        {"kind": "on-plateau", "patience": 1, "warm_up": 4},
+    ],
+    ids=lambda schedule: schedule["kind"],
+)
+def test_stopped_and_resumed_is_uninterrupted_with_every_schedule(
+    tmp_path: Path, schedule: dict[str, object]
+) -> None:
+    training = {**_short(), "iterations_per_epoch": 3, "schedule": schedule}
+    config = make_config(training=training)
+    whole, parts = Recorder(), tmp_path / "parts"
+    train(make_dataset(), config, tmp_path / "whole", whole)
+    first = Recorder(stop_at=7)
+    train(make_dataset(), config, parts, first)
+    second = Recorder()
+    run(iter_resumed_run(parts), second)
+    assert_same_run(tmp_path / "whole", parts)
+    rates = [event.learning_rate for event in whole.of(IterationEnd)]
+    parts_of = [r for part in (first, second) for r in part.of(IterationEnd)]
+    assert [event.learning_rate for event in parts_of] == rates
+    assert len(set(rates)) > 2
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)

@@ -22,6 +22,15 @@ from napari_segtrain.config.experiment import (
 from napari_segtrain.config.inference import InferenceConfig
 from napari_segtrain.config.network import NetworkConfig, Norm, UNetConfig
 from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
+from napari_segtrain.config.schedule import (
+    ConstantSchedule,
+    CosineSchedule,
+    OneCycleSchedule,
+    OnPlateauSchedule,
+    PiecewiseSchedule,
+    PolynomialSchedule,
+    ScheduleConfig,
+)
 from napari_segtrain.config.solver import (
     AdamSolver,
     AdamWSolver,
@@ -47,6 +56,8 @@ __all__ = [
     "AugmentationConfig",
     "AutoValidation",
     "Config",
+    "ConstantSchedule",
+    "CosineSchedule",
     "DataConfig",
     "EpochsLength",
     "ExperimentConfig",
@@ -60,9 +71,14 @@ __all__ = [
     "NoValidation",
     "Norm",
     "NormalizationConfig",
+    "OnPlateauSchedule",
+    "OneCycleSchedule",
+    "PiecewiseSchedule",
     "PlateauLength",
+    "PolynomialSchedule",
     "RmspropSolver",
     "SamplingConfig",
+    "ScheduleConfig",
     "SgdSolver",
     "SolverConfig",
     "TimeBudgetLength",

@@ -99,7 +99,8 @@ def _settings(model: type[BaseModel]) -> list[str]:
         example = (field.examples or [None])[0]
         value = example if field.is_required() else field.default
         text = dump_plain_yaml(value, is_flow=True).split("\n")[0]
-        lines.append(f"{name}: {text}  # {field.description}")
+        note = " ".join((field.description or "").split())
+        lines.append(f"{name}: {text}  # {note}")
     return lines
 
 

@@ -7,6 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.schedule import (
+    OneCycleSchedule,
+    OnPlateauSchedule,
+    ScheduleConfig,
+)
 from napari_segtrain.config.solver import AdamWSolver, SolverConfig
 
 
@@ -80,7 +85,12 @@ class TrainingConfig(Config):
     """How a step follows from the gradient: adamw, adam, sgd or rmsprop."""
 
     learning_rate: PositiveFloat | Auto = "auto"
-    """Peak of the one-cycle schedule; auto depends on the solver."""
+    """Peak of the schedule; auto depends on the solver."""
+
+    schedule: ScheduleConfig = OneCycleSchedule()
+    """Course of the learning rate: one-cycle, constant, piecewise, polynomial, cosine
+    or on-plateau. What follows the share of the training takes, until plateau, its
+    longest time; a training until plateau is annealed at its end."""
 
     weight_decay: float = Field(1e-4, ge=0)
     """Decay of the weights, but not of biases and norms: decoupled from the gradient
@@ -109,3 +119,18 @@ class TrainingConfig(Config):
 
     checkpoint_every: int = Field(0, ge=0)
     """Keep the checkpoint of every so many epochs, besides best and latest; 0: none."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        schedule, length = self.schedule, self.length
+        if (
+            isinstance(schedule, OnPlateauSchedule)
+            and isinstance(length, PlateauLength)
+            and schedule.patience >= length.patience
+        ):
+            raise ValueError(
+                f"the patience of the schedule ({schedule.patience} epochs) must be "
+                f"less than that of the length ({length.patience}), or the training "
+                "ends before the rate steps down"
+            )
+        return self

@@ -50,6 +50,8 @@ class Progress:
         Score that the next ones are to exceed clearly.
     epochs_without_gain : int
         Epochs since that was last so.
+    n_drops : int
+        How often the rate was lowered since the score had stopped rising.
     epoch_loss_sum, epoch_iterations
         Of the epoch that is under way.
     anneal : Anneal, optional
@@ -69,6 +71,7 @@ class Progress:
     best_epoch: int = 0
     plateau_score: float | None = None
     epochs_without_gain: int = 0
+    n_drops: int = 0
     epoch_loss_sum: float = 0.0
     epoch_iterations: int = 0
     anneal: Anneal | None = None

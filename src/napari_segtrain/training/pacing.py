@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_segtrain.config import LengthConfig, PlateauLength
+from napari_segtrain.config import (
+    LengthConfig,
+    OnPlateauSchedule,
+    PlateauLength,
+    ScheduleConfig,
+)
 from napari_segtrain.training.clock import RunClock, Speedometer
 from napari_segtrain.training.schedule import (
     MIN_ANNEAL_ITERATIONS,
     PLATEAU_ANNEAL_START,
     Anneal,
+    Moment,
     anneal_length,
     fixed_iterations,
-    one_cycle,
+    rate_factor,
     time_limit,
-    warm_up,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +45,8 @@ class Pacer:
     ----------
     length : LengthConfig
         How long the run lasts.
+    schedule : ScheduleConfig
+        Course of the learning rate.
     max_minutes : float
         Longest time of a run until plateau.
     iterations_per_epoch : int, optional
@@ -51,12 +58,14 @@ class Pacer:
     def __init__(
         self,
         length: LengthConfig,
+        schedule: ScheduleConfig,
         *,
         max_minutes: float,
         iterations_per_epoch: int | None,
         clock: RunClock,
     ) -> None:
         self._length = length
+        self._schedule = schedule
         self._clock = clock
         self.iterations_per_epoch = iterations_per_epoch or 0
         self._is_measured = iterations_per_epoch is None
@@ -101,9 +110,22 @@ class Pacer:
         """Factor of the peak learning rate for the next iteration."""
         if progress.anneal:
             return progress.anneal.factor_at(progress.iteration)
-        if isinstance(self._length, PlateauLength):
-            return warm_up(progress.iteration)
-        return one_cycle(self.share_done(progress.iteration), progress.iteration)
+        moment = Moment(
+            share=self.share_done(progress.iteration),
+            iteration=progress.iteration,
+            epoch=progress.epoch,
+            n_drops=progress.n_drops,
+            has_open_end=isinstance(self._length, PlateauLength),
+        )
+        return rate_factor(self._schedule, moment)
+
+    def count_drop(self, progress: Progress) -> Progress:
+        """At the end of an epoch, count a plateau on which the rate is to drop."""
+        n = progress.epochs_without_gain
+        schedule = self._schedule
+        if isinstance(schedule, OnPlateauSchedule) and n and not n % schedule.patience:
+            return replace(progress, n_drops=progress.n_drops + 1)
+        return progress
 
     def is_over(self, progress: Progress) -> bool:
         """Whether no further iteration is to be made."""

@@ -35,6 +35,7 @@ from napari_segtrain.training.findings import (
     memory_findings,
 )
 from napari_segtrain.training.machine import Machine
+from napari_segtrain.training.schedule import check_schedule
 
 _2D: Literal[2] = 2
 _3D: Literal[3] = 3
@@ -114,6 +115,8 @@ def resolve(
         When a 3D network is asked for flat images, or sizes are not possible.
     """
     machine = machine.limited(config.training.memory_limit)
+    epoch = _iterations_per_epoch(config)
+    check_schedule(config.training.schedule, config.training.length, epoch)
     dims, why_dims = choose_dims(config, facts)
     network = defaults.complete_network(config.network, dims, is_cpu=machine.is_cpu)
     n_classes = facts.classes.n_classes
@@ -129,7 +132,7 @@ def resolve(
         patch_size=patch,
         batch_size=batch,
         learning_rate=_learning_rate(config),
-        iterations_per_epoch=_iterations_per_epoch(config),
+        iterations_per_epoch=epoch,
         validation=defaults.validation_boxes(facts, dims, is_cpu=machine.is_cpu),
         machine=machine,
         memory_bytes=memory,

@@ -128,6 +128,7 @@ class _Trainer:
         self._clock = clock
         self._pacer = Pacer(
             plan.config.training.length,
+            plan.config.training.schedule,
             max_minutes=plan.max_minutes,
             iterations_per_epoch=plan.iterations_per_epoch,
             clock=clock,
@@ -263,7 +264,8 @@ class _Trainer:
         validation = self._validate()
         mean_loss = self._progress.mean_epoch_loss
         score = validation.score if validation else None
-        self._progress = self._progress.after_epoch(score, min_gain=MIN_SCORE_GAIN)
+        progress = self._progress.after_epoch(score, min_gain=MIN_SCORE_GAIN)
+        self._progress = self._pacer.count_drop(progress)
         event = self._epoch_event(mean_loss, validation)
         self._run.append_metrics(event)
         yield event

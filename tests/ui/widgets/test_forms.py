@@ -23,6 +23,8 @@ from napari_segtrain.config import (
     AdamWSolver,
     AutoValidation,
     Config,
+    ConstantSchedule,
+    CosineSchedule,
     EpochsLength,
     ExperimentConfig,
     FractionValidation,
@@ -30,7 +32,10 @@ from napari_segtrain.config import (
     InferenceConfig,
     IterationsLength,
     NoValidation,
+    OneCycleSchedule,
+    PiecewiseSchedule,
     PlateauLength,
+    PolynomialSchedule,
     RmspropSolver,
     SgdSolver,
     TimeBudgetLength,
@@ -401,6 +406,15 @@ SOLVERS = st.one_of(
     st.builds(SgdSolver, momentum=UNIT, nesterov=st.just(False)),
     st.builds(RmspropSolver, smoothing=UNIT, momentum=UNIT),
 )
+WARM_UPS = auto(st.integers(0))
+DROPS = st.floats(0, 1, exclude_min=True, exclude_max=True)
+SCHEDULES = st.one_of(
+    st.builds(OneCycleSchedule, rise=auto(DROPS)),
+    st.builds(ConstantSchedule, warm_up=WARM_UPS),
+    st.builds(PiecewiseSchedule, drop_factor=DROPS, every_epochs=st.integers(1)),
+    st.builds(PolynomialSchedule, power=POSITIVE),
+    st.builds(CosineSchedule, cycles=st.integers(1), warm_up=WARM_UPS),
+)
 VALIDATIONS = st.one_of(
     st.builds(AutoValidation),
     st.builds(NoValidation),
@@ -442,6 +456,7 @@ EXPERIMENTS = st.fixed_dictionaries(
             {
                 "length": LENGTHS,
                 "solver": SOLVERS,
+                "schedule": SCHEDULES,
                 "learning_rate": auto(POSITIVE),
                 "seed": st.integers(0, 2**32 - 1),
                 "n_threads": auto(st.integers(1)),
