@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_segtrain.config import AugmentationConfig
-from napari_segtrain.data.augment import augment, orient
+from napari_segtrain.config.presets import complete_augmentation
+from napari_segtrain.data.augment import augment
+from napari_segtrain.data.orientation import orient
 from napari_segtrain.image import IGNORE_INDEX
 
 OFF = {
@@ -20,8 +22,12 @@ INTENSITY = {"brightness": 0.4, "contrast": 0.5, "noise": 0.2}
 shapes = pytest.mark.parametrize("shape", [(48, 48), (40, 64), (6, 32, 48)])
 
 
+def complete(**settings):
+    return complete_augmentation(AugmentationConfig(**settings))
+
+
 def config(**settings):
-    return AugmentationConfig(**(OFF | settings))
+    return complete(**(OFF | settings))
 
 
 def generator(seed=0):
@@ -51,7 +57,7 @@ class TestOrient:
     def test_labels_move_with_the_image(self, seed):
         rng = np.random.default_rng(seed)
         target = (self.cube[0] % 251).astype(np.uint8)
-        image, moved = orient(self.cube, target, AugmentationConfig(), rng)
+        image, moved = orient(self.cube, target, complete(), rng)
         np.testing.assert_array_equal(image[0] % 251, moved)
         assert sorted(image.ravel()) == sorted(self.cube.ravel())
 
@@ -61,7 +67,7 @@ class TestOrient:
         target = square[0].astype(np.uint8)
         seen = {}
         for _ in range(800):
-            image, _ = orient(square, target, AugmentationConfig(), rng)
+            image, _ = orient(square, target, complete(), rng)
             key = tuple(image.ravel())
             seen[key] = seen.get(key, 0) + 1
         assert len(seen) == 8
@@ -71,9 +77,7 @@ class TestOrient:
         image = np.zeros((1, 1, 4, 6), np.float32)
         rng = np.random.default_rng(0)
         for _ in range(20):
-            turned, _ = orient(
-                image, image[0].astype(np.uint8), AugmentationConfig(), rng
-            )
+            turned, _ = orient(image, image[0].astype(np.uint8), complete(), rng)
             assert turned.shape == image.shape
 
     def test_depth_is_not_turned_into_the_plane(self):
@@ -82,9 +86,7 @@ class TestOrient:
             tuple(plane.ravel()) for plane in np.sort(self.cube[0].reshape(4, -1))
         }
         for _ in range(20):
-            image, _ = orient(
-                self.cube, self.cube[0].astype(np.uint8), AugmentationConfig(), rng
-            )
+            image, _ = orient(self.cube, self.cube[0].astype(np.uint8), complete(), rng)
             assert {tuple(p) for p in np.sort(image[0].reshape(4, -1))} == planes
 
     def test_switched_off_it_is_the_identity(self):
@@ -153,7 +155,7 @@ def test_no_label_is_made_up(shape):
 @given(seed=st.integers(0, 1000))
 def test_types_shapes_and_finite_voxels_are_kept(shape, seed):
     images, targets = discs(shape, n=2)
-    settings = AugmentationConfig(affine_probability=1, **INTENSITY)
+    settings = complete(affine_probability=1, **INTENSITY)
     changed, moved = augment(images, targets, settings, generator(seed))
     assert (changed.shape, changed.dtype) == (images.shape, torch.float32)
     assert (moved.shape, moved.dtype) == (targets.shape, torch.uint8)
@@ -163,7 +165,7 @@ def test_types_shapes_and_finite_voxels_are_kept(shape, seed):
 @pytest.mark.parametrize("value", [0.0, 5.0])
 def test_constant_patches_stay_finite(value):
     images, targets = torch.full((2, 1, 16, 16), value), torch.zeros(2, 16, 16)
-    settings = AugmentationConfig(affine_probability=1, **INTENSITY)
+    settings = complete(affine_probability=1, **INTENSITY)
     changed, _ = augment(images, targets.to(torch.uint8), settings, generator())
     torch.testing.assert_close(changed, images)
 
@@ -171,7 +173,7 @@ def test_constant_patches_stay_finite(value):
 def test_the_same_seed_gives_the_same_result_and_inputs_stay_as_they_are():
     images, targets = noise()
     before = images.clone(), targets.clone()
-    settings = AugmentationConfig(affine_probability=1, **INTENSITY)
+    settings = complete(affine_probability=1, **INTENSITY)
     torch.manual_seed(0)
     first = augment(images, targets, settings, generator(4))
     torch.manual_seed(1)

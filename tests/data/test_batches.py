@@ -10,6 +10,7 @@ import torch
 from tests.data.helpers import index_dataset, make_dataset
 
 from napari_segtrain.config import AugmentationConfig
+from napari_segtrain.config.presets import complete_augmentation
 from napari_segtrain.data.batches import BatchSource, iter_batches
 from napari_segtrain.data.normalize import IntensityMap
 from napari_segtrain.data.sampling import PatchReader, PatchSampler
@@ -31,7 +32,7 @@ def source(is_2d=True, seed=0, batch_size=3, **augmentation):
     maps = [IntensityMap((0.0,), (0.01,))] * len(pairs)
     reader = PatchReader([p.image for p in pairs], targets, maps, cache_bytes=1 << 30)
     return BatchSource(
-        sampler, reader, AugmentationConfig(**augmentation),
+        sampler, reader, complete_augmentation(AugmentationConfig(**augmentation)),
         batch_size=batch_size, is_2d=is_2d, seed=seed,
     )  # fmt: skip
 
@@ -58,7 +59,7 @@ def loader_threads():
 def test_axes_and_types_of_a_batch(is_2d, shape):
     batch = source(is_2d).make(7)
     assert batch.iteration == 7
-    assert (batch.images.shape, batch.images.dtype) == (shape, torch.float32)
+    assert (batch.plain().shape, batch.images.dtype) == (shape, torch.float32)
     assert batch.targets.shape == (shape[0], *shape[2:])
     assert batch.targets.dtype == torch.uint8
 
@@ -87,7 +88,7 @@ def test_other_seeds_and_iterations_give_other_batches():
 def test_a_smaller_batch_begins_with_the_same_patches():
     large, small = source(batch_size=4), source(batch_size=4)
     small.batch_size = 2
-    assert torch.equal(small.make(3).images, large.make(3).images[:2])
+    assert torch.equal(small.make(3).plain(), large.make(3).plain()[:2])
 
 
 def test_augmenting_leaves_the_batch_as_it_was():

@@ -1,5 +1,6 @@
 """What the user decides: frozen pydantic models, the one home of defaults and help."""
 
+from napari_segtrain.config.augmentation import AugmentationConfig
 from napari_segtrain.config.base import Config
 from napari_segtrain.config.command import training_command
 from napari_segtrain.config.data import (
@@ -21,7 +22,7 @@ from napari_segtrain.config.experiment import (
 )
 from napari_segtrain.config.inference import InferenceConfig
 from napari_segtrain.config.network import NetworkConfig, Norm, UNetConfig
-from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
+from napari_segtrain.config.sampling import SamplingConfig
 from napari_segtrain.config.schedule import (
     ConstantSchedule,
     CosineSchedule,

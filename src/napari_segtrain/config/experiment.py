@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from napari_segtrain.config.augmentation import AugmentationConfig
 from napari_segtrain.config.base import Config
 from napari_segtrain.config.data import (
     AutoValidation,
@@ -20,7 +21,7 @@ from napari_segtrain.config.plain_yaml import (
     load_plain_yaml,
 )
 from napari_segtrain.config.problems import explain_problems
-from napari_segtrain.config.sampling import AugmentationConfig, SamplingConfig
+from napari_segtrain.config.sampling import SamplingConfig
 from napari_segtrain.config.training import LossConfig, TrainingConfig
 from napari_segtrain.errors import ConfigError
 

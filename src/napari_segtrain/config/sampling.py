@@ -1,4 +1,4 @@
-"""Where training patches come from and how they are varied."""
+"""Where training patches come from."""
 
 from __future__ import annotations
 
@@ -28,31 +28,3 @@ class SamplingConfig(Config):
 
     loader_threads: int = Field(1, ge=0, le=16)
     """Threads that prepare batches while the network computes; 0 for none."""
-
-
-class AugmentationConfig(Config):
-    """Random changes of the training patches, made batch-wise on the device."""
-
-    flips: bool = True
-    """Mirror along each axis with probability 1/2."""
-
-    rotations: bool = True
-    """Rotate in the plane by multiples of 90 degrees (square patches)."""
-
-    affine_probability: float = Field(0.2, ge=0, le=1)
-    """Share of the batches that are rotated and scaled by a small amount."""
-
-    max_rotation: float = Field(15.0, ge=0, le=180)
-    """Greatest angle in the plane, in degrees."""
-
-    max_scale: float = Field(1.2, ge=1, le=2)
-    """Greatest factor of enlargement or shrinking."""
-
-    brightness: float = Field(0.2, ge=0, le=2)
-    """Greatest shift, in units of the normalized intensity."""
-
-    contrast: float = Field(0.25, ge=0, le=1)
-    """Intensities are multiplied by up to 1 + contrast or divided by it."""
-
-    noise: float = Field(0.05, ge=0, le=1)
-    """Greatest standard deviation of Gaussian noise, in normalized units."""

@@ -1,50 +1,42 @@
 """Random changes of training batches, drawn anew for every iteration.
 
-Mirroring and right-angle rotations are views of the patches; small affine and
-intensity changes are made batch-wise in torch, on the device of the batch.
+Reflections and right-angle turns are views of single patches (`orientation`). The rest
+is made batch-wise in torch, on the device of the batch: one resampling (`warp`), then
+changes of intensity (`intensity`).
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
-from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.data.chance import Chance
+from napari_segtrain.data.intensity import change_intensities
+from napari_segtrain.data.orientation import orient
+from napari_segtrain.data.warp import Warp, crop, draw_warp
 
 if TYPE_CHECKING:
-    from napari_segtrain.config import AugmentationConfig
+    from collections.abc import Sequence
 
+    from napari_segtrain.axes import ZYX
+    from napari_segtrain.config.presets import Augmentation
 
-def orient(
-    image: npt.NDArray[np.float32],
-    target: npt.NDArray[np.uint8],
-    config: AugmentationConfig,
-    rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Mirror and rotate one patch at random, image (C, Z, Y, X), target (Z, Y, X)."""
-    if config.rotations and target.shape[1] == target.shape[2]:
-        turns = int(rng.integers(4))
-        image = np.rot90(image, turns, (2, 3))
-        target = np.rot90(target, turns, (1, 2))
-    if config.flips:
-        axes = tuple(axis for axis in range(3) if rng.random() < 0.5)  # noqa: PLR2004
-        image = np.flip(image, tuple(axis + 1 for axis in axes))
-        target = np.flip(target, axes)
-    return image, target
+NO_MARGIN = (0, 0, 0)
 
 
 def augment(
     images: torch.Tensor,
     targets: torch.Tensor,
-    config: AugmentationConfig,
+    settings: Augmentation,
     generator: torch.Generator,
+    *,
+    in_plane: bool = True,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Change a batch at random.
+    """Warp a batch whose surroundings are not known, and change its intensities.
 
     Parameters
     ----------
@@ -52,76 +44,109 @@ def augment(
         Normalized intensities.
     targets : Tensor of uint8, shape (N, [Z], Y, X)
         Class indices; voxels that come from outside the patch become unlabelled.
-    config : AugmentationConfig
-        Ranges.
+    settings : Augmentation
+        Probabilities and ranges.
     generator : torch.Generator
         On the CPU; the only source of chance.
+    in_plane : bool
+        Leave positions along Z as they are.
 
     Returns
     -------
     Tensor, Tensor
         Of the same shapes and types.
     """
-    if _uniform(generator, 1).item() < config.affine_probability:
-        images, targets = _affine(images, targets, config, generator)
-    return _intensity(images, config, generator), targets
+    chance = Chance(generator, len(images))
+    warp = draw_warp(settings, tuple(targets.shape[1:]), chance, in_plane=in_plane)
+    if warp is not None:
+        images, targets = warp.apply(images, targets, NO_MARGIN)
+    return change_intensities(images, settings, chance), targets
 
 
-def _uniform(generator: torch.Generator, n: int) -> torch.Tensor:
-    return torch.rand(n, generator=generator)
+@dataclass(frozen=True)
+class AugmentedPatch:
+    """A patch as training may see it.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (C, Z, Y, X)
+        Intensities.
+    target : ndarray of uint8, shape (Z, Y, X)
+        Class indices.
+    names : tuple of str
+        What was done to it, in order; empty when nothing was.
+    """
+
+    image: npt.NDArray[np.float32]
+    target: npt.NDArray[np.uint8]
+    names: tuple[str, ...]
 
 
-def _signed(generator: torch.Generator, n: int) -> torch.Tensor:
-    return _uniform(generator, n) * 2 - 1
+def show_augmented(
+    patches: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
+    settings: Augmentation,
+    *,
+    margin: ZYX = NO_MARGIN,
+    in_plane: bool = True,
+    seed: int = 0,
+) -> list[AugmentedPatch]:
+    """Change patches as training would, each on its own, and say how.
+
+    Parameters
+    ----------
+    patches : sequence of (ndarray, ndarray)
+        Image (C, Z, Y, X), normalized, and target (Z, Y, X), both with ``margin``;
+        one slice in Z is taken as a patch of a 2D network.
+    settings : Augmentation
+        Probabilities and ranges.
+    margin : ZYX
+        Voxels on each side that are known and not shown. Where a warp reaches farther,
+        voxels are unlabelled.
+    in_plane : bool
+        Leave positions along Z as they are.
+    seed : int
+        The only source of chance.
+    """
+    return [
+        _show_one(image, target, settings, margin, in_plane=in_plane, seed=[seed, n])
+        for n, (image, target) in enumerate(patches)
+    ]
 
 
-def _affine(
-    images: torch.Tensor,
-    targets: torch.Tensor,
-    config: AugmentationConfig,
-    generator: torch.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    theta = _affine_matrices(images, config, generator).to(images.device)
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    images = functional.grid_sample(
-        images, grid, padding_mode="reflection", align_corners=False
+def _show_one(
+    image: npt.NDArray[np.float32],
+    target: npt.NDArray[np.uint8],
+    settings: Augmentation,
+    margin: ZYX,
+    *,
+    in_plane: bool,
+    seed: list[int],
+) -> AugmentedPatch:
+    rng = np.random.default_rng(seed)
+    names: list[str] = []
+    image, target = orient(image, target, settings, rng, names)
+    images = torch.from_numpy(np.ascontiguousarray(image)[None])
+    targets = torch.from_numpy(np.ascontiguousarray(target)[None])
+    is_2d = target.shape[0] == 1
+    if is_2d:
+        images, targets = images.squeeze(2), targets.squeeze(1)
+    generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
+    chance = Chance(generator, 1)
+    size = tuple(crop(targets, margin).shape[1:])
+    warp = draw_warp(settings, size, chance, in_plane=in_plane)
+    images, targets = warp_or_crop(images, targets, warp, margin)
+    images = change_intensities(images, settings, chance)
+    if is_2d:
+        images, targets = images.unsqueeze(2), targets.unsqueeze(1)
+    return AugmentedPatch(
+        images[0].numpy(), targets[0].numpy(), (*names, *chance.names[0])
     )
-    above = targets.unsqueeze(1).to(images.dtype) - IGNORE_INDEX
-    above = functional.grid_sample(above, grid, mode="nearest", align_corners=False)
-    return images, (above.squeeze(1).round() + IGNORE_INDEX).to(torch.uint8)
 
 
-def _affine_matrices(
-    images: torch.Tensor, config: AugmentationConfig, generator: torch.Generator
-) -> torch.Tensor:
-    """Rotation in the plane and isotropic in-plane scale, in grid_sample's units."""
-    n = len(images)
-    angle = _signed(generator, n) * math.radians(config.max_rotation)
-    scale = torch.exp(_signed(generator, n) * math.log(config.max_scale))
-    height, width = images.shape[-2:]
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    n_space = images.dim() - 2
-    theta = torch.zeros(n, n_space, n_space + 1)
-    theta[:, 0, 0], theta[:, 0, 1] = cos, -sin * height / width
-    theta[:, 1, 0], theta[:, 1, 1] = sin * width / height, cos
-    if n_space == 3:  # noqa: PLR2004 - a volume
-        theta[:, 2, 2] = 1
-    return theta
-
-
-def _intensity(
-    images: torch.Tensor, config: AugmentationConfig, generator: torch.Generator
-) -> torch.Tensor:
-    n, n_channels = images.shape[:2]
-    shape = (n, n_channels, *[1] * (images.dim() - 2))
-    spread, center = images.std(correction=0), images.mean()
-    gain = torch.exp(_signed(generator, n * n_channels) * math.log1p(config.contrast))
-    gain = gain.view(shape).to(images.device)
-    shift = (_signed(generator, n * n_channels) * config.brightness).view(shape)
-    shift = shift.to(images.device) * spread + center * (1 - gain)
-    changed = (images * gain).add_(shift)
-    if config.noise > 0:
-        level = _uniform(generator, n).view(n, *[1] * (images.dim() - 1)) * config.noise
-        noise = torch.randn(images.shape, generator=generator).mul_(level)
-        changed.add_(noise.to(images.device).mul_(spread))
-    return changed
+def warp_or_crop(
+    images: torch.Tensor, targets: torch.Tensor, warp: Warp | None, margin: ZYX
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take patches out of their surroundings, warped or as they are."""
+    if warp is None:
+        return crop(images, margin), crop(targets, margin)
+    return warp.apply(images, targets, margin)

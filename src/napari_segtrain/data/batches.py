@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_segtrain.data.augment import augment, orient
+from napari_segtrain.axes import ZYX
+from napari_segtrain.data.augment import NO_MARGIN, warp_or_crop
+from napari_segtrain.data.chance import Chance
+from napari_segtrain.data.intensity import change_intensities
+from napari_segtrain.data.orientation import orient
+from napari_segtrain.data.warp import Warp, crop, draw_warp
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_segtrain.config import AugmentationConfig
+    from napari_segtrain.config.presets import Augmentation
     from napari_segtrain.data.sampling import PatchReader, PatchSampler
 
 _AHEAD = 3
+_WARP = 1
+"""Stream of chance of the warps, besides that of the patches."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,21 @@ class Batch:
         Normalized intensities.
     targets : Tensor of uint8, shape (N, [Z], Y, X)
         Class indices.
+    warp : Warp, optional
+        How the patches are to be warped.
+    margin : ZYX
+        Voxels around the patches, on each side, that the tensors hold for that.
     """
 
     iteration: int
     images: torch.Tensor
     targets: torch.Tensor
+    warp: Warp | None = None
+    margin: ZYX = NO_MARGIN
+
+    def plain(self) -> torch.Tensor:
+        """Images without their surroundings, not warped."""
+        return crop(self.images, self.margin)
 
 
 class BatchSource:
@@ -51,7 +68,7 @@ class BatchSource:
     ----------
     sampler, reader
         Where patches lie, and what they hold.
-    augmentation : AugmentationConfig
+    augmentation : Augmentation
         Random changes.
     batch_size : int
         Patches per batch; may be lowered between two batches.
@@ -59,17 +76,20 @@ class BatchSource:
         Drop the Z axis.
     seed : int
         Together with the iteration, the only source of chance.
+    in_plane : bool
+        Warp volumes slice by slice.
     """
 
     def __init__(
         self,
         sampler: PatchSampler,
         reader: PatchReader,
-        augmentation: AugmentationConfig,
+        augmentation: Augmentation,
         *,
         batch_size: int,
         is_2d: bool,
         seed: int,
+        in_plane: bool = True,
     ) -> None:
         self._sampler = sampler
         self._reader = reader
@@ -77,37 +97,54 @@ class BatchSource:
         self.batch_size = batch_size
         self._is_2d = is_2d
         self._seed = seed
+        self._in_plane = in_plane
 
     def make(self, iteration: int) -> Batch:
-        """Read and orient the patches of an iteration."""
+        """Read and orient the patches of an iteration, with what warps look at."""
         rng = np.random.default_rng([self._seed, iteration])
-        patches = [self._patch(rng) for _ in range(self.batch_size)]
+        n_patches = self.batch_size
+        warp = self._draw_warp(iteration, n_patches)
+        margin = NO_MARGIN if warp is None else warp.margin()
+        patches = [self._patch(rng, margin) for _ in range(n_patches)]
         images = torch.from_numpy(np.stack([image for image, _ in patches]))
         targets = torch.from_numpy(np.stack([target for _, target in patches]))
         if self._is_2d:
             images, targets = images.squeeze(2), targets.squeeze(1)
-        return Batch(iteration, images, targets)
+        return Batch(iteration, images, targets, warp, margin)
 
     def augment(self, batch: Batch, device: torch.device) -> Batch:
         """Move a batch to the device and change it at random there."""
         generator = torch.Generator().manual_seed(
             self._seed * 1_000_003 + batch.iteration
         )
-        images, targets = augment(
+        images, targets = warp_or_crop(
             batch.images.to(device, non_blocking=True),
             batch.targets.to(device, non_blocking=True),
-            self._augmentation,
-            generator,
+            batch.warp,
+            batch.margin,
         )
+        chance = Chance(generator, len(images))
+        images = change_intensities(images, self._augmentation, chance)
         return Batch(batch.iteration, images, targets)
 
+    def _draw_warp(self, iteration: int, n_patches: int) -> Warp | None:
+        seeds = np.random.SeedSequence([self._seed, iteration, _WARP])
+        generator = torch.Generator()
+        generator.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
+        size = self._sampler.patch_size[1 if self._is_2d else 0 :]
+        chance = Chance(generator, n_patches)
+        return draw_warp(self._augmentation, size, chance, in_plane=self._in_plane)
+
     def _patch(
-        self, rng: np.random.Generator
+        self, rng: np.random.Generator, margin: ZYX
     ) -> tuple[
         np.ndarray[tuple[int, ...], np.dtype[np.float32]],
         np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
     ]:
-        image, target = self._reader.read(self._sampler.draw(rng))
+        patch = self._sampler.draw(rng)
+        if margin != NO_MARGIN:
+            patch = patch.grown(margin)
+        image, target = self._reader.read(patch)
         return orient(image, target, self._augmentation, rng)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_segtrain.data.normalize import IntensityMap, check_finite
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Box, Item, full_box
+from napari_segtrain.image import IGNORE_INDEX, Box, Item, full_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,46 @@ _JITTER = 0.25
 """Share of the patch by which its center may lie off the chosen voxel."""
 
 
+Widths = tuple[tuple[int, int], ...]
+"""Voxels before and behind, along Z, Y and X."""
+_NONE: Widths = ((0, 0),) * 3
+
+
 @dataclass(frozen=True)
 class Patch:
-    """Place of a training patch: an item, and the part of a region that it covers."""
+    """Place of a training patch.
+
+    Parameters
+    ----------
+    pair : int
+        The item.
+    box : Box
+        Part of it that is read.
+    padding : Widths
+        Voxels that the region lacks; image and labels are reflected.
+    region : Region
+        What the patch may not leave.
+    unlabelled : Widths
+        Voxels around those; the image is reflected, and there are no labels.
+    """
 
     pair: int
     box: Box
-    padding: tuple[tuple[int, int], ...]
+    padding: Widths
+    region: Region
+    unlabelled: Widths = _NONE
+
+    def grown(self, margin: ZYX) -> Patch:
+        """Take ``margin`` more voxels on each side, as far as the region reaches."""
+        slices, beyond = [], []
+        limits = zip(self.region.start, self.region.stop, strict=True)
+        for part, width, (first, last) in zip(self.box, margin, limits, strict=True):
+            start = max(part.start - width, first)
+            stop = min(part.stop + width, last)
+            slices.append(slice(start, stop))
+            beyond.append((width - part.start + start, width - stop + part.stop))
+        z, y, x = slices
+        return replace(self, box=(z, y, x), unlabelled=tuple(beyond))
 
 
 @dataclass(frozen=True)
@@ -57,6 +90,9 @@ class PatchSampler:
         Class indices that take turns for the foreground share.
     foreground_share : float
         Share of the patches centered near a voxel of such a class.
+    margin : ZYX
+        Voxels on each side of a patch that are context only; they may lie outside the
+        region, where image and labels are reflected.
 
     Raises
     ------
@@ -72,9 +108,11 @@ class PatchSampler:
         *,
         foreground: Sequence[int],
         foreground_share: float,
+        margin: ZYX = (0, 0, 0),
     ) -> None:
-        self._patch_size = patch_size
+        self.patch_size = patch_size
         self._share = foreground_share
+        self._margin = margin
         self._sources = _sources_per_class(regions, indices)
         if not self._sources:
             raise DataError("The training regions hold no labelled voxel; label more.")
@@ -97,17 +135,22 @@ class PatchSampler:
         self, region: Region, voxel: npt.NDArray[np.int32], rng: np.random.Generator
     ) -> Patch:
         slices, padding = [], []
-        spans = zip(self._patch_size, region.start, region.stop, voxel, strict=True)
-        for size, start, stop, center in spans:
-            jitter = int(_JITTER * size)
-            wanted = int(center) - size // 2 + int(rng.integers(-jitter, jitter + 1))
-            first = min(max(wanted, start), max(start, stop - size))
-            last = min(first + size, stop)
-            lacking = size - (last - first)
-            slices.append(slice(first, last))
-            padding.append((lacking // 2, lacking - lacking // 2))
+        spans = zip(self.patch_size, region.start, region.stop, voxel, strict=True)
+        for (size, start, stop, center), margin in zip(
+            spans, self._margin, strict=True
+        ):
+            judged = size - 2 * margin
+            jitter = int(_JITTER * judged)
+            wanted = int(center) - judged // 2 + int(rng.integers(-jitter, jitter + 1))
+            first = min(max(wanted, start), max(start, stop - judged))
+            last = min(first + judged, stop)
+            lacking = judged - (last - first)
+            before = lacking // 2 + margin
+            begin, end = first - before, first - before + size
+            slices.append(slice(max(begin, start), min(end, stop)))
+            padding.append((max(0, start - begin), max(0, end - stop)))
         z, y, x = slices
-        return Patch(region.pair, (z, y, x), tuple(padding))
+        return Patch(region.pair, (z, y, x), tuple(padding), region)
 
 
 class _Choice:
@@ -193,9 +236,13 @@ class PatchReader:
         """
         image, target = self._read(patch)
         image = self._intensities[patch.pair].apply(image)
-        if any(sum(pad) for pad in patch.padding):
-            image = np.pad(image, ((0, 0), *patch.padding), mode="symmetric")
+        if patch.padding != _NONE:
             target = np.pad(target, patch.padding, mode="symmetric")
+        if patch.unlabelled != _NONE:
+            target = np.pad(target, patch.unlabelled, constant_values=IGNORE_INDEX)
+        if image.shape[1:] != target.shape:
+            lacking = _added(patch.padding, patch.unlabelled)
+            image = np.pad(image, ((0, 0), *lacking), mode="symmetric")
         return image, target
 
     def _read(self, patch: Patch) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
@@ -204,6 +251,11 @@ class PatchReader:
             return image[(slice(None), *patch.box)], target[patch.box]
         image = self._images[patch.pair].read(patch.box)
         return image, self._targets[patch.pair].read(patch.box)
+
+
+def _added(first: Widths, second: Widths) -> Widths:
+    pairs = zip(first, second, strict=True)
+    return tuple((a + c, b + d) for (a, b), (c, d) in pairs)
 
 
 def _n_bytes(item: Item) -> int:

@@ -9,10 +9,12 @@ import numpy as np
 import psutil
 import torch
 
+from napari_segtrain.config.presets import complete_augmentation
 from napari_segtrain.data.batches import Batch, BatchSource
 from napari_segtrain.data.facts import index_pairs, targets_of
 from napari_segtrain.data.sampling import Patch, PatchReader, PatchSampler
 from napari_segtrain.data.split import Region
+from napari_segtrain.data.warp import is_in_plane
 from napari_segtrain.networks import build_network
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.defaults import foreground_share
@@ -165,7 +167,7 @@ class Learner:
 
     def _recalibration_images(self) -> Iterator[torch.Tensor]:
         for number in range(N_RECALIBRATION):
-            images = self.source.make(number).images.to(self._device)
+            images = self.source.make(number).plain().to(self._device)
             yield images.contiguous(memory_format=self._layout)
 
     @property
@@ -239,10 +241,11 @@ def _batch_source(
     return BatchSource(
         sampler,
         reader,
-        config.augmentation,
+        plan.augmentation or complete_augmentation(config.augmentation),
         batch_size=plan.batch_size,
         is_2d=plan.is_2d,
         seed=config.training.seed,
+        in_plane=is_in_plane(facts.voxel_size),
     )
 
 

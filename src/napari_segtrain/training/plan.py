@@ -19,6 +19,7 @@ from napari_segtrain.config import (
     NetworkConfig,
     PlateauLength,
 )
+from napari_segtrain.config.presets import Augmentation, plan_augmentation
 from napari_segtrain.data.facts import DatasetFacts
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import ConfigError
@@ -73,6 +74,8 @@ class TrainingPlan:
         Longest time of a run until plateau.
     findings : tuple of Finding
         Remarks and warnings with remedies.
+    augmentation : Augmentation, optional
+        Without ``auto``; absent in the plans of old runs.
     """
 
     config: ExperimentConfig
@@ -88,6 +91,7 @@ class TrainingPlan:
     memory_bytes: int
     max_minutes: float
     findings: tuple[Finding, ...]
+    augmentation: Augmentation | None = None
 
     @property
     def is_2d(self) -> bool:
@@ -141,6 +145,11 @@ def resolve(
             Finding("info", why_dims, setting="network.dims"),
             *data_findings(config, facts),
             *memory_findings(memory, machine),
+        ),
+        augmentation=plan_augmentation(
+            config.augmentation,
+            channels=facts.channel_names or ("",) * facts.n_channels,
+            is_2d=info.dims == _2D,
         ),
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from napari_segtrain.config.presets import flat_values
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.workflows.failures import without_options
 
@@ -69,6 +71,8 @@ def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
     """What the plan chose, by the path of the setting."""
     network = plan.network.model_dump()
     values = {f"network.{name}": value for name, value in network.items()}
+    augmentation = flat_values(asdict(plan.augmentation)) if plan.augmentation else {}
+    values |= {f"augmentation.{path}": value for path, value in augmentation.items()}
     return values | {
         "network.dims": plan.info.dims,
         "sampling.patch_size": plan.patch_size,

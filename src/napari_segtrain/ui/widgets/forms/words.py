@@ -17,18 +17,19 @@ _WORDS = {
     "dims": "dimensions",
     "ema_decay": "weight averaging",
     "iterations_per_epoch": "iterations / epoch",
-    "max_rotation": "largest rotation",
-    "max_scale": "largest scale",
     "max_minutes": "at most (minutes)",
     "norm": "normalization",
+    "poisson": "Poisson noise",
     "zero": "meaning of 0",
 }
 _CHOICES = {
     "amp": "mixed precision",
     "adam": "Adam",
     "adamw": "AdamW",
+    "cdeep3m": "CDeep3M",
     "cpu": "CPU",
     "cuda": "CUDA",
+    "deepmib": "DeepMIB",
     "mps": "MPS",
     "plateau": "until plateau",
     "rmsprop": "RMSprop",
@@ -43,7 +44,10 @@ _SMALL, _LARGE = 1e-3, 1e15
 
 def label_of(name: str) -> str:
     """Words for a field's name: ``first_filters`` is "first filters"."""
-    return _WORDS.get(name) or name.removeprefix("n_").replace("_", " ")
+    if name in _WORDS:
+        return _WORDS[name]
+    largest = f"largest {name[4:]}" if name.startswith("max_") else name
+    return largest.removeprefix("n_").replace("_", " ")
 
 
 def title_of(name: str) -> str:
