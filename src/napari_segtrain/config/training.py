@@ -100,7 +100,12 @@ class TrainingConfig(Config):
     """Greatest norm of the gradient."""
 
     ema_decay: float = Field(0.99, ge=0, lt=1)
-    """Decay per iteration of the running mean of the weights, ramped up from 0."""
+    """Decay per iteration of the running mean of the weights, which is validated and
+    kept; ramped up from 0. 0: the weights themselves."""
+
+    keep_weights: Auto | Literal["best", "last"] = "auto"
+    """Those of the epoch with the best score, or of the last iteration; auto is the
+    last, unless an epoch was clearly better."""
 
     seed: int = Field(0, ge=0, lt=1 << 32)
     """Seed of the split, the patches, the augmentation and the first weights."""

@@ -121,6 +121,7 @@ def resolve(
     machine = machine.limited(config.training.memory_limit)
     epoch = _iterations_per_epoch(config)
     check_schedule(config.training.schedule, config.training.length, epoch)
+    _check_weights(config, facts)
     dims, why_dims = choose_dims(config, facts)
     network = defaults.complete_network(config.network, dims, is_cpu=machine.is_cpu)
     n_classes = facts.classes.n_classes
@@ -242,6 +243,14 @@ def _learning_rate(config: ExperimentConfig) -> float:
     rate = config.training.learning_rate
     solver = config.training.solver.kind
     return defaults.LEARNING_RATES[solver] if rate == "auto" else rate
+
+
+def _check_weights(config: ExperimentConfig, facts: DatasetFacts) -> None:
+    if config.training.keep_weights == "best" and not facts.split.validation:
+        raise ConfigError(
+            f"Nothing is held out ({facts.split.reason}), so the best weights cannot "
+            "be told; use training.keep_weights: last, or hold data out."
+        )
 
 
 def _iterations_per_epoch(config: ExperimentConfig) -> int | None:

@@ -166,7 +166,7 @@ class _Trainer:
             if is_out_of_memory:
                 yield self._shrink_batch()
             if is_stopped:
-                self._score = self._progress.best_score
+                self._score = self._kept_score()
                 self._thumbnail(self._best_preview or self._preview)
                 yield self.checkpoint(LATEST)
                 return False
@@ -272,7 +272,7 @@ class _Trainer:
         yield self._show(is_best=event.is_best)
         if validation is not None:
             self._spec = replace(self._spec, scores=validation.named_scores())
-        if event.is_best:
+        if event.is_best and not self._keeps_last:
             yield self.checkpoint(BEST)
         yield self.checkpoint(LATEST)
         every = self._plan.config.training.checkpoint_every
@@ -284,7 +284,7 @@ class _Trainer:
         patches = self._learner.previews()
         preview = Preview(progress.epoch, progress.iteration, patches, classes)
         self._preview = preview
-        if is_best:
+        if is_best and not self._keeps_last:
             self._best_preview = preview
         return preview
 
@@ -370,7 +370,7 @@ class _Trainer:
         spec = replace(self._spec, provenance=self._provenance())
         weights = self._learner.average_state
         preview = self._preview
-        if self._is_best_clearly_better():
+        if self._keeps_best():
             best = self._run.load(BEST)
             spec, weights = best.spec, best.average
             preview = self._best_preview or preview
@@ -380,14 +380,26 @@ class _Trainer:
             save_model(self._run.model_path, spec, weights, thumbnail=thumbnail)
         yield self.checkpoint(LATEST)
 
-    def _is_best_clearly_better(self) -> bool:
-        """Whether an earlier epoch is to be preferred to the annealed last one.
+    @property
+    def _keeps_last(self) -> bool:
+        return self._plan.config.training.keep_weights == "last"
+
+    def _kept_score(self) -> float | None:
+        """Score of the weights that a stopped run leaves."""
+        last = self._spec.scores.get("IoU")
+        return last if self._keeps_last else self._progress.best_score
+
+    def _keeps_best(self) -> bool:
+        """Whether the best epoch is to be preferred to the annealed last one.
 
         Few held-out voxels make scores noisy, and the best of many noisy scores is
-        often not the best model.
+        often not the best model, so without a choice it has to be clearly better.
         """
         best, last = self._progress.best_score, self._spec.scores.get("IoU")
-        return best is not None and best > (last or 0.0) + _CLEARLY_BETTER
+        if best is None or self._keeps_last:
+            return False
+        is_chosen = self._plan.config.training.keep_weights == "best"
+        return is_chosen or best > (last or 0.0) + _CLEARLY_BETTER
 
     def result(self, *, is_complete: bool) -> TrainingResult:
         """Summary of the run."""

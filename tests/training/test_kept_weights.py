@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.tasks import make_config, make_dataset
+from tests.training.test_trainer import Recorder, train
+from torch import nn
+
+from napari_segtrain import load_model
+from napari_segtrain.errors import ConfigError
+from napari_segtrain.models import Model
+from napari_segtrain.training import trainer
+from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.ema import WeightAverage
+from napari_segtrain.training.events import EpochEnd
+from napari_segtrain.training.learner import Learner
+from napari_segtrain.training.steps import Validation
+
+EPOCHS = {"length": {"kind": "iterations", "iterations": 12}, "iterations_per_epoch": 4}
+
+
+@pytest.fixture(autouse=True)
+def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
+
+
+@dataclass(frozen=True)
+class Scored(Validation):
+    """A validation whose score is given."""
+
+    given: float = 0.0
+
+    @property
+    def score(self) -> float:
+        return self.given
+
+    def named_scores(self) -> dict[str, float | None]:
+        return {"IoU": self.given}
+
+
+@pytest.fixture
+def set_scores(monkeypatch: pytest.MonkeyPatch):
+    """Give the epochs these scores, whatever the network has learned."""
+
+    def patch(*scores: float) -> None:
+        left, real = iter(scores), Learner.judge
+
+        def judge(learner: Learner) -> Scored:
+            found = real(learner)
+            return Scored(found.loss, found.scores, next(left))
+
+        monkeypatch.setattr(Learner, "judge", judge)
+
+    return patch
+
+
+def kept(run_dir: Path, **training: object) -> tuple[Model, list[EpochEnd]]:
+    recorder = Recorder()
+    config = make_config(training={**EPOCHS, "checkpoint_every": 1, **training})
+    train(make_dataset(), config, run_dir, recorder)
+    return load_model(run_dir / "model"), recorder.of(EpochEnd)
+
+
+def is_of_epoch(model: Model, run_dir: Path, epoch: int) -> bool:
+    path = run_dir / f"checkpoints/epoch-{epoch:04d}.safetensors"
+    average = load_checkpoint(path).average
+    state = model.network.state_dict()
+    return all(torch.equal(state[name], value) for name, value in average.items())
+
+
+@pytest.mark.parametrize(
+    ("keep", "scores", "epoch"),
+    [
+        ("auto", (0.5, 0.61, 0.6), 3),
+        ("auto", (0.5, 0.7, 0.6), 2),
+        ("best", (0.5, 0.61, 0.6), 2),
+        ("best", (0.5, 0.6, 0.7), 3),
+        ("last", (0.5, 0.9, 0.6), 3),
+    ],
+)
+def test_which_weights_are_kept(run_dir: Path, set_scores, keep, scores, epoch) -> None:
+    set_scores(*scores)
+    model, epochs = kept(run_dir, keep_weights=keep)
+    assert [event.score for event in epochs] == list(scores)
+    assert is_of_epoch(model, run_dir, epoch)
+    assert model.spec.scores["IoU"] == scores[epoch - 1]
+
+
+@pytest.mark.parametrize(("keep", "score"), [("auto", 0.9), ("last", 0.6)])
+def test_a_stopped_run_leaves_the_weights_that_are_to_be_kept(
+    run_dir: Path, set_scores, keep, score
+) -> None:
+    set_scores(0.9, 0.6)
+    config = make_config(training={**EPOCHS, "keep_weights": keep})
+    result = train(make_dataset(), config, run_dir, Recorder(stop_at=9))
+    assert result.score == score
+    assert load_model(run_dir).spec.scores["IoU"] == score
+    assert (run_dir / "checkpoints/best.safetensors").exists() == (keep == "auto")
+
+
+def test_the_best_cannot_be_kept_when_nothing_is_held_out(run_dir: Path) -> None:
+    config = make_config(
+        training={**EPOCHS, "keep_weights": "best"}, validation={"kind": "none"}
+    )
+    with pytest.raises(ConfigError, match=r"held out.*keep_weights: last, or hold"):
+        train(make_dataset(), config, run_dir)
+
+
+def test_without_decay_the_weights_themselves_are_kept() -> None:
+    network = nn.Linear(3, 2)
+    average = WeightAverage(network, decay=0.0)
+    nn.init.normal_(network.weight)
+    average.update(network, 1000)
+    assert torch.equal(average.state["weight"], network.weight)
