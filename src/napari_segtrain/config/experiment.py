@@ -14,6 +14,7 @@ from napari_segtrain.config.data import (
     NormalizationConfig,
     ValidationConfig,
 )
+from napari_segtrain.config.loss import DiceCrossEntropyConfig, LossConfig
 from napari_segtrain.config.network import NetworkConfig, UNetConfig
 from napari_segtrain.config.plain_yaml import (
     PlainYamlError,
@@ -22,7 +23,7 @@ from napari_segtrain.config.plain_yaml import (
 )
 from napari_segtrain.config.problems import explain_problems
 from napari_segtrain.config.sampling import SamplingConfig
-from napari_segtrain.config.training import LossConfig, TrainingConfig
+from napari_segtrain.config.training import TrainingConfig
 from napari_segtrain.errors import ConfigError
 
 FORMAT_VERSION = 1
@@ -52,8 +53,8 @@ class ExperimentConfig(Config):
     network: NetworkConfig = UNetConfig()
     """Architecture."""
 
-    loss: LossConfig = LossConfig()
-    """What is minimized."""
+    loss: LossConfig = DiceCrossEntropyConfig()
+    """What is minimized; unlabelled voxels count not."""
 
     training: TrainingConfig = TrainingConfig()
     """Optimizer, length, device."""

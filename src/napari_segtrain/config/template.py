@@ -90,14 +90,15 @@ def _summary(model: type[BaseModel]) -> str:
 
 
 def _settings(model: type[BaseModel]) -> list[str]:
-    """Each setting of a class with its default, and its help behind it."""
+    """Each setting of a class with its default or an example, and its help behind."""
     tags = tags_of(model)
     lines = [f"{name}: {tag}" for tag, name in tags.items()]
     for name, field in model.model_fields.items():
         if name in tags.values():
             continue
-        example = (field.examples or [None])[0]
-        value = example if field.is_required() else field.default
+        value = field.examples[0] if field.examples else field.default
+        if isinstance(value, BaseModel):
+            value = value.model_dump(mode="json")
         text = dump_plain_yaml(value, is_flow=True).split("\n")[0]
         note = " ".join((field.description or "").split())
         lines.append(f"{name}: {text}  # {note}")

@@ -1,4 +1,4 @@
-"""The loss, the optimizer and how long a training lasts."""
+"""The optimizer and how long a training lasts."""
 
 from __future__ import annotations
 
@@ -13,22 +13,6 @@ from napari_segtrain.config.schedule import (
     ScheduleConfig,
 )
 from napari_segtrain.config.solver import AdamWSolver, SolverConfig
-
-
-class LossConfig(Config):
-    """Weighted sum of the Dice loss and cross-entropy; unlabelled voxels count not."""
-
-    dice_weight: float = Field(1.0, ge=0)
-    """Weight of the Dice loss."""
-
-    cross_entropy_weight: float = Field(1.0, ge=0)
-    """Weight of the cross-entropy."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.dice_weight + self.cross_entropy_weight == 0:
-            raise ValueError("one of the two weights must be greater than 0")
-        return self
 
 
 class IterationsLength(Config):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_segtrain.axes import VoxelSize, format_voxel_size
 from napari_segtrain.config import AutoValidation, ExperimentConfig
 from napari_segtrain.training import defaults
+from napari_segtrain.training.class_weights import resolve_class_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +150,22 @@ def _no_validation_finding(config: ExperimentConfig, facts: DatasetFacts) -> Fin
         else "",
         "" if is_automatic else "validation",
     )
+
+
+def loss_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding]:
+    """Say what each class weighs in the loss, unless all weigh the same.
+
+    Raises
+    ------
+    ConfigError
+        When the weights do not fit the classes.
+    """
+    weights = resolve_class_weights(config.loss, facts)
+    if weights is None:
+        return []
+    pairs = zip(facts.classes.names, weights, strict=True)
+    text = ", ".join(f"{name} {weight:.3g}" for name, weight in pairs)
+    return [Finding("info", f"Class weights: {text}.", setting="loss.class_weights")]
 
 
 def memory_findings(memory: int, machine: Machine) -> list[Finding]:

@@ -19,7 +19,7 @@ from napari_segtrain.networks import build_network
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.ema import WeightAverage
-from napari_segtrain.training.losses import SegmentationLoss
+from napari_segtrain.training.losses import build_loss
 from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
 from napari_segtrain.training.steps import (
@@ -76,7 +76,7 @@ class Learner:
         )
         is_held_out = bool(plan.validation)
         self._keeper = PatchKeeper(plan.facts.names, is_held_out=is_held_out)
-        self._loss = SegmentationLoss(plan.config.loss)
+        self._loss = build_loss(plan)
         self._precision = Precision(self._device, is_mixed=self._training.amp)
         self._network = self._build()
         self._optimizer = build_optimizer(

@@ -1,42 +1,96 @@
-"""The training loss: Dice plus cross-entropy, deaf to unlabelled voxels."""
+"""The training loss, deaf to unlabelled voxels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
 import torch
-from monai.losses.dice import DiceLoss
 from torch import nn
-from torch.nn import functional
 
-from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.config import (
+    BoundaryCrossEntropyConfig,
+    CrossEntropyConfig,
+    DiceConfig,
+    DiceCrossEntropyConfig,
+    FocalConfig,
+    GeneralizedDiceConfig,
+    TverskyConfig,
+)
+from napari_segtrain.training.class_weights import resolve_class_weights
+from napari_segtrain.training.overlap_losses import (
+    BatchDice,
+    BatchTversky,
+    GeneralizedDice,
+)
+from napari_segtrain.training.voxel_losses import (
+    BoundaryCrossEntropy,
+    CrossEntropy,
+    Focal,
+)
 
 if TYPE_CHECKING:
-    from napari_segtrain.config import LossConfig
+    from collections.abc import Sequence
 
-_SMOOTHING = 1.0
+    from napari_segtrain.config import LossConfig
+    from napari_segtrain.training.plan import TrainingPlan
+
+
+class DiceCrossEntropy(nn.Module):
+    """Weighted sum of `BatchDice` and `CrossEntropy`.
+
+    Parameters
+    ----------
+    config : DiceCrossEntropyConfig
+        Weights of the two.
+    weights : sequence of float, optional
+        One for each class.
+    """
+
+    def __init__(
+        self, config: DiceCrossEntropyConfig, weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._entropy = CrossEntropy(weights)
+        self._dice = BatchDice(weights, exclude_background=config.exclude_background)
+
+    def forward(self, logits: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        """Return the loss; logits (N, K, [Z], Y, X), indices int64 (N, [Z], Y, X)."""
+        total = self._entropy.total(logits, indices)
+        n_labelled = self._entropy.n_labelled(indices)
+        dice = cast("torch.Tensor", self._dice(logits, indices))
+        return (
+            self._config.cross_entropy_weight * total / n_labelled
+            + self._config.dice_weight * dice
+        )
 
 
 class SegmentationLoss(nn.Module):
-    """Weighted sum of MONAI's batch Dice loss and cross-entropy.
+    """The loss that a config names.
 
     Parameters
     ----------
     config : LossConfig
-        Weights of the two.
+        Which loss, and its settings.
+    n_classes : int
+        Classes, background included.
+    has_background : bool
+        Whether class 0 is the background.
+    class_weights : sequence of float, optional
+        One for each class; without them all weigh the same.
     """
 
-    def __init__(self, config: LossConfig) -> None:
+    def __init__(
+        self,
+        config: LossConfig,
+        *,
+        n_classes: int,
+        has_background: bool = True,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
-        self._config = config
-        self._dice = DiceLoss(
-            softmax=True,
-            to_onehot_y=True,
-            batch=True,
-            ignore_index=IGNORE_INDEX,
-            smooth_nr=_SMOOTHING,
-            smooth_dr=_SMOOTHING,
-        )
+        is_background = [has_background and index == 0 for index in range(n_classes)]
+        self._loss = _build(config, is_background, class_weights)
 
     def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch.
@@ -53,13 +107,47 @@ class SegmentationLoss(nn.Module):
         Tensor
             A number; 0, with gradient 0, when no voxel is labelled.
         """
-        logits, indices = logits.float(), targets.long()
-        n_labelled = (indices != IGNORE_INDEX).sum().clamp(min=1)
-        entropy = functional.cross_entropy(
-            logits, indices, ignore_index=IGNORE_INDEX, reduction="sum"
-        )
-        dice = cast("torch.Tensor", self._dice(logits, indices.unsqueeze(1)))
-        return (
-            self._config.cross_entropy_weight * entropy / n_labelled
-            + self._config.dice_weight * dice
-        )
+        return cast("torch.Tensor", self._loss(logits.float(), targets.long()))
+
+
+def build_loss(plan: TrainingPlan) -> SegmentationLoss:
+    """Build the loss of a run, with the class weights of its data."""
+    config, classes = plan.config.loss, plan.facts.classes
+    return SegmentationLoss(
+        config,
+        n_classes=classes.n_classes,
+        has_background=0 not in classes.foreground,
+        class_weights=resolve_class_weights(config, plan.facts),
+    )
+
+
+def _build(
+    config: LossConfig, is_background: list[bool], weights: Sequence[float] | None
+) -> nn.Module:
+    match config:
+        case CrossEntropyConfig():
+            return CrossEntropy(weights)
+        case FocalConfig(gamma=gamma, alpha=alpha):
+            alphas = [1 - alpha if is_back else alpha for is_back in is_background]
+            return Focal(gamma, alphas, weights)
+        case BoundaryCrossEntropyConfig():
+            background = 0 if any(is_background) else None
+            return BoundaryCrossEntropy(config, background, weights)
+        case _:
+            return _build_overlap(config, weights)
+
+
+def _build_overlap(
+    config: DiceCrossEntropyConfig | DiceConfig | GeneralizedDiceConfig | TverskyConfig,
+    weights: Sequence[float] | None,
+) -> nn.Module:
+    excludes = config.exclude_background
+    match config:
+        case DiceCrossEntropyConfig():
+            return DiceCrossEntropy(config, weights)
+        case DiceConfig():
+            return BatchDice(weights, exclude_background=excludes)
+        case GeneralizedDiceConfig():
+            return GeneralizedDice(weights, exclude_background=excludes)
+        case TverskyConfig(alpha=alpha, beta=beta):
+            return BatchTversky(alpha, beta, weights, exclude_background=excludes)

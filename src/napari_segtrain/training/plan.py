@@ -33,6 +33,7 @@ from napari_segtrain.training import defaults
 from napari_segtrain.training.findings import (
     Finding,
     data_findings,
+    loss_findings,
     memory_findings,
 )
 from napari_segtrain.training.machine import Machine
@@ -116,7 +117,8 @@ def resolve(
     Raises
     ------
     ConfigError
-        When a 3D network is asked for flat images, or sizes are not possible.
+        When a 3D network is asked for flat images, sizes are not possible, or class
+        weights do not fit the classes.
     """
     machine = machine.limited(config.training.memory_limit)
     epoch = _iterations_per_epoch(config)
@@ -145,6 +147,7 @@ def resolve(
         findings=(
             Finding("info", why_dims, setting="network.dims"),
             *data_findings(config, facts),
+            *loss_findings(config, facts),
             *memory_findings(memory, machine),
         ),
         augmentation=plan_augmentation(

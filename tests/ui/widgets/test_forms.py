@@ -31,6 +31,7 @@ from napari_segtrain.config import (
     HandValidation,
     InferenceConfig,
     IterationsLength,
+    NamedClassWeights,
     NoValidation,
     OneCycleSchedule,
     PiecewiseSchedule,
@@ -39,6 +40,7 @@ from napari_segtrain.config import (
     RmspropSolver,
     SgdSolver,
     TimeBudgetLength,
+    TverskyConfig,
     parse_experiment,
 )
 from napari_segtrain.errors import ConfigError
@@ -92,7 +94,7 @@ def test_untouched_it_gives_the_defaults(form):
 
 def test_every_field_that_can_be_chosen_has_an_editor_with_help_and_a_name(form):
     shown = {label.text() for label in form.findChildren(QLabel)}
-    for section in ("sampling", "augmentation", "loss", "training"):
+    for section in ("sampling", "augmentation", "training"):
         for name, value in getattr(ExperimentConfig(), section):
             if not isinstance(value, Config):
                 assert label_of(name) in shown
@@ -120,8 +122,9 @@ def test_basic_fields_stand_on_top_and_the_others_are_folded_away(qtbot):
     assert not number(form, "seed").isVisible()
 
 
-def shown(form, kind):
-    return [child for child in form.findChildren(kind) if child.isVisible()]
+def shown(form, kind, name=None):
+    visible = [child for child in form.findChildren(kind) if child.isVisible()]
+    return [w for w in visible if name is None or w.accessibleName() == name]
 
 
 def widget_of_fold(form, title):
@@ -177,6 +180,27 @@ def test_a_kind_brings_its_own_fields(form, qtbot):
     assert form.config().training.length == PlateauLength()
     choose(form, "length", "time budget")
     assert form.config().training.length == TimeBudgetLength(seconds=90)
+
+
+def test_a_loss_brings_its_own_settings_and_its_own_class_weights(form, qtbot):
+    form.show()
+    widget_of_fold(form, "Advanced").expand(animate=False)
+    assert number(form, "Dice").isVisible()
+    choose(form, "loss", "Tversky")
+    assert not number(form, "Dice").isVisible()
+    type_into(qtbot, shown(form, NumberBox, "beta")[0], "0.9")
+    weights = shown(form, QComboBox, "class weights")[0]
+    weights.setCurrentIndex(weights.findText("by name"))
+    assert form.problem().endswith("name at least one class, such as membrane: 3.")
+    type_into(qtbot, shown(form, QLineEdit, "weights")[0], "membrane: 3")
+    loss = TverskyConfig(
+        beta=0.9, class_weights=NamedClassWeights(weights={"membrane": 3})
+    )
+    assert form.config().loss == loss
+    form.set_config(ExperimentConfig())
+    assert form.config() == ExperimentConfig()
+    form.set_config(ExperimentConfig(loss=loss))
+    assert form.config().loss == loss
 
 
 def test_auto_is_shown_with_what_the_plan_takes_and_comes_back(form, qtbot):
