@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtCore import QEvent
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segtrain.ui.widgets.beat import Beat
@@ -66,13 +67,40 @@ def test_two_beats_of_a_dock_are_painted_once(qtbot, panel: QWidget) -> None:
     assert panel.n_times == before + 1
 
 
-def test_a_widget_that_is_gone_when_things_have_settled(qtbot) -> None:
-    panel = QWidget()
-    label = QLabel(panel)
+def struck_label(qtbot, panel: QWidget) -> QLabel:
+    """A label of the panel whose beat has just struck."""
+    label = panel.findChildren(QLabel)[0]
     beat = Beat(label)
     beat.request()
     with qtbot.waitSignal(beat.struck, timeout=2000):
         pass
-    panel.close()
-    panel.deleteLater()
+    assert not panel.updatesEnabled()
+    return label
+
+
+def deleted(widget: QWidget) -> None:
+    widget.deleteLater()
+    QCoreApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete.value)
+    assert not isalive(widget)
+
+
+def test_a_label_that_is_gone_does_not_hold_the_dock(qtbot, panel: QWidget) -> None:
+    deleted(struck_label(qtbot, panel))
+    qtbot.waitUntil(panel.updatesEnabled, timeout=1000)
+
+
+def test_a_label_outlives_its_dock(qtbot) -> None:
+    panel, other = QWidget(), QWidget()
+    QLabel(panel)
+    label = struck_label(qtbot, panel)
+    qtbot.addWidget(other)
+    label.setParent(other)
+    deleted(panel)
     qtbot.wait(100)
+    assert label.updatesEnabled()
+
+
+def test_a_second_beat_begins_the_stillness_anew(qtbot, panel: QWidget) -> None:
+    struck_label(qtbot, panel)
+    struck_label(qtbot, panel)
+    qtbot.waitUntil(panel.updatesEnabled, timeout=1000)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QDockWidget, QWidget
 
@@ -35,11 +35,8 @@ class Beat(QObject):
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
         self._widget = widget
-        self._still: QWidget | None = None
         self._timer = _single_shot(self)
-        self._settled = _single_shot(self)
         self._timer.timeout.connect(self._on_second_over)
-        self._settled.timeout.connect(self._on_settled)
 
     def request(self) -> None:
         """Ask for the next beat."""
@@ -52,15 +49,38 @@ class Beat(QObject):
         self._timer.stop()
 
     def _on_second_over(self) -> None:
-        self._still = _content_of_dock(self._widget)
-        self._still.setUpdatesEnabled(False)
-        self._settled.start(_SETTLED_MS)
+        _stillness_of(_content_of_dock(self._widget)).begin()
         self.struck.emit()
 
+
+class _Stillness(QObject):
+    """Nothing of a widget is painted for a moment.
+
+    It belongs to that widget: the one that asked for it may be gone by its end.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._timer = _single_shot(self)
+        self._timer.timeout.connect(self._on_settled)
+
+    def begin(self) -> None:
+        """Begin, or begin anew."""
+        self._widget().setUpdatesEnabled(False)
+        self._timer.start(_SETTLED_MS)
+
     def _on_settled(self) -> None:
-        if self._still is not None and isalive(self._still):
-            self._still.setUpdatesEnabled(True)
-        self._still = None
+        self._widget().setUpdatesEnabled(True)
+
+    def _widget(self) -> QWidget:
+        return cast("QWidget", self.parent())
+
+
+def _stillness_of(widget: QWidget) -> _Stillness:
+    for child in widget.children():
+        if isinstance(child, _Stillness):
+            return child
+    return _Stillness(widget)
 
 
 def _single_shot(owner: QObject) -> QTimer:
