@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QObject
+from napari.qt import get_stylesheet
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -37,9 +38,10 @@ def shown(qtbot, panel: QWidget, label: QLabel) -> QLabel:
 
 def pixels(label: QLabel) -> np.ndarray:
     image = label.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
-    data = image.constBits()
-    data.setsize(image.sizeInBytes())
-    return np.frombuffer(data, np.uint8).reshape(image.height(), -1).copy()
+    colors = [
+        image.pixel(x, y) for y in range(image.height()) for x in range(image.width())
+    ]
+    return np.array(colors).reshape(image.height(), -1)
 
 
 def test_a_text_of_the_same_height_lays_nothing_out(qtbot, panel: QWidget) -> None:
@@ -59,7 +61,15 @@ def test_a_text_of_the_same_height_lays_nothing_out(qtbot, panel: QWidget) -> No
     assert label.heightForWidth(label.width()) > label.fontMetrics().height()
 
 
-@pytest.mark.parametrize("style", ["", "QLabel { color: #ff8800; }"])
+STYLES = {
+    "none": "",
+    "color": "QLabel { color: #ff8800; }",
+    "frame": "QLabel { border: 2px solid red; background: #003300; padding: 3px; }",
+    "napari": get_stylesheet("dark"),
+}
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_it_looks_as_any_label(qtbot, panel: QWidget, style: str) -> None:
     panel.setStyleSheet(style)
     calm, plain = CalmLabel(), QLabel()
@@ -76,3 +86,51 @@ def test_it_looks_as_any_label(qtbot, panel: QWidget, style: str) -> None:
     plain.setText("iteration 2 of 300 and a second line")
     qtbot.wait(50)
     np.testing.assert_array_equal(pixels(calm), pixels(plain))
+
+
+def room_for(text: str, label: QLabel) -> bool:
+    """Whether a text is shown whole."""
+    flags = Qt.TextFlag.TextWordWrap.value
+    room = label.contentsRect()
+    lines = label.fontMetrics().boundingRect(room.adjusted(0, 0, 0, 999), flags, text)
+    return lines.height() <= room.height()
+
+
+LONG = "iteration 2 of 300, about 3 minutes left"
+
+
+@pytest.fixture
+def wide_label(qtbot, panel: QWidget) -> QLabel:
+    """A label that was last laid out for a text shorter than what it shows."""
+    panel.resize(600, 100)
+    label = shown(qtbot, panel, CalmLabel())
+    panel.layout().addStretch()
+    label.setText("iteration 1")
+    qtbot.wait(50)
+    label.setText(LONG)
+    qtbot.wait(50)
+    return label
+
+
+def test_a_text_is_whole_in_a_narrower_dock(qtbot, panel, wide_label) -> None:
+    panel.resize(120, 200)
+    qtbot.waitUntil(lambda: room_for(LONG, wide_label), timeout=1000)
+
+
+def test_a_text_is_whole_in_a_larger_font(qtbot, panel, wide_label) -> None:
+    panel.resize(320, 200)
+    qtbot.wait(50)
+    font = wide_label.font()
+    font.setPointSize(3 * font.pointSize())
+    wide_label.setFont(font)
+    qtbot.waitUntil(lambda: room_for(LONG, wide_label), timeout=1000)
+
+
+def test_a_text_is_whole_in_another_style(qtbot, panel, wide_label) -> None:
+    panel.resize(600, 200)
+    panel.setStyleSheet("QLabel { font-size: 40px; }")
+    qtbot.waitUntil(lambda: room_for(LONG, wide_label), timeout=1000)
+
+
+def test_screen_readers_are_told(wide_label) -> None:
+    assert wide_label.accessibleDescription() == LONG
