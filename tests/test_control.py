@@ -52,6 +52,14 @@ def test_paused_work_goes_on_when_another_thread_says_so(name):
     assert not control.is_paused
 
 
+def test_work_that_is_to_stop_is_not_held():
+    control = RunControl()
+    control.stop()
+    control.pause()
+    assert not control.is_paused
+    assert control.wait_while_paused(timeout=0) is True
+
+
 def test_events_are_frozen():
     @dataclass(frozen=True)
     class Tick(Event):

@@ -44,8 +44,10 @@ class RunControl:
         self._go_on.set()
 
     def pause(self) -> None:
-        """Hold the work after its present iteration or tile."""
+        """Hold the work after its present iteration or tile, unless it is to stop."""
         self._go_on.clear()
+        if self.is_stopping:  # asked last, since another thread may stop meanwhile
+            self._go_on.set()
 
     def resume(self) -> None:
         """Let paused work go on."""

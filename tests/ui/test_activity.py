@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import pytest
-from napari.utils.progress import progress
+from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtCore import QObject
 from qtpy.QtGui import QMovie
-from qtpy.QtWidgets import QLabel, QMainWindow
+from qtpy.QtWidgets import QLabel, QMainWindow, QStatusBar
 
 from napari_segtrain.ui.activity import Activity
 
@@ -12,6 +16,17 @@ from napari_segtrain.ui.activity import Activity
 def listed(title: str) -> list[progress]:
     bars = progress._all_instances  # noqa: SLF001 - what the activity window shows
     return [bar for bar in bars if bar.desc.startswith(title)]
+
+
+@contextmanager
+def told(slot: Callable[[], None]) -> Iterator[None]:
+    """Call a slot whenever the list changes."""
+    events = progress._all_instances.events  # noqa: SLF001
+    changed = events.changed.connect(lambda _event: slot())
+    try:
+        yield
+    finally:
+        events.changed.disconnect(changed)
 
 
 @pytest.fixture
@@ -44,6 +59,60 @@ def test_cancel_stops_the_work_at_once(qtbot, owner) -> None:
     bar.cancel()
     assert stopped == [True]
     activity.end()
+    bar.cancel()
+    assert stopped == [True]
+
+
+def test_work_that_cannot_be_stopped_has_no_cancel(qtbot, owner) -> None:
+    activity = Activity("work", None, owner)
+    qtbot.waitUntil(lambda: len(listed("work")) == 1)
+    (bar,) = listed("work")
+    assert not isinstance(bar, cancelable_progress)
+    activity.end()
+    assert not listed("work")
+
+
+def test_work_may_end_while_it_is_being_listed(qtbot, owner) -> None:
+    """As napari, while it adds a bar, has the events of others handled."""
+    activity = Activity("work", lambda: None, owner)
+    seen: list[int] = []
+
+    def end() -> None:
+        seen.append(len(listed("work")))
+        activity.end()
+
+    with told(end):
+        qtbot.waitUntil(lambda: seen == [1, 0])
+    assert not listed("work")
+
+
+def test_work_may_be_cancelled_while_it_is_being_listed(qtbot, owner) -> None:
+    stopped = []
+    activity = Activity("work", lambda: stopped.append(True), owner)
+
+    def cancel() -> None:
+        for bar in listed("work"):
+            bar.cancel()
+
+    with told(cancel):
+        qtbot.waitUntil(lambda: stopped == [True])
+    activity.end()
+
+
+def test_an_activity_keeps_no_work_that_is_over(qtbot, owner) -> None:
+    class Work:
+        def stop(self) -> None:
+            pass
+
+    work = Work()
+    kept = weakref.ref(work)
+    activity = Activity("work", work.stop, owner)
+    qtbot.waitUntil(lambda: len(listed("work")) == 1)
+    (bar,) = listed("work")
+    activity.end()
+    del work
+    assert kept() is None
+    assert bar not in listed("work")
 
 
 def test_spinners_of_status_bars_turn_slowly_meanwhile(qtbot, owner) -> None:
@@ -60,3 +129,26 @@ def test_spinners_of_status_bars_turn_slowly_meanwhile(qtbot, owner) -> None:
     assert other.movie().speed() == 100
     activity.end()
     assert spinner.movie().speed() == 100
+
+
+def test_spinners_turn_slowly_until_the_last_work_is_over(qtbot, owner) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    spinner = QLabel()
+    spinner.setMovie(QMovie(spinner))
+    window.statusBar().addWidget(spinner)
+    activities = [Activity(f"work {n}", lambda: None, owner) for n in range(2)]
+    qtbot.waitUntil(lambda: len(listed("work")) == 2)
+    activities[0].end()
+    assert spinner.movie().speed() < 10
+    activities[1].end()
+    assert spinner.movie().speed() == 100
+
+
+def test_windows_without_a_status_bar_are_given_none(qtbot, owner) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    activity = Activity("work", lambda: None, owner)
+    qtbot.waitUntil(lambda: len(listed("work")) == 1)
+    activity.end()
+    assert not window.findChildren(QStatusBar)

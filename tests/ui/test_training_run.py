@@ -140,6 +140,18 @@ def test_a_run_that_fails_ends(qtbot, error, words) -> None:
     assert state_text(run) == "The training failed"
 
 
+def test_a_run_stops_once(qtbot, tmp_path: Path) -> None:
+    run = start(tmp_path, training=ENDLESS)
+    until_trained(qtbot, run)
+    states: list[str] = []
+    run.changed.connect(states.append)
+    run.stop()
+    run.stop()
+    run.pause()
+    assert states == ["stopping"]
+    until_ended(qtbot, run)
+
+
 def test_progress_in_words(qtbot, tmp_path: Path) -> None:
     run = start(tmp_path, training=ENDLESS)
     assert progress_text(run) == ""

@@ -6,11 +6,13 @@ import time
 import warnings
 import weakref
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from napari.utils.notifications import notification_manager
+from napari.utils.progress import cancelable_progress, progress
 
 from napari_segtrain.control import Event
 from napari_segtrain.errors import DataError
@@ -27,6 +29,11 @@ class Often(Event):
     is_frequent: ClassVar[bool] = True
 
     number: int
+
+
+def listed(title: str) -> list[progress]:
+    bars = progress._all_instances  # noqa: SLF001 - what the activity window shows
+    return [bar for bar in bars if bar.desc.startswith(title)]
 
 
 def ended(qtbot, task) -> dict[str, list]:
@@ -164,6 +171,80 @@ def test_ended_work_keeps_nothing(make_napari_viewer_proxy, qtbot) -> None:
     assert ended(qtbot, task)["results"] == [3]
     gc.collect()
     assert kept() is None
+
+
+def test_a_task_is_gone_after_its_end(qtbot) -> None:
+    """It needs no collection of garbage, which a thread may begin."""
+    task = start_task(lambda _control: iter(()), title="a task")
+    ended(qtbot, task)
+    kept = weakref.ref(task)
+    gc.disable()
+    try:
+        del task
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_task_that_nobody_keeps_is_listed_until_its_end(qtbot, is_listed) -> None:
+    done = threading.Event()
+    start_job(partial(done.wait, 10), title="a forgotten job")
+    gc.collect()
+    if is_listed:
+        qtbot.waitUntil(lambda: len(listed("a forgotten job")) == 1)
+        gc.collect()
+    done.set()
+    qtbot.wait(700)
+    assert not listed("a forgotten job")
+
+
+def test_a_list_that_fails_holds_no_end_back(qtbot) -> None:
+    """Whatever a viewer has beside it may listen to napari's list."""
+    go_on = threading.Event()
+    task = start_job(partial(go_on.wait, 10), title="a job")
+    qtbot.waitUntil(lambda: len(listed("a job")) == 1)
+
+    def fail(_event: object) -> None:
+        raise ValueError("a screw is loose")
+
+    changed = progress._all_instances.events.changed  # noqa: SLF001
+    changed.connect(fail)
+    try:
+        with qtbot.capture_exceptions() as errors:
+            go_on.set()
+            said = ended(qtbot, task)
+    finally:
+        changed.disconnect(fail)
+    assert said["results"] == [True]
+    assert len(errors) == 1
+    assert not listed("a job")
+
+
+def test_cancel_in_the_list_asks_whoever_started_it_first(qtbot) -> None:
+    def work(control):
+        while not control.is_stopping:
+            time.sleep(0.001)
+            yield Step(0)
+
+    task = start_task(work, title="a task")
+    asked = []
+    task.stop_asked.connect(lambda: asked.append(task.control.is_stopping))
+    qtbot.waitUntil(lambda: len(listed("a task")) == 1)
+    (bar,) = listed("a task")
+    bar.cancel()
+    assert asked == [False]
+    ended(qtbot, task)
+
+
+def test_a_job_cannot_be_cancelled(qtbot) -> None:
+    done = threading.Event()
+    task = start_job(partial(done.wait, 10), title="a job")
+    qtbot.waitUntil(lambda: len(listed("a job")) == 1)
+    (bar,) = listed("a job")
+    assert not isinstance(bar, cancelable_progress)
+    done.set()
+    ended(qtbot, task)
 
 
 def test_warnings_are_logged_and_do_not_pop_up(qtbot, caplog) -> None:

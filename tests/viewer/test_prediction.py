@@ -13,9 +13,11 @@ import zarr
 from napari.layers import Image, Labels
 from tests.training.tasks import disks
 from tests.ui.predictions import WAIT, choose, predicted, trained
+from tests.viewer.activities import cancel_buttons
 
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import result_of
+from napari_segtrain.ui.predict.prediction_run import PredictionRun
 from napari_segtrain.ui.predict.prediction_widget import PredictionWidget
 from napari_segtrain.ui.session import session_of
 
@@ -190,16 +192,36 @@ def test_the_tour(qtbot, viewer, dock, models: Path) -> None:
     assert result.translate.tolist() == truth.translate.tolist()
 
 
-def test_closing_the_viewer_during_a_prediction(
-    qtbot, viewer, dock, models: Path
-) -> None:
+def start_a_long_one(qtbot, viewer, dock, model: Path) -> PredictionRun:
+    """Start a prediction that takes some seconds, and wait for its first tile."""
     stack = np.stack([disks((512, 512), n)[0] for n in range(2)] * 40)
     layer = viewer.add_image(stack, name="stack")
     dock.images.check([layer])
-    choose(qtbot, dock, viewer, models / "1")
+    choose(qtbot, dock, viewer, model)
     dock.controls.start_button.click()
     run = dock.run
     qtbot.waitUntil(lambda: run.progress is not None, timeout=WAIT)
+    return run
+
+
+def test_cancelling_in_the_activity_list_keeps_what_is_done(
+    qtbot, viewer, dock, models: Path
+) -> None:
+    run = start_a_long_one(qtbot, viewer, dock, models / "1")
+    title = "Predicting stack"
+    qtbot.waitUntil(lambda: len(cancel_buttons(title)) == 1, timeout=WAIT)
+    (cancel,) = cancel_buttons(title)
+    cancel.click()
+    assert run.state == "stopping"
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run.failure is None
+    assert "stack segmentation (incomplete)" in viewer.layers
+
+
+def test_closing_the_viewer_during_a_prediction(
+    qtbot, viewer, dock, models: Path
+) -> None:
+    run = start_a_long_one(qtbot, viewer, dock, models / "1")
     viewer.close()
     qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
     assert run.failure is None

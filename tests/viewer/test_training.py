@@ -10,8 +10,8 @@ import psutil
 import pytest
 from qtpy.compat import isalive
 from qtpy.QtCore import QThreadPool
-from qtpy.QtWidgets import QApplication, QPushButton
 from tests.training.tasks import disks, make_config
+from tests.viewer.activities import cancel_buttons
 
 from napari_segtrain import load_model, resume
 from napari_segtrain.ui.layers import samples
@@ -56,12 +56,6 @@ def start(qtbot, widget: TrainingWidget, name: str):
     )
     assert run.failure is None
     return run
-
-
-def cancel_buttons() -> list[QPushButton]:
-    """Those of napari's activity window."""
-    buttons = [w for w in QApplication.allWidgets() if isinstance(w, QPushButton)]
-    return [button for button in buttons if button.text() == "Cancel"]
 
 
 def until_ended(qtbot, run) -> None:
@@ -174,9 +168,11 @@ def test_a_closed_dock_leaves_the_run_going(qtbot, viewer) -> None:
 def test_cancelling_in_the_activity_list_ends_in_a_checkpoint(qtbot, viewer) -> None:
     widget = open_dock(viewer, 100_000)
     run = start(qtbot, widget, "run")
-    qtbot.waitUntil(lambda: len(cancel_buttons()) == 1)
-    (cancel,) = cancel_buttons()
+    qtbot.waitUntil(lambda: len(cancel_buttons(run.title)) == 1)
+    (cancel,) = cancel_buttons(run.title)
     cancel.click()
+    assert run.state == "stopping"
+    assert not widget.controls.stop_button.isEnabled()
     until_ended(qtbot, run)
     assert run.result.is_complete is False
     assert load_model(run.run_dir).spec.dims == 2

@@ -105,6 +105,7 @@ class TrainingRun(QObject):
         self._task.reported.connect(self._on_task_event)
         self._task.succeeded.connect(self._on_task_succeeded)
         self._task.failed.connect(self._on_task_failed)
+        self._task.stop_asked.connect(self.stop)
 
     @property
     def is_running(self) -> bool:
@@ -136,7 +137,7 @@ class TrainingRun(QObject):
 
     def stop(self) -> None:
         """End in a checkpoint that can be resumed."""
-        if self._task is not None:
+        if self._task is not None and self.state != "stopping":
             self._task.stop()
             self._set_state("stopping")
 

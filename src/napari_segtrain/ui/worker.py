@@ -27,6 +27,7 @@ Work = Generator[Event, None, Result]
 _EVENT_SECONDS = 0.1
 _STACK_BYTES = 16 << 20
 _log = logging.getLogger(__name__)
+_running: set[Task] = set()
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Task(QObject):
         Flags that the work reads.
     title : str
         For people.
+    is_stoppable : bool
+        Whether the work reads the control; napari offers to cancel no other.
 
     Attributes
     ----------
@@ -75,19 +78,27 @@ class Task(QObject):
         Why there is none.
     ended : Signal()
         The last signal, always.
+    stop_asked : Signal()
+        The user pressed Cancel in napari's activity list; the task stops.
     """
 
     reported = Signal(object)
     succeeded = Signal(object)
     failed = Signal(object)
     ended = Signal()
+    stop_asked = Signal()
 
-    def __init__(self, control: RunControl, title: str) -> None:
+    def __init__(
+        self, control: RunControl, title: str, *, is_stoppable: bool = True
+    ) -> None:
         super().__init__()
         self.control = control
         self.title = title
         self.is_running = True
-        self._activity = Activity(title, self.stop, self)
+        cancel = self._on_activity_cancelled if is_stoppable else None
+        self._activity = Activity(title, cancel, self)
+        # a slot of its own, as whatever listens to napari's list may fail
+        self.ended.connect(self._activity.end)
 
     def stop(self) -> None:
         """Ask the work to save what it has and end."""
@@ -105,12 +116,16 @@ class Task(QObject):
         """Ask a training to anneal, validate, save and end."""
         self.control.finish()
 
+    def _on_activity_cancelled(self) -> None:
+        self.stop_asked.emit()
+        self.stop()
+
     def _on_worker_yielded(self, event: Event) -> None:
         self.reported.emit(event)
 
     def _on_worker_returned(self, outcome: _Success | Failure) -> None:
         self.is_running = False
-        self._activity.end()
+        _running.discard(self)
         if isinstance(outcome, Failure):
             self.failed.emit(outcome)
         else:
@@ -141,7 +156,10 @@ class _Titled(functools.partial[Work[Any]]):
 
 
 def start_task(
-    make: Callable[[RunControl], Generator[Event, None, Any]], *, title: str
+    make: Callable[[RunControl], Generator[Event, None, Any]],
+    *,
+    title: str,
+    is_stoppable: bool = True,
 ) -> Task:
     """Run a generator of events in a thread.
 
@@ -152,14 +170,16 @@ def start_task(
         which may import what is slow to import.
     title : str
         Shown in napari's activity list.
+    is_stoppable : bool
+        Whether the work reads the control.
 
     Returns
     -------
     Task
-        Keep it while it runs.
+        It lives for as long as the work, whether it is kept or not.
     """
     control = RunControl()
-    task = Task(control, title)
+    task = Task(control, title, is_stoppable=is_stoppable)
     pool = QThreadPool.globalInstance()
     pool.setStackSize(max(pool.stackSize(), _STACK_BYTES))
     # an idle thread keeps its OpenMP team, and one team too many puts all to sleep
@@ -177,6 +197,7 @@ def start_task(
     worker.warned.connect(_log_warning)
     worker.yielded.connect(task._on_worker_yielded)  # noqa: SLF001 - its other half
     worker.returned.connect(task._on_worker_returned)  # noqa: SLF001
+    _running.add(task)
     worker.start()
     return task
 
@@ -187,13 +208,13 @@ def _log_warning(shown: tuple[Any, ...]) -> None:
 
 
 def start_job(function: Callable[[], Any], *, title: str) -> Task:
-    """Run a function in a thread; see `start_task`."""
+    """Run a function in a thread, to its end; see `start_task`."""
 
     def make(_control: RunControl) -> Generator[Event, None, Any]:
         yield from ()
         return function()
 
-    return start_task(make, title=title)
+    return start_task(make, title=title, is_stoppable=False)
 
 
 def _relayed(

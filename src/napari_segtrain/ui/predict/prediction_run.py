@@ -113,7 +113,7 @@ class PredictionRun(QObject):
 
     def stop(self) -> None:
         """End after the present tiles; what is done stays."""
-        if self._task is not None:
+        if self._task is not None and self.state != "stopping":
             self._task.stop()
             self._set_state("stopping")
 
@@ -127,6 +127,7 @@ class PredictionRun(QObject):
         task.succeeded.connect(self._on_task_succeeded)
         task.failed.connect(self._on_task_failed)
         task.ended.connect(self._on_task_ended)
+        task.stop_asked.connect(self.stop)
         return task
 
     def _job(self, request: Request) -> Job:
