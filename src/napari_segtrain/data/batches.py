@@ -48,6 +48,8 @@ class Batch:
         How the patches are to be warped.
     margin : ZYX
         Voxels around the patches, on each side, that the tensors hold for that.
+    context : ZYX
+        Voxels around the patches, on each side, that the targets hold for the loss.
     """
 
     iteration: int
@@ -55,10 +57,11 @@ class Batch:
     targets: torch.Tensor
     warp: Warp | None = None
     margin: ZYX = NO_MARGIN
+    context: ZYX = NO_MARGIN
 
     def plain(self) -> torch.Tensor:
         """Images without their surroundings, not warped."""
-        return crop(self.images, self.margin)
+        return crop(crop(self.images, self.margin), self.context)
 
 
 class BatchSource:
@@ -105,12 +108,14 @@ class BatchSource:
         n_patches = self.batch_size
         warp = self._draw_warp(iteration, n_patches)
         margin = NO_MARGIN if warp is None else warp.margin()
-        patches = [self._patch(rng, margin) for _ in range(n_patches)]
+        context = self._reader.context
+        z, y, x = (sum(widths) for widths in zip(margin, context, strict=True))
+        patches = [self._patch(rng, (z, y, x)) for _ in range(n_patches)]
         images = torch.from_numpy(np.stack([image for image, _ in patches]))
         targets = torch.from_numpy(np.stack([target for _, target in patches]))
         if self._is_2d:
             images, targets = images.squeeze(2), targets.squeeze(1)
-        return Batch(iteration, images, targets, warp, margin)
+        return Batch(iteration, images, targets, warp, margin, context)
 
     def augment(self, batch: Batch, device: torch.device) -> Batch:
         """Move a batch to the device and change it at random there."""
@@ -124,14 +129,16 @@ class BatchSource:
             batch.margin,
         )
         chance = Chance(generator, len(images))
+        images = crop(images, batch.context)
         images = change_intensities(images, self._augmentation, chance)
-        return Batch(batch.iteration, images, targets)
+        return Batch(batch.iteration, images, targets, context=batch.context)
 
     def _draw_warp(self, iteration: int, n_patches: int) -> Warp | None:
         seeds = np.random.SeedSequence([self._seed, iteration, _WARP])
         generator = torch.Generator()
         generator.manual_seed(int(seeds.generate_state(1, np.uint64)[0] >> 1))
-        size = self._sampler.patch_size[1 if self._is_2d else 0 :]
+        sides = zip(self._sampler.patch_size, self._reader.context, strict=True)
+        size = tuple(side + 2 * width for side, width in sides)[self._is_2d :]
         chance = Chance(generator, n_patches)
         return draw_warp(self._augmentation, size, chance, in_plane=self._in_plane)
 

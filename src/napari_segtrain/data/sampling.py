@@ -199,6 +199,9 @@ class PatchReader:
         Normalization of each item.
     cache_bytes : int
         Items are kept in memory when all of them together are not larger.
+    context : ZYX
+        Voxels around a patch, on each side, that its target keeps for the loss, where
+        the region has them; the others are unlabelled.
     """
 
     def __init__(
@@ -208,7 +211,9 @@ class PatchReader:
         intensities: Sequence[IntensityMap],
         *,
         cache_bytes: int,
+        context: ZYX = (0, 0, 0),
     ) -> None:
+        self.context = context
         self._images = images
         self._targets = targets
         self._intensities = intensities

@@ -19,7 +19,7 @@ from napari_segtrain.networks import build_network
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.ema import WeightAverage
-from napari_segtrain.training.losses import build_loss
+from napari_segtrain.training.losses import build_loss, loss_context
 from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
 from napari_segtrain.training.steps import (
@@ -237,6 +237,7 @@ def _batch_source(
         targets_of(pairs, facts.classes, facts.used),
         facts.intensities,
         cache_bytes=config.sampling.cache_megabytes << 20,
+        context=loss_context(config.loss, is_2d=plan.is_2d),
     )
     return BatchSource(
         sampler,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -26,13 +27,19 @@ from napari_segtrain.training.voxel_losses import (
     BoundaryCrossEntropy,
     CrossEntropy,
     Focal,
+    centered,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.axes import ZYX
     from napari_segtrain.config import LossConfig
     from napari_segtrain.training.plan import TrainingPlan
+
+
+_CONTEXT = 2.0
+"""Distance, in sigma, up to which objects around a patch are looked for."""
 
 
 class DiceCrossEntropy(nn.Module):
@@ -100,14 +107,19 @@ class SegmentationLoss(nn.Module):
         logits : Tensor, shape (N, K, [Z], Y, X)
             Output of the network.
         targets : Tensor of uint8, shape (N, [Z], Y, X)
-            Class indices; `IGNORE_INDEX` counts not at all.
+            Class indices; `IGNORE_INDEX` counts not at all. They may reach farther
+            than the logits, the same on opposite sides; the voxels there are only
+            looked at by losses that look at the surroundings (see `loss_context`).
 
         Returns
         -------
         Tensor
             A number; 0, with gradient 0, when no voxel is labelled.
         """
-        return cast("torch.Tensor", self._loss(logits.float(), targets.long()))
+        logits, seen = logits.float(), targets.long()
+        if not isinstance(self._loss, BoundaryCrossEntropy):
+            seen = centered(seen, logits.shape[2:])
+        return cast("torch.Tensor", self._loss(logits, seen))
 
 
 def build_loss(plan: TrainingPlan) -> SegmentationLoss:
@@ -119,6 +131,14 @@ def build_loss(plan: TrainingPlan) -> SegmentationLoss:
         has_background=0 not in classes.foreground,
         class_weights=resolve_class_weights(config, plan.facts),
     )
+
+
+def loss_context(config: LossConfig, *, is_2d: bool) -> ZYX:
+    """Voxels around a patch, on each side, in which a loss looks for objects."""
+    if not isinstance(config, BoundaryCrossEntropyConfig):
+        return (0, 0, 0)
+    width = math.ceil(_CONTEXT * config.border_sigma)
+    return (0 if is_2d else width, width, width)
 
 
 def _build(

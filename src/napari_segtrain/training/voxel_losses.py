@@ -24,6 +24,14 @@ _CACHE_BYTES = 256 << 20
 _LEAST = 1e-6
 
 
+def centered(voxels: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Middle of a batch of voxels (N, [Z], Y, X), of ``size`` ([Z], Y, X)."""
+    for axis, length in enumerate(size, start=1):
+        first = (voxels.shape[axis] - length) // 2
+        voxels = voxels.narrow(axis, first, length)
+    return voxels
+
+
 class _VoxelLoss(nn.Module):
     """A mean over the labelled voxels, weighted by the classes they are of."""
 
@@ -134,10 +142,12 @@ class BoundaryCrossEntropy(_VoxelLoss):
         self._background = background
         self._cache: dict[bytes, npt.NDArray[np.float32]] = {}
 
-    def total(self, logits: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        """Return the sum over the labelled voxels."""
+    def forward(self, logits: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        """Return the loss; the indices may reach farther than the logits."""
+        border = centered(self._border(indices), logits.shape[2:])
+        indices = centered(indices, logits.shape[2:])
         entropy = self._entropy(logits, indices, "none")
-        return (entropy * self._border(indices).to(entropy)).sum()
+        return (entropy * border.to(entropy)).sum() / self.n_labelled(indices)
 
     def _border(self, indices: torch.Tensor) -> torch.Tensor:
         targets = list(indices.to(torch.uint8).cpu().numpy())
