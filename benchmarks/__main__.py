@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks import (
+    augmentation,
     contention,
     large_volume,
     loop_overhead,
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     bundled = {
+        "augmentation": augmentation.run,
         "loop-overhead": loop_overhead.run,
         "contention": contention.run,
         "large-volume": large_volume.run,

@@ -7,15 +7,18 @@ import time
 import numpy as np
 import pytest
 import torch
-from tests.data.helpers import index_dataset, make_dataset
+from tests.data.helpers import class_table, index_dataset, make_dataset
 
 from napari_segtrain.config import AugmentationConfig
 from napari_segtrain.config.presets import complete_augmentation
 from napari_segtrain.data.batches import BatchSource, iter_batches
+from napari_segtrain.data.label_index import index_labels
 from napari_segtrain.data.normalize import IntensityMap
 from napari_segtrain.data.sampling import PatchReader, PatchSampler
-from napari_segtrain.data.split import whole
+from napari_segtrain.data.split import Region, whole
+from napari_segtrain.data.targets import TargetItem
 from napari_segtrain.errors import DataError
+from napari_segtrain.image import IGNORE_INDEX, Image, LabelImage
 
 CPU = torch.device("cpu")
 
@@ -104,6 +107,78 @@ def test_augmenting_leaves_the_batch_as_it_was():
 def test_large_seeds_are_taken():
     one = source(seed=(1 << 32) - 1)
     one.augment(one.make(1_000_000), CPU)
+
+
+WARPED = {
+    "flips": False, "affine_probability": 1, "brightness": 0, "contrast": 0, "noise": 0,
+}  # fmt: skip
+
+
+class TestSurroundings:
+    """Images whose voxels say where they lie: Y in one channel, X in the other."""
+
+    def source(self, size, patch_size=(1, 24, 24), **augmentation):
+        y, x = np.indices(size).astype(np.float32)
+        image = Image(np.stack([y, x])[:, None], "CZYX")
+        labels = LabelImage(np.ones((1, *size), np.uint8), "ZYX")
+        table = class_table(1)
+        target = TargetItem(labels.items()[0], table, (True,))
+        index = index_labels(target, np.random.default_rng(0))
+        sampler = PatchSampler(
+            [Region(0, (0, 0, 0), (1, *size))], [index], patch_size,
+            foreground=[], foreground_share=0,
+        )  # fmt: skip
+        plain = [IntensityMap((0.0, 0.0), (1.0, 1.0))]
+        reader = PatchReader(image.items(), [target], plain, cache_bytes=1 << 30)
+        settings = complete_augmentation(AugmentationConfig(**WARPED | augmentation))
+        return BatchSource(
+            sampler, reader, settings, batch_size=4, is_2d=True, seed=0
+        )  # fmt: skip
+
+    def test_warped_patches_show_what_lies_around_them(self):
+        """Coordinates that were rotated and scaled stay linear, up to the corners."""
+        one = self.source((400, 400), max_rotation=45, max_scale=1.4)
+        batches = [one.augment(one.make(iteration), CPU) for iteration in range(10)]
+        images = torch.cat([batch.images for batch in batches])
+        known = torch.cat([batch.targets for batch in batches]) == 0
+        whole = known.flatten(1).all(1)
+        assert images.shape == (40, 2, 24, 24)
+        assert whole.float().mean() > 0.7
+        whole &= ((images >= 0.5) & (images <= 398.5)).flatten(1).all(1)
+        for axis in (2, 3):
+            assert images[whole].diff(n=2, dim=axis).abs().max() < 0.01
+        slopes = images[whole].diff(dim=2)[:, 1].abs().amax((1, 2))
+        assert (slopes > 0.3).float().mean() > 0.3
+
+    def test_beyond_the_region_is_unlabelled(self):
+        one = self.source((30, 30), max_rotation=45, max_scale=1.4)
+        shares = [
+            (one.augment(one.make(i), CPU).targets == IGNORE_INDEX).float().mean()
+            for i in range(10)
+        ]
+        assert 0 < min(shares) <= max(shares) < 0.5
+
+    def test_no_margin_is_read_without_a_warp(self):
+        one = self.source((200, 200), affine_probability=0.3, max_rotation=45)
+        margins = {one.make(iteration).margin for iteration in range(40)}
+        batches = [one.make(iteration) for iteration in range(40)]
+        assert (0, 0, 0) in margins
+        assert len(margins) > 2
+        plain = self.source((200, 200), affine_probability=0)
+        for batch in batches:
+            wide = [size + 2 * batch.margin[1] for size in (24, 24)]
+            assert list(batch.images.shape[2:]) == wide
+            expected = plain.make(batch.iteration)
+            assert torch.equal(batch.plain(), expected.images)
+
+    def test_small_images_are_reflected_and_labelled_as_before(self):
+        one = self.source((16, 16), affine_probability=0)
+        assert (one.make(0).targets == 0).all()
+        turned = self.source((16, 16), max_rotation=20)
+        batch = turned.augment(turned.make(0), CPU)
+        assert batch.images.min() >= -0.001
+        assert batch.images.max() <= 15.001
+        assert (batch.targets == 0).float().mean() > 0.7
 
 
 class Failing:

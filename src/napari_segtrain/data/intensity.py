@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,7 +59,7 @@ def change_intensities(
 def _changes(images: torch.Tensor, settings: Augmentation) -> list[_Change]:
     """Those that may happen, in the order of an image's way from optics to camera."""
     s, stack = settings.intensity, settings.stack
-    level = _Level(images.mean(), images.std(correction=0))
+    level = _Level(images)
     changes = [
         _Change("blur", s.blur_probability, s.max_blur, filters.blur),
         _Change(
@@ -106,8 +107,17 @@ def _changes(images: torch.Tensor, settings: Augmentation) -> list[_Change]:
 class _Level:
     """Changes whose strength refers to the mean and deviation of the whole batch."""
 
-    center: torch.Tensor
-    spread: torch.Tensor
+    images: torch.Tensor
+
+    @cached_property
+    def center(self) -> torch.Tensor:
+        """Mean of the batch, before anything is changed."""
+        return self.images.mean()
+
+    @cached_property
+    def spread(self) -> torch.Tensor:
+        """Its standard deviation."""
+        return self.images.std(correction=0)
 
     def brighten(
         self, images: torch.Tensor, strength: float, chance: Chance

@@ -94,10 +94,13 @@ class Warp:
         Tensor, Tensor
             Patches; voxels from beyond the surroundings are unlabelled.
         """
+        if self.matrices.shape[-1] == _PLANE:
+            depth, margin = (margin[0], 0, 0), (0, *margin[1:])
+            images, targets = crop(images, depth), crop(targets, depth)
+        if len(self.moved) == len(images):
+            return self._sample(images, targets)
         index = torch.tensor(self.moved, device=images.device)
         warped = self._sample(images[index], targets[index])
-        if len(self.moved) == len(images):
-            return warped
         kept = crop(images, margin).clone(), crop(targets, margin).clone()
         for whole, part in zip(kept, warped, strict=True):
             whole[index] = part
@@ -128,7 +131,7 @@ class Warp:
         is_cubic = self.geometry.interpolation == "cubic"
         mode = "bicubic" if is_cubic and images.dim() == _PLANE + 2 else "bilinear"
         images = functional.grid_sample(
-            images, grid, mode=mode, padding_mode="reflection", align_corners=False
+            images, grid, mode=mode, padding_mode="border", align_corners=False
         )
         return images, functional.grid_sample(
             above, grid, mode="nearest", align_corners=False
