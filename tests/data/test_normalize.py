@@ -15,9 +15,9 @@ from napari_segtrain.data.normalize import (
     plan_normalization,
 )
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Image
+from napari_segtrain.image import Image, full_box
 
-METHODS = ("percentile", "zscore", "zero-center", "rescale", "none")
+METHODS = ("percentile", "zscore", "zero-center", "rescale", "local-contrast", "none")
 DTYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32)
 
 
@@ -36,7 +36,7 @@ def plan(*images, axes=None, **config):
 
 def normalized(rule, voxels, axes=None):
     item = item_of(voxels, axes)
-    return rule.for_item(item).apply(item.read())
+    return rule.for_item(item).apply(item.read(), full_box(item.shape))
 
 
 class TestMethods:
@@ -81,9 +81,9 @@ def test_a_crop_is_normalized_as_the_whole(dtype, method, scope):
     voxels.flat[0] = 0
     rule, _ = plan(voxels, axes="CZYX", method=method, scope=scope)
     item = item_of(voxels, "CZYX")
-    whole = rule.for_item(item).apply(item.read())
+    whole = rule.for_item(item).apply(item.read(), full_box(item.shape))
     box = (slice(1, 2), slice(5, 20), slice(30, 50))
-    crop = rule.for_item(item).apply(item.read(box))
+    crop = rule.for_item(item).apply(item.read(box), box)
     assert whole.dtype == crop.dtype == np.float32
     np.testing.assert_array_equal(crop, whole[(slice(None), *box)])
 
@@ -109,6 +109,18 @@ def test_channels_are_measured_one_by_one():
     result = normalized(rule, voxels, "CYX")
     np.testing.assert_allclose(result.mean(axis=(1, 2, 3)), 0, atol=1e-4)
     np.testing.assert_allclose(result.std(axis=(1, 2, 3)), 1, rtol=1e-4)
+
+
+def test_channels_may_share_one_map():
+    voxels = np.stack([noise(), noise(mean=9000, spread=500)])
+    for scope in ("image", "training-set"):
+        rule, [shared] = plan(
+            voxels, axes="CYX", method="rescale", scope=scope, per_channel=False
+        )
+        assert len(set(shared.offset)) == len(set(shared.scale)) == 1
+        result = normalized(rule, voxels, "CYX")
+        assert (result.min(), result.max()) == pytest.approx((0, 1), abs=1e-6)
+        assert result[0].max() < 0.05
 
 
 class TestChoice:

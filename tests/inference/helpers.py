@@ -25,7 +25,7 @@ def class_table(*values, is_objects=False):
 class Halved:
     """Intensities that are divided by two."""
 
-    def apply(self, block):
+    def apply(self, block, _box=None, /):
         return block.astype(np.float32) / 2
 
     def for_item(self, item: Item):  # noqa: ARG002

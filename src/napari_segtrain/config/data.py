@@ -85,20 +85,40 @@ ValidationConfig = Annotated[
 ]
 
 
+_CELL_SIZE = 128
+_CLIP_LIMIT = 0.01
+
+
 class NormalizationConfig(Config):
     """How intensities are brought to a common range."""
 
-    method: Auto | Literal["percentile", "zscore", "zero-center", "rescale", "none"] = (
-        "auto"
-    )
+    method: (
+        Auto
+        | Literal[
+            "percentile", "zscore", "zero-center", "rescale", "local-contrast", "none"
+        ]
+    ) = "auto"
     """percentile: the low and high percentile go to 0 and 1; zscore: mean 0, standard
-    deviation 1; zero-center: mean 0; rescale: least and greatest go to 0 and 1."""
+    deviation 1; zero-center: mean 0; rescale: least and greatest go to 0 and 1;
+    local-contrast: histograms around each voxel are flattened (CLAHE), slice by slice,
+    between the low and high percentile of the image."""
 
     scope: Auto | Literal["image", "training-set"] = "auto"
     """Whether each image is measured by itself, or the training set once for all."""
 
     percentiles: tuple[float, float] = (1.0, 99.8)
     """Low and high percentile."""
+
+    per_channel: bool = True
+    """Measure each channel by itself; off keeps the ratios between channels, such as
+    the hue of RGB."""
+
+    cell_size: int = Field(_CELL_SIZE, ge=8)
+    """Of local-contrast: width of the cells that have a histogram each, in voxels."""
+
+    clip_limit: float = Field(_CLIP_LIMIT, gt=0.004, le=1)
+    """Of local-contrast: greatest share of a cell in one of 256 bins; less flattens
+    less, and keeps noise in empty parts down."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -107,4 +127,12 @@ class NormalizationConfig(Config):
             raise ValueError(
                 f"percentiles must rise and lie within 0 and 100, not {low}, {high}"
             )
+        has_cells = (self.cell_size, self.clip_limit) != (_CELL_SIZE, _CLIP_LIMIT)
+        if has_cells and self.method != "local-contrast":
+            raise ValueError(
+                "cell_size and clip_limit belong to the method local-contrast, not to "
+                f"{self.method}"
+            )
+        if self.method == "none" and not self.per_channel:
+            raise ValueError("the method none measures nothing; leave per_channel on")
         return self

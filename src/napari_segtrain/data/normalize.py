@@ -6,12 +6,13 @@ region of an image is normalized exactly as the image is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.data.local_contrast import LocalContrast
 from napari_segtrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from napari_segtrain.config import NormalizationConfig
     from napari_segtrain.image import Box, Item
 
-Method = Literal["percentile", "zscore", "zero-center", "rescale", "none"]
+Method = Literal[
+    "percentile", "zscore", "zero-center", "rescale", "local-contrast", "none"
+]
 Scope = Literal["image", "training-set"]
 
 Used = tuple[bool, ...]
@@ -35,6 +38,14 @@ OFFSET_SHARE = 0.25
 """So are images whose low ends differ by more than this share of the range."""
 
 
+class Intensities(Protocol):
+    """Normalization of one item."""
+
+    def apply(self, block: npt.NDArray[Any], box: Box, /) -> npt.NDArray[np.float32]:
+        """Normalize a block of shape (C, Z, Y, X) that was read from ``box``."""
+        ...
+
+
 @dataclass(frozen=True)
 class IntensityMap:
     """``(value - offset) * scale``, one number of each per channel."""
@@ -42,8 +53,10 @@ class IntensityMap:
     offset: tuple[float, ...]
     scale: tuple[float, ...]
 
-    def apply(self, block: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Normalize a block of shape (C, Z, Y, X) or (C, Y, X).
+    def apply(
+        self, block: npt.NDArray[Any], _box: Box | None = None, /
+    ) -> npt.NDArray[np.float32]:
+        """Normalize a block of shape (C, Z, Y, X) or (C, Y, X), wherever it lies.
 
         Raises
         ------
@@ -82,14 +95,37 @@ class Normalization:
         As in `NormalizationConfig`, with nothing left to choose.
     training_set : IntensityMap, optional
         The map of the training set; absent when images are measured one by one.
+    per_channel, cell_size, clip_limit
+        As in `NormalizationConfig`.
     """
 
     method: Method
     scope: Scope
     percentiles: tuple[float, float] = (1.0, 99.8)
     training_set: IntensityMap | None = None
+    per_channel: bool = True
+    cell_size: int = 128
+    clip_limit: float = 0.01
 
-    def for_item(self, item: Item) -> IntensityMap:
+    def for_item(self, item: Item) -> Intensities:
+        """Return the normalization of an item, measuring it where the rule says so.
+
+        Raises
+        ------
+        DataError
+            When a sampled voxel is NaN or infinite.
+        """
+        return self.bind(self.map_of(item), item)
+
+    def bind(self, intensities: IntensityMap, item: Item) -> Intensities:
+        """Return the normalization of an item whose map is known."""
+        if self.method != "local-contrast":
+            return intensities
+        return LocalContrast(
+            item, intensities, cell_size=self.cell_size, clip_limit=self.clip_limit
+        )
+
+    def map_of(self, item: Item) -> IntensityMap:
         """Return the map for an item, measuring it where the rule says so.
 
         Raises
@@ -102,7 +138,7 @@ class Normalization:
         if self.method == "none":
             ones = (1.0,) * item.n_channels
             return IntensityMap((0.0,) * item.n_channels, ones)
-        statistics = measure([item], self.percentiles)
+        statistics = measure([item], self.percentiles, per_channel=self.per_channel)
         return intensity_map(statistics, self.method)
 
 
@@ -123,6 +159,7 @@ def measure(
     *,
     name: str = "the image",
     used: Sequence[Used] = (),
+    per_channel: bool = True,
 ) -> IntensityStatistics:
     """Sample items evenly and describe their intensities per channel.
 
@@ -141,6 +178,8 @@ def measure(
         For messages.
     used : sequence of tuple of bool
         For each item, the slices along Z to look at; all of them without it.
+    per_channel : bool
+        Whether channels are described one by one, or all by the same numbers.
 
     Raises
     ------
@@ -150,12 +189,14 @@ def measure(
     used = used or [(True,) * item.shape[0] for item in items]
     values = _sampled(items, used).astype(np.float64)
     check_finite(values, name=name)
+    n_repeats = 1 if per_channel else len(values)
+    values = values if per_channel else values.reshape(1, -1)
     low, high = np.percentile(values, percentiles, axis=1)
-    return IntensityStatistics(
-        _floats(low), _floats(high),
-        _floats(values.mean(axis=1)), _floats(values.std(axis=1)),
-        _floats(values.min(axis=1)), _floats(values.max(axis=1)),
+    rows = (
+        low, high, values.mean(axis=1), values.std(axis=1),
+        values.min(axis=1), values.max(axis=1),
     )  # fmt: skip
+    return IntensityStatistics(*(n_repeats * _floats(row) for row in rows))
 
 
 def sample_voxels(item: Item) -> npt.NDArray[Any]:
@@ -177,6 +218,7 @@ def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityM
         "zscore": (s.mean, np.array(s.std)),
         "zero-center": (s.mean, np.ones(len(s.mean))),
         "rescale": (s.minimum, np.subtract(s.maximum, s.minimum)),
+        "local-contrast": (s.low, np.subtract(s.high, s.low)),
         "none": (np.zeros(len(s.mean)), np.ones(len(s.mean))),
     }[method]
     spread = np.subtract(s.maximum, s.minimum)
@@ -223,7 +265,13 @@ def plan_normalization(
     names = names or [f"image {number}" for number in range(1, len(items) + 1)]
     used = used or [(True,) * item.shape[0] for item in items]
     each = [
-        measure([item], config.percentiles, name=name, used=[slices])
+        measure(
+            [item],
+            config.percentiles,
+            name=name,
+            used=[slices],
+            per_channel=config.per_channel,
+        )
         for item, name, slices in zip(items, names, used, strict=True)
     ]
     if all(np.array_equal(s.minimum, s.maximum) for s in each):
@@ -238,13 +286,21 @@ def plan_normalization(
     method = config.method
     if method == "auto":
         method = "percentile" if scope == "image" else "zscore"
+    rule = Normalization(
+        method,
+        scope,
+        config.percentiles,
+        per_channel=config.per_channel,
+        cell_size=config.cell_size,
+        clip_limit=config.clip_limit,
+    )
     if scope == "image":
-        rule = Normalization(method, scope, config.percentiles)
-        return rule, tuple(rule.for_item(item) for item in wholes or items)
-    statistics = measure(items, config.percentiles, used=used)
+        return rule, tuple(rule.map_of(item) for item in wholes or items)
+    statistics = measure(
+        items, config.percentiles, used=used, per_channel=config.per_channel
+    )
     whole = intensity_map(statistics, method)
-    rule = Normalization(method, scope, config.percentiles, whole)
-    return rule, (whole,) * len(items)
+    return replace(rule, training_set=whole), (whole,) * len(items)
 
 
 def _differ(each: Sequence[IntensityStatistics]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.data.normalize import IntensityMap, check_finite
+from napari_segtrain.data.normalize import Intensities, check_finite
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import IGNORE_INDEX, Box, Item, full_box
@@ -195,7 +195,7 @@ class PatchReader:
     ----------
     images, targets
         Items and their class indices.
-    intensities : sequence of IntensityMap
+    intensities : sequence of Intensities
         Normalization of each item.
     cache_bytes : int
         Items are kept in memory when all of them together are not larger.
@@ -208,7 +208,7 @@ class PatchReader:
         self,
         images: Sequence[Item],
         targets: Sequence[TargetItem],
-        intensities: Sequence[IntensityMap],
+        intensities: Sequence[Intensities],
         *,
         cache_bytes: int,
         context: ZYX = (0, 0, 0),
@@ -240,7 +240,7 @@ class PatchReader:
             Class indices.
         """
         image, target = self._read(patch)
-        image = self._intensities[patch.pair].apply(image)
+        image = self._intensities[patch.pair].apply(image, patch.box)
         if patch.padding != _NONE:
             target = np.pad(target, patch.padding, mode="symmetric")
         if patch.unlabelled != _NONE:

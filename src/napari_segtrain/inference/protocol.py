@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_segtrain.axes import ZYX
-    from napari_segtrain.image import ClassTable, Item
+    from napari_segtrain.image import Box, ClassTable, Item
     from napari_segtrain.networks import NetworkInfo
 
 Array32 = npt.NDArray[np.float32]
@@ -20,8 +20,8 @@ Array32 = npt.NDArray[np.float32]
 class Intensities(Protocol):
     """Normalization of one item."""
 
-    def apply(self, block: npt.NDArray[Any]) -> Array32:
-        """Normalize a block of shape (C, Z, Y, X)."""
+    def apply(self, block: npt.NDArray[Any], box: Box, /) -> Array32:
+        """Normalize a block of shape (C, Z, Y, X) that was read from ``box``."""
         ...
 
 

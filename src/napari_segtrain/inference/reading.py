@@ -41,7 +41,7 @@ def read_tile(item: Item, box: Box, intensities: Intensities) -> Array32:
     z, y, x = (slice(int(i.min()), int(i.max()) + 1) for i in indices)
     block = item.read((z, y, x))
     _check_finite(block, (z, y, x))
-    result = intensities.apply(block)
+    result = intensities.apply(block, (z, y, x))
     for axis, (wanted, source) in enumerate(zip(indices, (z, y, x), strict=True), 1):
         if len(wanted) != result.shape[axis] or box[axis - 1].start != source.start:
             result = np.take(result, wanted - source.start, axis=axis)

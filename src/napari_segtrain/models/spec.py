@@ -156,6 +156,8 @@ def _intensity_problems(rule: Normalization, n_channels: int) -> Iterator[str]:
     low, high = rule.percentiles
     if not 0 <= low < high <= 100:  # noqa: PLR2004 - percent
         yield f"its percentiles are {low} and {high}"
+    if rule.cell_size < 1 or not 0 < rule.clip_limit <= 1:
+        yield f"its cells are {rule.cell_size} wide and limited to {rule.clip_limit}"
     if rule.training_set is None:
         if rule.scope == "training-set":
             yield "the intensities of its training set are missing"

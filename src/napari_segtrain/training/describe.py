@@ -39,7 +39,8 @@ def describe_plan(
             for row, n in zip(facts.classes.classes, facts.class_voxels, strict=True)
         ),
         f"validation: {facts.split.reason}",
-        f"normalization: {normalization.method} per {normalization.scope}",
+        f"normalization: {normalization.method} per {normalization.scope}"
+        + ("" if normalization.per_channel else ", channels together"),
         f"network: {plan.network.name} {plan.info.dims}D, depth {plan.network.depth}, "
         f"{plan.network.first_filters} first filters, {plan.info.n_parameters:,} "
         "parameters",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_segtrain.data.dataset import Dataset, Pair
+    from napari_segtrain.data.normalize import Intensities
     from napari_segtrain.models import Model
     from napari_segtrain.training.checkpoint import Checkpoint
     from napari_segtrain.training.plan import TrainingPlan
@@ -65,12 +66,13 @@ class Learner:
             torch.set_num_threads(self._training.n_threads)
         pairs = dataset.pairs()
         sampler = _patch_sampler(plan, pairs)
-        self.source = _batch_source(plan, pairs, sampler)
+        intensities = _intensities(plan, pairs)
+        self.source = _batch_source(plan, pairs, sampler, intensities)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
             pairs,
             targets_of(pairs, plan.facts.classes, plan.facts.used),
-            plan.facts.intensities,
+            intensities,
             info=plan.info,
             is_2d=plan.is_2d,
         )
@@ -228,14 +230,23 @@ def _region(patch: Patch) -> Region:
     return Region(patch.pair, (z.start, y.start, x.start), (z.stop, y.stop, x.stop))
 
 
+def _intensities(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> list[Intensities]:
+    facts = plan.facts
+    maps = zip(facts.intensities, pairs, strict=True)
+    return [facts.normalization.bind(known, pair.image) for known, pair in maps]
+
+
 def _batch_source(
-    plan: TrainingPlan, pairs: tuple[Pair, ...], sampler: PatchSampler
+    plan: TrainingPlan,
+    pairs: tuple[Pair, ...],
+    sampler: PatchSampler,
+    intensities: list[Intensities],
 ) -> BatchSource:
     facts, config = plan.facts, plan.config
     reader = PatchReader(
         [pair.image for pair in pairs],
         targets_of(pairs, facts.classes, facts.used),
-        facts.intensities,
+        intensities,
         cache_bytes=config.sampling.cache_megabytes << 20,
         context=loss_context(config.loss, is_2d=plan.is_2d),
     )

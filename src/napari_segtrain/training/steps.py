@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.data.dataset import Pair
-    from napari_segtrain.data.normalize import IntensityMap
+    from napari_segtrain.data.normalize import Intensities
     from napari_segtrain.data.split import Region
     from napari_segtrain.data.targets import TargetItem
     from napari_segtrain.networks import NetworkInfo
@@ -110,7 +110,7 @@ class Validation:
 class Validator:
     """Scores weights on the held-out boxes.
 
-    A box is read by itself: no voxel outside its region is seen.
+    A box is read by itself: the network sees no voxel outside its region.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Validator:
         boxes: Sequence[Region],
         pairs: Sequence[Pair],
         targets: Sequence[TargetItem],
-        intensities: Sequence[IntensityMap],
+        intensities: Sequence[Intensities],
         *,
         info: NetworkInfo,
         is_2d: bool,
@@ -194,7 +194,7 @@ class Validator:
         box: Region,
         block: npt.NDArray[Any],
     ) -> torch.Tensor:
-        image = self._intensities[box.pair].apply(block)
+        image = self._intensities[box.pair].apply(block, box.box)
         z, y, x = map(max, box.shape, self._info.min_size)
         padded = round_up_to_grid((z, y, x), self._info.grid)
         pads = [(0, n - m) for n, m in zip(padded, box.shape, strict=True)]
