@@ -10,6 +10,10 @@ Auto = Literal["auto"]
 """The plan chooses, from the data and the device."""
 
 
+UNKNOWN_NAME = "unknown_name"
+"""Type of pydantic's error for a section that is of no known kind."""
+
+
 class Config(BaseModel):
     """Frozen settings; an unknown key is an error."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from napari_segtrain.config.base import UNKNOWN_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,7 +45,10 @@ def find_problems(
     found: dict[str, tuple[list[str], Any]] = {}
     for problem in error.errors():
         place, models = _place(problem["loc"], model)
-        messages, _ = found.setdefault(place or "settings", ([], problem["input"]))
+        met = problem["input"]
+        if problem["type"] == UNKNOWN_NAME:
+            place, met = f"{place}.name", met.get("name")
+        messages, _ = found.setdefault(place or "settings", ([], met))
         is_unknown = problem["type"] == "extra_forbidden"
         text = problem["msg"].removeprefix("Value error, ")
         messages.append(_unknown(place, models) if is_unknown else text)

@@ -13,7 +13,7 @@ from torch import nn
 
 from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.inference.folding import folded_copy
-from napari_segtrain.networks import choose_device
+from napari_segtrain.networks import choose_device, in_layout
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
@@ -66,7 +66,7 @@ class TorchRuntime:
     ) -> None:
         self._network = folded_copy(network).to(device)
         self._layout = _layout(info) if device.type == "cpu" else torch.preserve_format
-        self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        in_layout(self._network, self._layout)
         self._device = device
         self._amp_type = _amp_type(device) if amp else None
         self._memory_limit = memory_limit

@@ -10,6 +10,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from napari_segtrain.axes import ZYX, VoxelSize
 from napari_segtrain.config import NetworkConfig
+from napari_segtrain.config.base import UNKNOWN_NAME
+from napari_segtrain.config.network import DIMS_OF
 from napari_segtrain.config.plain_yaml import (
     PlainYamlError,
     dump_plain_yaml,
@@ -120,7 +122,8 @@ def parse_spec(text: str, *, source: str) -> ModelSpec:
         spec = _ADAPTER.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"] if part not in DIMS_OF)
+        place += ".name" if first["type"] == UNKNOWN_NAME else ""
         raise ModelError(
             f"The model description in {source} is damaged: {place}: {first['msg']}."
         ) from error

@@ -1,7 +1,7 @@
 """Configs turned into networks, and what a network asks of an image."""
 
 from napari_segtrain.networks.constraints import fit_patch, round_up_to_grid
-from napari_segtrain.networks.device import choose_device
+from napari_segtrain.networks.device import choose_device, in_layout
 from napari_segtrain.networks.memory import estimate_training_bytes
 from napari_segtrain.networks.registry import (
     build_network,
@@ -17,6 +17,7 @@ __all__ = [
     "describe_network",
     "estimate_training_bytes",
     "fit_patch",
+    "in_layout",
     "network_names",
     "round_up_to_grid",
 ]

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 Dims = Literal[2, 3]
 VOLUME: Dims = 3
 NormName = Literal["batch", "instance", "group", "none"]
+ActivationName = Literal["relu", "leaky-relu", "elu", "silu"]
 
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _UP_CONV = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_MAX_UNPOOL = {2: nn.MaxUnpool2d, 3: nn.MaxUnpool3d}
 _MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
 _BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _GROUPS = 8
+_LEAK = 0.01
 
 
 def conv(n_in: int, n_out: int, kernel: ZYX, *, dims: Dims, bias: bool) -> nn.Module:
@@ -40,9 +43,30 @@ def up_conv(n_in: int, n_out: int, stride: ZYX, *, dims: Dims) -> nn.Module:
     return _UP_CONV[dims](n_in, n_out, size, stride=size)
 
 
-def max_pool(stride: ZYX, *, dims: Dims) -> nn.Module:
-    """Maximum of each block of ``stride`` voxels."""
-    return _MAX_POOL[dims](stride[-dims:])
+def max_pool(stride: ZYX, *, dims: Dims, has_places: bool = False) -> nn.Module:
+    """Maximum of each block of ``stride`` voxels; on request with its place."""
+    return _MAX_POOL[dims](stride[-dims:], return_indices=has_places)
+
+
+def max_unpool(stride: ZYX, *, dims: Dims) -> nn.Module:
+    """Put maxima back to their places; 0 elsewhere."""
+    size: Any = stride[-dims:]
+    return _MAX_UNPOOL[dims](size)
+
+
+def strided_conv(n_channels: int, stride: ZYX, *, dims: Dims) -> nn.Module:
+    """Convolution of blocks of ``stride`` voxels, in place of their maximum."""
+    size: Any = stride[-dims:]
+    return _CONV[dims](n_channels, n_channels, size, stride=size)
+
+
+def activation(name: ActivationName) -> nn.Module:
+    """Function after a convolution; in place."""
+    if name == "leaky-relu":
+        return nn.LeakyReLU(_LEAK, inplace=True)
+    if name == "elu":
+        return nn.ELU(inplace=True)
+    return nn.SiLU(inplace=True) if name == "silu" else nn.ReLU(inplace=True)
 
 
 def dropout(share: float, *, dims: Dims) -> nn.Module:
@@ -93,7 +117,7 @@ def norm_layer(name: NormName, filters: int, *, dims: Dims) -> nn.Module | None:
 
 
 class ConvBlock(nn.Sequential):
-    """Convolutions in a row, each with norm and ReLU.
+    """Convolutions in a row, each with norm and activation.
 
     Parameters
     ----------
@@ -104,19 +128,62 @@ class ConvBlock(nn.Sequential):
     dims : int
         2 or 3.
     norm : str
-        Only without one do the convolutions have a bias.
+        Normalization after each convolution.
+    function : str
+        Activation.
+    has_bias : bool, optional
+        Whether convolutions have one; only those without norm when not given.
     """
 
     def __init__(
-        self, channels: Sequence[int], kernel: ZYX, *, dims: Dims, norm: NormName
+        self,
+        channels: Sequence[int],
+        kernel: ZYX,
+        *,
+        dims: Dims,
+        norm: NormName,
+        function: ActivationName = "relu",
+        has_bias: bool | None = None,
     ) -> None:
+        bias = norm == "none" if has_bias is None else has_bias
         layers: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(channels):
-            layers.append(conv(n_in, n_out, kernel, dims=dims, bias=norm == "none"))
+            layers.append(conv(n_in, n_out, kernel, dims=dims, bias=bias))
             normalize = norm_layer(norm, n_out, dims=dims)
             layers += [normalize] if normalize is not None else []
-            layers.append(nn.ReLU(inplace=True))
+            layers.append(activation(function))
         super().__init__(*layers)
+
+
+class ResidualBlock(nn.Module):
+    """A `ConvBlock` whose input is added before the last activation (He et al. 2016).
+
+    The parameters are those of `ConvBlock`. Where the number of channels changes, a
+    1 × 1 convolution takes the input along.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        kernel: ZYX,
+        *,
+        dims: Dims,
+        norm: NormName,
+        function: ActivationName = "relu",
+    ) -> None:
+        super().__init__()
+        block = ConvBlock(channels, kernel, dims=dims, norm=norm, function=function)
+        *body, self.last = block
+        self.body = nn.Sequential(*body)
+        n_in, n_out = channels[0], channels[-1]
+        self.shortcut: nn.Module = nn.Identity()
+        if n_in != n_out:
+            self.shortcut = conv(n_in, n_out, (1, 1, 1), dims=dims, bias=False)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Add the input to what the convolutions make of it."""
+        result: torch.Tensor = self.last(self.body(features) + self.shortcut(features))
+        return result
 
 
 def init_weights(network: nn.Module) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from torch import nn
 
 from napari_segtrain.errors import ConfigError
+
+_RANKS = {torch.channels_last: 4, torch.channels_last_3d: 5}
 
 DeviceSetting = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -27,6 +30,20 @@ def choose_device(setting: DeviceSetting) -> torch.device:
             f"{' and '.join(available)}; set device to auto or to one of these."
         )
     return torch.device(name)
+
+
+def in_layout(network: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """Bring weights of convolutions into a memory layout, each where it has the rank.
+
+    A network for volumes may hold convolutions of slices.
+    """
+    rank = _RANKS.get(layout)
+    for weight in network.parameters():
+        if weight.dim() == rank:
+            weight.data = weight.data.contiguous(memory_format=layout)
+        elif rank is not None and weight.dim() == _RANKS[torch.channels_last]:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def _available() -> list[str]:

@@ -8,24 +8,44 @@ from napari_segtrain.axes import ZYX
 
 
 @dataclass(frozen=True)
-class NetworkInfo:
-    """Facts about a network; sizes are ZYX voxels, with 1 along Z in 2D.
+class Geometry:
+    """How output voxels hang on input voxels; sizes are ZYX voxels, 1 along Z in 2D.
 
     Parameters
     ----------
     dims : int
-        2 or 3 spatial dimensions.
+        2 or 3 spatial dimensions of the input.
     grid : ZYX
         Total stride: inputs are multiples of it, and results repeat exactly when the
         input moves by a multiple of it.
     receptive_field : ZYX
         Width of the input that one output voxel may depend on, at the worst position
-        on the grid; odd.
+        on the grid; odd. An upper bound for networks whose reach is measured.
     min_size : ZYX
         Smallest input that the network can be trained on.
     is_local : bool
         Whether a result depends on nothing outside the receptive field; false with
-        instance and group norm.
+        instance and group norm, and for transformers.
+    margin : ZYX
+        Voxels on each side of a training patch that get no logits.
+    """
+
+    dims: int
+    grid: ZYX
+    receptive_field: ZYX
+    min_size: ZYX
+    is_local: bool
+    margin: ZYX = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """Facts about a network; sizes are ZYX voxels, with 1 along Z in 2D.
+
+    Parameters
+    ----------
+    dims, grid, receptive_field, min_size, is_local, margin
+        As in `Geometry`.
     n_parameters : int
         Number of trained values.
     bytes_per_voxel : int
@@ -43,6 +63,7 @@ class NetworkInfo:
     bytes_per_voxel: int
     in_channels: int
     n_classes: int
+    margin: ZYX = (0, 0, 0)
 
     @property
     def radius(self) -> ZYX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import TYPE_CHECKING
@@ -14,23 +15,23 @@ from napari_segtrain.networks.blocks import (
     VOLUME,
     ConvBlock,
     Dims,
+    ResidualBlock,
     conv,
     dropout,
     init_weights,
     join,
     max_pool,
+    strided_conv,
     to_blocks,
     to_channels,
     up_conv,
 )
-from napari_segtrain.networks.levels import Level, receptive_field, total_stride
-from napari_segtrain.networks.spec import NetworkInfo
+from napari_segtrain.networks.levels import Level
 
 if TYPE_CHECKING:
     from napari_segtrain.axes import ZYX
     from napari_segtrain.config import UNetConfig
 
-_LOCAL_NORMS = ("batch", "none")
 _BYTES = 4  # float32
 _LIVE_MAPS = 6
 """Maps of the first level alive at once, in units of its filters (measured)."""
@@ -66,6 +67,10 @@ class UNet(nn.Module):
         self.stem, *levels = unet_levels(config)
         dims = unet_dims(config)
         block_size = math.prod(self.stem.stride)
+        block_class = ResidualBlock if config.residual else ConvBlock
+        make_block = functools.partial(
+            block_class, dims=dims, norm=config.norm, function=config.activation
+        )
         self.encoders = nn.ModuleList()
         self.pools = nn.ModuleList()
         self.ups = nn.ModuleList()
@@ -74,16 +79,17 @@ class UNet(nn.Module):
         for level in levels:
             width = level.filters
             channels = (previous, *[width] * level.n_convs)
-            block = ConvBlock(channels, level.kernel, dims=dims, norm=config.norm)
-            self.encoders.append(block)
+            self.encoders.append(make_block(channels, level.kernel))
             previous = width
         for upper, lower in itertools.pairwise(levels):
             width = upper.filters
             channels = (2 * width, *[width] * upper.n_convs)
-            block = ConvBlock(channels, upper.kernel, dims=dims, norm=config.norm)
-            self.pools.append(max_pool(upper.stride, dims=dims))
+            if config.downsampling == "strided":
+                self.pools.append(strided_conv(width, upper.stride, dims=dims))
+            else:
+                self.pools.append(max_pool(upper.stride, dims=dims))
             self.ups.append(up_conv(lower.filters, width, upper.stride, dims=dims))
-            self.decoders.append(block)
+            self.decoders.append(make_block(channels, upper.kernel))
         self.dropout = dropout(config.dropout, dims=dims)
         n_out = n_classes * block_size
         self.head = conv(levels[0].filters, n_out, (1, 1, 1), dims=dims, bias=True)
@@ -143,50 +149,34 @@ def unet_levels(config: UNetConfig) -> tuple[Level, ...]:
         raise _not_concrete("depth", depth)
     if filters == "auto" or filters < 1:
         raise _not_concrete("first_filters", filters)
-    width = config.kernel_size
-    kernel = (width if is_volume else 1, width, width)
-    down = (2 if is_volume else 1, 2, 2)
-    strides = [down] * depth + [(1, 1, 1)]
-    return (
-        _stem_level(config, kernel),
-        *(Level(filters << step, kernel, s) for step, s in enumerate(strides)),
-    )
-
-
-def _stem_level(config: UNetConfig, kernel: ZYX) -> Level:
     if config.stem == "auto":
         raise _not_concrete("stem", config.stem)
-    z = config.stem if unet_dims(config) == VOLUME else 1
-    return Level(0, kernel, (z, config.stem, config.stem), n_convs=0)
-
-
-def describe_unet(
-    config: UNetConfig, *, in_channels: int, n_classes: int
-) -> NetworkInfo:
-    """Say what the network asks of its input, without allocating weights."""
-    levels = unet_levels(config)
-    grid = total_stride(levels)
-    with torch.device("meta"):
-        network = UNet(config, in_channels=in_channels, n_classes=n_classes)
-    stem, first, *_ = levels
-    filters = first.filters / math.prod(stem.stride)
-    maps = math.ceil(_LIVE_MAPS * filters) + in_channels + 2 * n_classes
-    return NetworkInfo(
-        dims=unet_dims(config),
-        grid=grid,
-        receptive_field=receptive_field(levels),
-        min_size=_min_size(grid),
-        is_local=config.norm in _LOCAL_NORMS,
-        n_parameters=sum(math.prod(p.shape) for p in network.parameters()),
-        bytes_per_voxel=_BYTES * maps,
-        in_channels=in_channels,
-        n_classes=n_classes,
+    # models of before there were flat levels do not say that they have none
+    n_flat = 0 if config.flat_levels == "auto" else config.flat_levels
+    n_flat = n_flat if is_volume else depth + 1
+    stem_z = 1 if n_flat else config.stem
+    stem = (stem_z, config.stem, config.stem)
+    kernel = (1, config.kernel_size, config.kernel_size)
+    levels = level_shapes(depth, n_flat, config.kernel_size)
+    return (
+        Level(0, kernel, stem, n_convs=0),
+        *(Level(filters << n, *shape) for n, shape in enumerate(levels)),
     )
 
 
-def _min_size(grid: ZYX) -> ZYX:
-    # Two by two voxels in the deepest level: norms cannot be trained on a single one.
-    return grid[0], 2 * grid[1], 2 * grid[2]
+def level_shapes(depth: int, n_flat: int, width: int) -> list[tuple[ZYX, ZYX]]:
+    """Kernel and stride of each level, the first ``n_flat`` of them in the plane."""
+    kernels = [(1 if n < n_flat else width, width, width) for n in range(depth + 1)]
+    strides = [(1 if n < n_flat else 2, 2, 2) for n in range(depth)]
+    return list(zip(kernels, [*strides, (1, 1, 1)], strict=True))
+
+
+def unet_bytes_per_voxel(config: UNetConfig, in_channels: int, n_classes: int) -> int:
+    """Memory of a forward pass without gradients, per input voxel."""
+    stem, first, *_ = unet_levels(config)
+    filters = first.filters / math.prod(stem.stride)
+    maps = math.ceil(_LIVE_MAPS * filters) + in_channels + 2 * n_classes
+    return _BYTES * maps
 
 
 def _not_concrete(name: str, value: object) -> ConfigError:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_segtrain.axes import ZYX
+from napari_segtrain.axes import ZYX, anisotropy
+from napari_segtrain.config.network import VOLUMES
 from napari_segtrain.data.split import Region
 
 if TYPE_CHECKING:
+    from napari_segtrain.axes import VoxelSize
     from napari_segtrain.config import NetworkConfig, SamplingConfig
     from napari_segtrain.data.facts import DatasetFacts
+    from napari_segtrain.networks import NetworkInfo
 
 MIN_SLICES_3D = 12
 MIN_USED_SHARE_3D = 0.5
@@ -49,6 +53,23 @@ class Recipe:
     batch_size: int
 
 
+_SLICES = 3
+_FIRST_FILTERS = {
+    ("unet-2.5d", True): 24,
+    ("unet-2.5d", False): 32,
+    ("swin-unetr", True): 12,
+    ("swin-unetr", False): 48,
+    ("segnet", True): 24,
+    ("segnet", False): 64,
+    ("attention-unet", True): 8,
+    ("unet++", True): 8,
+    ("segresnet", True): 8,
+    ("segresnet", False): 32,
+    ("residual-unet", True): 16,
+    ("dynunet", True): 8,
+}
+"""Where they differ from the recipe."""
+
 _RECIPES: dict[tuple[int, bool], Recipe] = {
     (2, True): Recipe(2, 3, 24, (1, 160, 160), 4),
     (2, False): Recipe(1, 4, 32, (1, 320, 320), 8),
@@ -63,14 +84,53 @@ def recipe(dims: int, *, is_cpu: bool) -> Recipe:
 
 
 def complete_network(
-    config: NetworkConfig, dims: Literal[2, 3], *, is_cpu: bool
+    config: NetworkConfig,
+    dims: int,
+    *,
+    voxel_size: VoxelSize | None = None,
+    is_cpu: bool,
 ) -> NetworkConfig:
-    """Fill in what the config leaves to the plan."""
+    """Fill in what the config leaves to the plan.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        With ``auto`` where the plan chooses.
+    dims : int
+        2 or 3.
+    voxel_size : VoxelSize, optional
+        Decides how many levels are flat.
+    is_cpu : bool
+        Smaller networks for processors.
+    """
     usual = recipe(dims, is_cpu=is_cpu)
-    chosen = {"stem": usual.stem, "depth": usual.depth, "dims": dims}
-    chosen["first_filters"] = usual.first_filters
-    changes = {k: v for k, v in chosen.items() if getattr(config, k) == "auto"}
+    depth = getattr(config, "depth", usual.depth)
+    depth = usual.depth if depth == "auto" else depth
+    n_flat = flat_levels(voxel_size, depth) if dims == VOLUMES else 0
+    n_slices = _SLICES if dims == VOLUMES else 1
+    filters = _FIRST_FILTERS.get((config.name, is_cpu), usual.first_filters)
+    chosen = {
+        "dims": dims,
+        "stem": 2 if config.name == "unet-2.5d" and is_cpu else usual.stem,
+        "depth": depth,
+        "flat_levels": n_flat,
+        "slices": n_slices,
+        "first_filters": filters,
+    }
+    changes = {k: v for k, v in chosen.items() if getattr(config, k, None) == "auto"}
     return config.model_copy(update=changes)
+
+
+def flat_levels(voxel_size: VoxelSize | None, depth: int) -> int:
+    """In-plane levels after which voxels are about cubic; 0 when they are already.
+
+    Each halves the resolution in the plane, so their number is the logarithm to base 2
+    of how much longer a voxel is in z, rounded.
+    """
+    ratio = anisotropy(voxel_size)
+    if ratio is None or ratio <= 1:
+        return 0
+    return min(depth, round(math.log2(ratio)))
 
 
 def foreground_share(config: SamplingConfig, facts: DatasetFacts) -> float:
@@ -85,11 +145,21 @@ def foreground_share(config: SamplingConfig, facts: DatasetFacts) -> float:
     return 0.0 if is_sparse else 0.5
 
 
-def batch_size(patch: ZYX, dims: int, *, is_cpu: bool) -> int:
+def patch_size(info: NetworkInfo, *, is_cpu: bool) -> ZYX:
+    """Usual patch of a network; of one that sees slices, a patch of these."""
+    if info.margin[0]:
+        _, height, width = recipe(2, is_cpu=is_cpu).patch_size
+        return 2 * info.margin[0] + 1, height, width
+    return recipe(info.dims, is_cpu=is_cpu).patch_size
+
+
+def batch_size(patch: ZYX, info: NetworkInfo, *, is_cpu: bool) -> int:
     """Patches per iteration, so that an iteration has about the usual voxels."""
-    usual = recipe(dims, is_cpu=is_cpu)
+    usual = recipe(2 if info.margin[0] else info.dims, is_cpu=is_cpu)
     n_voxels = usual.batch_size * int(np.prod(usual.patch_size))
-    return int(np.clip(n_voxels // int(np.prod(patch)), 2, 32))
+    sizes = zip(patch, info.margin, strict=True)
+    n_judged = math.prod(max(1, size - 2 * margin) for size, margin in sizes)
+    return int(np.clip(n_voxels // n_judged, 2, 32))
 
 
 def validation_boxes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import format_voxel_size
+from napari_segtrain.config import network_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,7 @@ def describe_plan(
         f"validation: {facts.split.reason}",
         f"normalization: {normalization.method} per {normalization.scope}"
         + ("" if normalization.per_channel else ", channels together"),
-        f"network: {plan.network.name} {plan.info.dims}D, depth {plan.network.depth}, "
-        f"{plan.network.first_filters} first filters, {plan.info.n_parameters:,} "
+        f"network: {network_words(plan.network)}, {plan.info.n_parameters:,} "
         "parameters",
         f"patches: {patch} voxels, {plan.batch_size} per iteration",
         f"solver: {plan.config.training.solver.kind}, learning rate "

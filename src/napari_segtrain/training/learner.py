@@ -15,7 +15,7 @@ from napari_segtrain.data.facts import index_pairs, targets_of
 from napari_segtrain.data.sampling import Patch, PatchReader, PatchSampler
 from napari_segtrain.data.split import Region
 from napari_segtrain.data.warp import is_in_plane
-from napari_segtrain.networks import build_network
+from napari_segtrain.networks import build_network, in_layout
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.ema import WeightAverage
@@ -96,7 +96,7 @@ class Learner:
             n_classes=self._plan.facts.classes.n_classes,
             seed=self._training.seed,
         )
-        return network.to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload, no-any-return]
+        return in_layout(network.to(self._device), self._layout)
 
     def start_from(self, model: Model) -> None:
         """Take the weights of a model as the first ones."""
@@ -119,7 +119,7 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         batch = self.source.augment(batch, self._device)
-        has_chance = self._plan.network.dropout > 0
+        has_chance = getattr(self._plan.network, "dropout", 0) > 0
         seeded = seeded_torch(self._training.seed, batch.iteration)
         with seeded if has_chance else nullcontext():
             return train_step(
@@ -214,6 +214,7 @@ def _patch_sampler(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> PatchSampler:
         plan.patch_size,
         foreground=facts.classes.foreground,
         foreground_share=foreground_share(config.sampling, facts),
+        margin=plan.info.margin,
     )
 
 

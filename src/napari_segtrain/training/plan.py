@@ -18,6 +18,7 @@ from napari_segtrain.config import (
     ExperimentConfig,
     NetworkConfig,
     PlateauLength,
+    wants_volumes,
 )
 from napari_segtrain.config.presets import Augmentation, plan_augmentation
 from napari_segtrain.data.facts import DatasetFacts
@@ -125,11 +126,13 @@ def resolve(
     check_schedule(config.training.schedule, config.training.length, epoch)
     _check_weights(config, facts)
     dims, why_dims = choose_dims(config, facts)
-    network = defaults.complete_network(config.network, dims, is_cpu=machine.is_cpu)
+    network = defaults.complete_network(
+        config.network, dims, voxel_size=facts.voxel_size, is_cpu=machine.is_cpu
+    )
     n_classes = facts.classes.n_classes
     info = describe_network(network, in_channels=facts.n_channels, n_classes=n_classes)
     patch = _patch_size(config, facts, info, machine)
-    batch = _batch_size(config, patch, dims, machine)
+    batch = _batch_size(config, patch, info, machine)
     batch, memory = _fit_memory(network, patch, batch, facts, machine)
     return TrainingPlan(
         config=config,
@@ -169,13 +172,15 @@ def choose_dims(
         When volumes are asked for and an image is flat.
     """
     depths = [shape[0] for shape in facts.shapes]
-    if config.network.dims == _3D and min(depths) == 1:
+    if wants_volumes(config.network) and min(depths) == 1:
         raise ConfigError(
             "A 3D network was asked for, but some images are flat (one slice); "
             "use --dims 2, or --stack when the files are slices of one volume."
         )
     if config.network.dims != "auto":
         return config.network.dims, f"{config.network.dims}D, as asked for"
+    if wants_volumes(config.network):
+        return _3D, f"3D, since {config.network.name} takes volumes"
     obstacle = _obstacle_to_3d(min(depths), max(depths), facts)
     if obstacle:
         return _2D, f"2D: {obstacle}"
@@ -205,7 +210,7 @@ def _patch_size(
 ) -> ZYX:
     wanted = config.sampling.patch_size
     if wanted == "auto":
-        wanted = defaults.recipe(info.dims, is_cpu=machine.is_cpu).patch_size
+        wanted = defaults.patch_size(info, is_cpu=machine.is_cpu)
     elif min(wanted) < 1:
         raise ConfigError(f"The patch size {wanted} must be positive in every axis.")
     z, y, x = (max(sizes) for sizes in zip(*facts.shapes, strict=True))
@@ -213,12 +218,12 @@ def _patch_size(
 
 
 def _batch_size(
-    config: ExperimentConfig, patch: ZYX, dims: int, machine: Machine
+    config: ExperimentConfig, patch: ZYX, info: NetworkInfo, machine: Machine
 ) -> int:
     wanted = config.sampling.batch_size
     if wanted != "auto":
         return wanted
-    return defaults.batch_size(patch, dims, is_cpu=machine.is_cpu)
+    return defaults.batch_size(patch, info, is_cpu=machine.is_cpu)
 
 
 def _fit_memory(

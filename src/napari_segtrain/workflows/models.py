@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.axes import format_voxel_size
+from napari_segtrain.config import network_words
 from napari_segtrain.training import run_folder
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def describe_model(model: Model) -> list[str]:
     names = ", ".join(spec.channel_names)
     n_channels = f"{spec.n_channels} channel{'s' * (spec.n_channels != 1)}"
     return [
-        f"network: {spec.network.name} {spec.dims}D, depth {spec.network.depth}, "
-        f"{spec.network.first_filters} first filters, "
+        f"network: {network_words(spec.network)}, "
         f"{model.info.n_parameters:,} parameters",
         f"input: {spec.axes}, {n_channels}{f' ({names})' if names else ''}, "
         f"voxel size {format_voxel_size(spec.voxel_size)}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.config import ExperimentConfig, wants_volumes
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
@@ -267,8 +267,7 @@ def default_run_dir() -> Path:
 
 def open_training_data(config: ExperimentConfig) -> OpenedData:
     """Open the files that a config names; see `open_dataset`."""
-    wants_3d = config.network.dims == 3  # noqa: PLR2004
-    return open_dataset(config.data, wants_3d=wants_3d)
+    return open_dataset(config.data, wants_3d=wants_volumes(config.network))
 
 
 def _dataset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
 from napari_segtrain.config.problems import tags_of
@@ -167,6 +167,8 @@ def _options(annotation: Any) -> tuple[list[Any], Unset | None]:
 def _union_parts(annotation: Any) -> list[Any]:
     if get_origin(annotation) in {Union, types.UnionType}:
         return [p for part in get_args(annotation) for p in _union_parts(part)]
+    if any(isinstance(part, Tag) for part in get_args(annotation)):
+        return [get_args(annotation)[0]]
     return [annotation]
 
 

@@ -1,0 +1,272 @@
+"""Networks of MONAI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from monai.networks.nets.attentionunet import AttentionUnet
+from monai.networks.nets.basic_unetplusplus import BasicUNetPlusPlus
+from monai.networks.nets.dynunet import DynUNet
+from monai.networks.nets.flexible_unet import FlexibleUNet
+from monai.networks.nets.segresnet import SegResNet
+from monai.networks.nets.swin_unetr import SwinUNETR
+from monai.networks.nets.unet import UNet
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from napari_segtrain.errors import ConfigError
+from napari_segtrain.networks.unet import level_shapes
+
+if TYPE_CHECKING:
+    from napari_segtrain.config import (
+        AttentionUNetConfig,
+        DynUNetConfig,
+        EncoderUNetConfig,
+        ResidualUNetConfig,
+        SegResNetConfig,
+        SwinUNETRConfig,
+        UNetPlusPlusConfig,
+    )
+
+_MOST_FILTERS = {2: 512, 3: 320}
+_NORMS: dict[str, Any] = {
+    "batch": "batch",
+    "instance": ("instance", {"affine": True}),
+    "group": ("group", {"num_groups": 8}),
+}
+_FIRST_CONV = "conv1.weight"
+_CLASSIFIER = {"fc.weight", "fc.bias", "_fc.weight", "_fc.bias"}
+
+
+class MonaiNetwork(nn.Module):
+    """A network of MONAI that gives the logits alone.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From (N, C, [Z], Y, X) to logits, or to a list with the logits at its end.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Compute logits, (N, C, [Z], Y, X) to (N, K, [Z], Y, X)."""
+        result = self.network(image)
+        logits: torch.Tensor = result[-1] if isinstance(result, list) else result
+        return logits
+
+
+def build_residual_unet(
+    config: ResidualUNetConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build MONAI's UNet with residual units."""
+    depth, first = number("depth", config.depth), filters(config.first_filters)
+    return MonaiNetwork(
+        UNet(
+            spatial_dims=dims_of(config),
+            in_channels=in_channels,
+            out_channels=n_classes,
+            channels=[first << n for n in range(depth + 1)],
+            strides=[2] * depth,
+            num_res_units=2,
+            norm=config.norm,
+            dropout=config.dropout,
+        )
+    )
+
+
+def build_dynunet(
+    config: DynUNetConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build nnU-Net's network."""
+    dims = dims_of(config)
+    depth, first = number("depth", config.depth), filters(config.first_filters)
+    kernels, strides = _dynunet_shapes(config, depth, dims)
+    network = DynUNet(
+        spatial_dims=dims,
+        in_channels=in_channels,
+        out_channels=n_classes,
+        kernel_size=kernels,
+        strides=strides,
+        upsample_kernel_size=strides[1:],
+        filters=[min(first << n, _MOST_FILTERS[dims]) for n in range(depth + 1)],
+        norm_name=_NORMS[config.norm],
+        res_block=config.residual,
+    )
+    # it holds its levels twice, here and in ``skip_layers``, which computes
+    for name in ("input_block", "downsamples", "bottleneck", "upsamples"):
+        delattr(network, name)
+    return MonaiNetwork(network)
+
+
+def _dynunet_shapes(
+    config: DynUNetConfig, depth: int, dims: int
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    n_flat = 0 if config.flat_levels == "auto" else config.flat_levels
+    shapes = level_shapes(depth, n_flat, 3)
+    kernels = [kernel[-dims:] for kernel, _ in shapes]
+    # in MONAI, a stride belongs to the level that it leads to
+    strides = [stride[-dims:] for _, stride in [shapes[-1], *shapes[:-1]]]
+    return kernels, strides
+
+
+def build_segresnet(
+    config: SegResNetConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build SegResNet."""
+    return MonaiNetwork(
+        SegResNet(
+            spatial_dims=dims_of(config),
+            init_filters=filters(config.first_filters),
+            in_channels=in_channels,
+            out_channels=n_classes,
+            norm=_NORMS[config.norm],
+            dropout_prob=config.dropout or None,
+        )
+    )
+
+
+def build_attention_unet(
+    config: AttentionUNetConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build MONAI's AttentionUnet."""
+    depth, first = number("depth", config.depth), filters(config.first_filters)
+    return MonaiNetwork(
+        AttentionUnet(
+            spatial_dims=dims_of(config),
+            in_channels=in_channels,
+            out_channels=n_classes,
+            channels=[first << n for n in range(depth + 1)],
+            strides=[2] * depth,
+            dropout=config.dropout,
+        )
+    )
+
+
+def build_unet_plus_plus(
+    config: UNetPlusPlusConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build MONAI's BasicUNetPlusPlus."""
+    first = filters(config.first_filters)
+    return MonaiNetwork(
+        BasicUNetPlusPlus(
+            spatial_dims=dims_of(config),
+            in_channels=in_channels,
+            out_channels=n_classes,
+            features=(first, first, 2 * first, 4 * first, 8 * first, first),
+            norm=_NORMS[config.norm],
+            dropout=config.dropout,
+        )
+    )
+
+
+def build_swin_unetr(
+    config: SwinUNETRConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build SwinUNETR; it computes its drop rates with real numbers, on the CPU."""
+    device = torch.get_default_device()
+    with torch.device("cpu"):
+        network = SwinUNETR(
+            spatial_dims=dims_of(config),
+            in_channels=in_channels,
+            out_channels=n_classes,
+            feature_size=filters(config.first_filters),
+        )
+    return MonaiNetwork(network).to(device)
+
+
+def build_encoder_unet(
+    config: EncoderUNetConfig, *, in_channels: int, n_classes: int
+) -> nn.Module:
+    """Build MONAI's FlexibleUNet, with weights of the encoder from a file."""
+    network = FlexibleUNet(
+        in_channels=in_channels,
+        out_channels=n_classes,
+        backbone=config.encoder,
+        pretrained=False,
+        spatial_dims=dims_of(config),
+    )
+    if config.weights and torch.get_default_device().type != "meta":
+        load_encoder(network.encoder, Path(config.weights))
+    return MonaiNetwork(network)
+
+
+def load_encoder(encoder: nn.Module, path: Path) -> None:
+    """Take weights from a file; those of the image's channels are adapted.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Changed in place.
+    path : Path
+        ``.safetensors``; names are those of torchvision, the classifier is left out.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, or its weights are of another network.
+    """
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(
+            f"The weights {path} cannot be read ({error}); set network.weights to a "
+            ".safetensors file."
+        ) from error
+    wanted = encoder.state_dict()
+    taken = {name: value for name, value in found.items() if name in wanted}
+    first = wanted.get(_FIRST_CONV)
+    if first is not None and _FIRST_CONV in taken:
+        taken[_FIRST_CONV] = _adapted(taken[_FIRST_CONV], first.shape[1])
+    wrong = [name for name, value in taken.items() if value.shape != wanted[name].shape]
+    learned = {name for name, _ in encoder.named_parameters()} - {
+        "fc.weight",
+        "fc.bias",
+    }
+    missing = sorted(learned - set(taken))
+    if wrong or missing:
+        raise ConfigError(
+            f"The weights {path} are not those of this encoder: "
+            f"{(wrong or missing)[0]} has another shape or is missing; choose the "
+            "encoder that they were trained with."
+        )
+    encoder.load_state_dict(taken, strict=False)
+
+
+def _adapted(weight: torch.Tensor, n_channels: int) -> torch.Tensor:
+    """Weights for another number of channels, with the same response to gray."""
+    if weight.shape[1] == n_channels:
+        return weight
+    gray = weight.sum(dim=1, keepdim=True) / n_channels
+    return gray.expand(-1, n_channels, *weight.shape[2:]).contiguous()
+
+
+def dims_of(config: Any) -> int:
+    """Spatial dimensions of a network."""
+    return number("dims", config.dims)
+
+
+def filters(value: int | str) -> int:
+    """Filters of the first level."""
+    return number("first_filters", value)
+
+
+def number(name: str, value: int | str) -> int:
+    """A size in a config.
+
+    Raises
+    ------
+    ConfigError
+        When it is still ``auto``.
+    """
+    if isinstance(value, str) or value < 1:
+        raise ConfigError(
+            f"A network cannot be built with {name}={value!r}; set network.{name} to "
+            "a number, or let the training plan choose it."
+        )
+    return value
