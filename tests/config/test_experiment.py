@@ -190,6 +190,8 @@ def test_a_wrong_value_is_named_with_its_place(section, name, value, met):
         ({"normalization": {"method": "zscore", "cell_size": 64}},
          "normalization", "64"),
         ({"normalization": {"clip_limit": 0.1}}, "normalization", "0.1"),
+        ({"normalization": {"match_histogram": True, "scope": "image"}},
+         "normalization", "image"),
         ({"normalization": {"method": "none", "per_channel": False}},
          "normalization", "none"),
         ({"normalization": {"method": "local-contrast", "cell_size": 4}},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.tasks import disks, make_config
+from tests.training.tasks import disks, make_config, make_dataset
 from tests.training.test_trainer import train
 
 from napari_segtrain import load_model
@@ -74,3 +74,17 @@ def test_tiles_of_another_size_predict_the_same(
         assert prediction.probabilities is not None
         found.append(np.asarray(prediction.probabilities.array))
     np.testing.assert_allclose(*found, atol=1e-3)
+
+
+def test_a_matched_model_segments_an_image_of_other_brightness(tmp_path: Path) -> None:
+    config = make_config(
+        normalization={"match_histogram": True},
+        training={"length": {"kind": "iterations", "iterations": 80}},
+    )
+    train(make_dataset(), config, tmp_path / "run")
+    voxels, labels = disks((96, 96), 9)
+    darker = np.sqrt(voxels.astype(np.float32)) / 50
+    prediction = predict(tmp_path / "run", Image(darker, "YX"), device="cpu")
+    found = np.asarray(prediction.labels.array) == 1
+    truth = labels == 1
+    assert (found & truth).sum() / (found | truth).sum() > 0.6

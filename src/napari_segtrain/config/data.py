@@ -113,6 +113,10 @@ class NormalizationConfig(Config):
     """Measure each channel by itself; off keeps the ratios between channels, such as
     the hue of RGB."""
 
+    match_histogram: bool = False
+    """Bring the histogram of each image to that of the training set first; for images
+    that differ in brightness and contrast, but not in what they show."""
+
     cell_size: int = Field(_CELL_SIZE, ge=8)
     """Of local-contrast: width of the cells that have a histogram each, in voxels."""
 
@@ -133,6 +137,12 @@ class NormalizationConfig(Config):
                 "cell_size and clip_limit belong to the method local-contrast, not to "
                 f"{self.method}"
             )
-        if self.method == "none" and not self.per_channel:
+        if self.match_histogram and self.scope == "image":
+            raise ValueError(
+                "match_histogram brings images to the training set; use it with the "
+                "scope training-set or auto"
+            )
+        is_unmeasured = self.method == "none" and not self.match_histogram
+        if is_unmeasured and not self.per_channel:
             raise ValueError("the method none measures nothing; leave per_channel on")
         return self

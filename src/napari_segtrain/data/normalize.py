@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.data.histogram import HistogramMatch, Quantiles, quantiles_of
 from napari_segtrain.data.local_contrast import LocalContrast
 from napari_segtrain.errors import DataError
 
@@ -48,10 +49,19 @@ class Intensities(Protocol):
 
 @dataclass(frozen=True)
 class IntensityMap:
-    """``(value - offset) * scale``, one number of each per channel."""
+    """``(value - offset) * scale``, one number of each per channel.
+
+    Parameters
+    ----------
+    offset, scale : tuple of float
+        Per channel.
+    match : HistogramMatch, optional
+        What is done to the values before.
+    """
 
     offset: tuple[float, ...]
     scale: tuple[float, ...]
+    match: HistogramMatch | None = None
 
     def apply(
         self, block: npt.NDArray[Any], _box: Box | None = None, /
@@ -65,6 +75,8 @@ class IntensityMap:
         """
         if block.dtype.kind == "f":
             check_finite(block)
+        if self.match is not None:
+            block = self.match.apply(block)
         shape = (-1, *[1] * (block.ndim - 1))
         kind = np.float32 if np.can_cast(block.dtype, np.float32) else np.float64
         result: npt.NDArray[Any] = block.astype(kind)
@@ -97,6 +109,8 @@ class Normalization:
         The map of the training set; absent when images are measured one by one.
     per_channel, cell_size, clip_limit
         As in `NormalizationConfig`.
+    histogram : Quantiles, optional
+        Of the training set, when every image is brought to it first.
     """
 
     method: Method
@@ -106,6 +120,7 @@ class Normalization:
     per_channel: bool = True
     cell_size: int = 128
     clip_limit: float = 0.01
+    histogram: Quantiles | None = None
 
     def for_item(self, item: Item) -> Intensities:
         """Return the normalization of an item, measuring it where the rule says so.
@@ -134,12 +149,18 @@ class Normalization:
             When a sampled voxel is NaN or infinite.
         """
         if self.training_set is not None:
-            return self.training_set
+            return replace(self.training_set, match=self._match(item))
         if self.method == "none":
             ones = (1.0,) * item.n_channels
             return IntensityMap((0.0,) * item.n_channels, ones)
         statistics = measure([item], self.percentiles, per_channel=self.per_channel)
         return intensity_map(statistics, self.method)
+
+    def _match(self, item: Item) -> HistogramMatch | None:
+        if self.histogram is None:
+            return None
+        found = _quantiles([item], per_channel=self.per_channel)
+        return HistogramMatch(found, self.histogram)
 
 
 def check_finite(values: npt.NDArray[Any], *, name: str = "the image") -> None:
@@ -281,6 +302,8 @@ def plan_normalization(
             "images, not empty channels or labels, were given."
         )
     scope = config.scope
+    if scope == "auto" and config.match_histogram:
+        scope = "training-set"
     if scope == "auto":
         scope = "image" if _differ(each) else "training-set"
     method = config.method
@@ -300,7 +323,20 @@ def plan_normalization(
         items, config.percentiles, used=used, per_channel=config.per_channel
     )
     whole = intensity_map(statistics, method)
-    return replace(rule, training_set=whole), (whole,) * len(items)
+    histogram = None
+    if config.match_histogram:
+        histogram = _quantiles(items, used, per_channel=config.per_channel)
+    rule = replace(rule, training_set=whole, histogram=histogram)
+    return rule, tuple(rule.map_of(item) for item in wholes or items)
+
+
+def _quantiles(
+    items: Sequence[Item], used: Sequence[Used] = (), *, per_channel: bool
+) -> Quantiles:
+    used = used or [(True,) * item.shape[0] for item in items]
+    values = _sampled(items, used).astype(np.float64)
+    check_finite(values)
+    return quantiles_of(values, per_channel=per_channel)
 
 
 def _differ(each: Sequence[IntensityStatistics]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -17,6 +18,7 @@ from napari_segtrain.config.plain_yaml import (
     dump_plain_yaml,
     load_plain_yaml,
 )
+from napari_segtrain.data.histogram import N_QUANTILES
 from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import MAX_CLASSES, ClassTable
@@ -155,12 +157,24 @@ def _class_problems(table: ClassTable) -> Iterator[str]:
         yield "it is for objects, but has no class for them"
 
 
+def _rises(row: tuple[float, ...]) -> bool:
+    is_finite = len(row) == N_QUANTILES and all(map(math.isfinite, row))
+    return is_finite and all(a <= b for a, b in pairwise(row))
+
+
 def _intensity_problems(rule: Normalization, n_channels: int) -> Iterator[str]:
     low, high = rule.percentiles
     if not 0 <= low < high <= 100:  # noqa: PLR2004 - percent
         yield f"its percentiles are {low} and {high}"
     if rule.cell_size < 1 or not 0 < rule.clip_limit <= 1:
         yield f"its cells are {rule.cell_size} wide and limited to {rule.clip_limit}"
+    levels = rule.histogram
+    if levels is not None and (
+        rule.training_set is None
+        or len(levels) != n_channels
+        or not all(_rises(row) for row in levels)
+    ):
+        yield "the histogram of its training set is none"
     if rule.training_set is None:
         if rule.scope == "training-set":
             yield "the intensities of its training set are missing"
