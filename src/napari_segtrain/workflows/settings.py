@@ -24,6 +24,8 @@ _LENGTHS = {
     "epochs": ("epochs", "epochs"),
     "iterations": ("iterations", "iterations"),
 }
+_WHOLE = {"classes", "class_weights"}
+"""Settings that are replaced as a whole, although they are mappings."""
 
 
 def load_config(path: Path) -> ExperimentConfig:
@@ -128,9 +130,10 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        is_section = isinstance(value, dict) and isinstance(old, dict)
-        if is_section and "kind" not in value and key != "classes":
-            result[key] = _merged(old or {}, value)
+        if isinstance(value, dict) and isinstance(old, dict) and key not in _WHOLE:
+            name = value.get("name", old.get("name"))
+            is_another = "kind" in value or name != old.get("name")
+            result[key] = value if is_another else _merged(old, value)
         else:
             result[key] = value
     return result
