@@ -37,6 +37,7 @@ from napari_segtrain.config import (
     command,
     training_command,
 )
+from napari_segtrain.config.augmentation import GeometryConfig
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
 VALUES = st.lists(st.integers(-300, 70_000), max_size=3).map(tuple)
@@ -88,7 +89,12 @@ def configs() -> st.SearchStrategy[ExperimentConfig]:
             patch_size=auto | st.just((1, 64, 64)),
             foreground_share=auto | st.floats(0, 1),
         ),
-        augmentation=st.builds(AugmentationConfig, flips=st.booleans()),
+        augmentation=st.builds(
+            AugmentationConfig,
+            preset=st.sampled_from(["light", "strong"]),
+            flips=auto | st.booleans(),
+            geometry=st.builds(GeometryConfig, max_shear=auto | st.floats(0, 45)),
+        ),
         network=st.builds(
             UNetConfig, dims=auto | st.sampled_from([2, 3]), norm=st.just("group")
         ),
