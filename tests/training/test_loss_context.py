@@ -10,6 +10,7 @@ from tests.training.tasks import make_config, make_dataset
 from napari_segtrain.config import BoundaryCrossEntropyConfig, DiceConfig
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.networks import build_network
 from napari_segtrain.training.boundary_weights import boundary_weights
 from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.losses import SegmentationLoss, loss_context
@@ -21,7 +22,7 @@ STILL = {"preset": "none"}
 BOUNDARY = {"name": "boundary-cross-entropy", "border_sigma": 2.5}
 
 
-def learner_of(loss, augmentation=STILL, dims=2):
+def plan_of(loss, augmentation=STILL, dims=2):
     is_flat = dims == 2
     config = make_config(
         loss=loss,
@@ -30,8 +31,11 @@ def learner_of(loss, augmentation=STILL, dims=2):
         sampling={"patch_size": [1, 48, 48] if is_flat else [16, 16, 16]},
     )
     dataset = make_dataset(2, (96, 96) if is_flat else (32, 32, 32))
-    plan = resolve(config, gather_facts(dataset, config), CPU)
-    return Learner(plan, dataset)
+    return resolve(config, gather_facts(dataset, config), CPU), dataset
+
+
+def learner_of(loss, augmentation=STILL, dims=2):
+    return Learner(*plan_of(loss, augmentation, dims))
 
 
 def augmented(learner, iteration):
@@ -68,6 +72,22 @@ def test_it_trains_on_warped_patches_with_their_surroundings(dims):
     sides = zip(batch.targets.shape[1:], batch.images.shape[2:], strict=True)
     assert all(wide == side + 10 for wide, side in sides)
     assert np.isfinite(learner.step(learner.source.make(0), 1e-3))
+
+
+def test_a_step_minimizes_the_loss_that_knows_the_surroundings():
+    learner = learner_of(BOUNDARY)
+    batch = augmented(learner, 0)
+    plan = plan_of(BOUNDARY)[0]
+    network = build_network(
+        plan.network, in_channels=1, n_classes=2, seed=plan.config.training.seed
+    ).train()
+    config = BoundaryCrossEntropyConfig(border_sigma=2.5)
+    loss = SegmentationLoss(config, n_classes=2)
+    logits = network(batch.images).detach()
+    expected = float(loss(logits, batch.targets))
+    without = float(loss(logits, batch.targets[:, 5:-5, 5:-5]))
+    assert abs(without - expected) > 1e-4
+    assert learner.step(learner.source.make(0), 1e-3) == pytest.approx(expected)
 
 
 def test_the_weights_of_a_patch_know_the_objects_around_it():

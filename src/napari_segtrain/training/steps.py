@@ -68,7 +68,7 @@ def train_step(
     images : Tensor, shape (N, C, [Z], Y, X)
         Normalized patches.
     targets : Tensor of uint8, shape (N, [Z], Y, X)
-        Class indices.
+        Class indices; they may reach farther than the logits.
     precision : Precision
         Number format.
     gradient_clip : float
@@ -76,7 +76,7 @@ def train_step(
     """
     with precision.autocast():
         logits = network(images)
-    loss = loss_function(logits, _centered(targets, logits.shape[2:]))
+    loss = loss_function(logits, targets)
     optimizer.zero_grad(set_to_none=True)
     precision.scaler.scale(loss).backward()
     precision.scaler.unscale_(optimizer)
@@ -85,14 +85,6 @@ def train_step(
         precision.scaler.step(optimizer)
     precision.scaler.update()
     return float(loss.detach())
-
-
-def _centered(targets: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Leave out the margin that a network gives no logits for."""
-    for axis, length in enumerate(size, start=1):
-        first = (targets.shape[axis] - length) // 2
-        targets = targets.narrow(axis, first, length)
-    return targets
 
 
 @dataclass(frozen=True)
