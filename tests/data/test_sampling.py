@@ -179,6 +179,35 @@ def test_cached_and_uncached_patches_are_the_same_normalized_crop(dtype):
         np.testing.assert_allclose(a, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("context", [(0, 0, 0), (0, 6, 6)])
+@pytest.mark.parametrize("size", [(60, 60), (20, 70)])
+def test_a_grown_patch_holds_the_patch_and_what_the_region_has_around_it(context, size):
+    labels = np.random.default_rng(0).integers(1, 3, (1, *size)).astype(np.uint8)
+    dataset = make_dataset(labels)
+    _, table, targets, indices = index_dataset(dataset, UNLABELLED)
+    region = Region(0, (0, 0, 0), (1, size[0] - 4, size[1]))
+    sampler = PatchSampler(
+        [region], indices, (1, 24, 24), foreground=table.foreground,
+        foreground_share=0, margin=context,
+    )  # fmt: skip
+    reader = reader_of(dataset, targets)
+    known = np.full((1, *size), IGNORE_INDEX, np.uint8)
+    known[:, : size[0] - 4] = labels[:, : size[0] - 4] - 1
+    for patch in draws(sampler, 30):
+        image, target = reader.read(patch)
+        wide_image, wide = reader.read(patch.grown((0, 10, 7)))
+        inner = (slice(None), slice(10, -10), slice(7, -7))
+        assert wide.shape == (1, 44, 38)
+        np.testing.assert_array_equal(wide[inner], target)
+        np.testing.assert_array_equal(wide_image[:, *inner], image)
+        if any(map(sum, patch.padding)):
+            continue
+        start = [patch.box[1].start - 10, patch.box[2].start - 7]
+        padded = np.pad(known, ((0, 0), (10, 10), (7, 7)), constant_values=IGNORE_INDEX)
+        y, x = start[0] + 10, start[1] + 7
+        np.testing.assert_array_equal(wide, padded[:, y : y + 44, x : x + 38])
+
+
 def test_voxels_that_are_unlabelled_stay_so():
     labels = corner_labels()
     dataset = make_dataset(labels)

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from tests.training.tasks import disks, make_config, make_dataset
 
+from napari_segtrain.config.presets import PRESETS, complete_augmentation
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import make_sample
@@ -12,7 +14,7 @@ from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.machine import Machine, find_machine
-from napari_segtrain.training.plan import choose_dims, resolve
+from napari_segtrain.training.plan import TrainingPlan, choose_dims, resolve
 from napari_segtrain.training.run_folder import RunFolder
 
 CPU = Machine("cpu", "test CPU", 8 << 30)
@@ -158,3 +160,19 @@ def test_sparse_labels_are_sampled_as_they_are_painted():
     assert foreground_share(config.sampling, gather_facts(dataset, config)) == 0.0
     fixed = make_config(sampling={"foreground_share": 0.3})
     assert foreground_share(fixed.sampling, dense) == 0.3
+
+
+def test_the_plan_says_what_the_preset_stands_for():
+    plan = plan_of(make_dataset(4), augmentation={"preset": "strong", "noise": 0.1})
+    assert plan.augmentation.noise == 0.1
+    assert plan.augmentation.brightness == PRESETS["strong"].brightness
+    values = TypeAdapter(TrainingPlan).dump_python(plan, mode="json")
+    assert TypeAdapter(TrainingPlan).validate_python(values) == plan
+    del values["augmentation"]
+    old = TypeAdapter(TrainingPlan).validate_python(values)
+    assert complete_augmentation(old.config.augmentation).noise == 0.1
+
+
+def test_faults_of_stacks_are_refused_for_slices():
+    with pytest.raises(ConfigError, match=r"augmentation\.stack\.jump"):
+        plan_of(make_dataset(4), augmentation={"stack": {"jump": 1}})
