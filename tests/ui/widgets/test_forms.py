@@ -50,7 +50,7 @@ from napari_segtrain.ui.widgets.forms.number_box import NumberBox
 from napari_segtrain.ui.widgets.forms.shapes import Number
 from napari_segtrain.ui.widgets.forms.words import label_of, number_text
 
-BASIC = ("training.length", "network.dims", "sampling.patch_size", "training.device")
+BASIC = ("training.length", "network", "sampling.patch_size", "training.device")
 
 
 def widget(form, name, kind):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.preferences import Device, Preferences
     from napari_segtrain.ui.worker import Failure
 
-_BASIC = ("training.length", "network.dims")
+_BASIC = ("training.length", "network")
 _HIDDEN = ("format_version", "data", "training.device", "training.memory_limit")
 _PLAN_DELAY = 400
 _PAINT_DELAY = 1500

@@ -15,6 +15,7 @@ from napari_segtrain.ui.widgets.forms.panel import (
     INDENT,
     KindsEditor,
     Panel,
+    WrongValueError,
     read_editors,
 )
 from napari_segtrain.ui.widgets.forms.sentences import first_problem
@@ -212,8 +213,8 @@ class ConfigForm(QWidget, Generic[C]):
         for path, editor in self._editors.items():
             try:
                 value = read_editors({path: editor})[path]
-            except ConfigError as error:
-                return path, str(error), None
+            except WrongValueError as error:
+                return error.path, str(error), None
             _put(values, path, value)
         try:
             return "", "", type(self._base).model_validate(values)

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_segtrain.errors import ConfigError
-from napari_segtrain.ui.widgets.folding import chain_after
+from napari_segtrain.ui.widgets.folding import Folding, chain_after
 from napari_segtrain.ui.widgets.forms.editors import (
     CalmComboBox,
     ChoiceEditor,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 INDENT = 12
 _LABEL_SHARE, _EDITOR_SHARE = 2, 3
+_MOST_OPEN, _FEW_OPEN = 4, 1
+"""A kind with more fields than the first number shows as many as the second."""
 
 
 class Panel(QWidget):
@@ -152,11 +154,19 @@ class KindsEditor(Editor):
         model = self._shape.models[tag]
         panel = self._panels[tag] = Panel(self._level + 1)
         editors = self._editors[tag] = {}
-        for field in fields_of(model):
-            if not field.is_fixed:
-                editor = editors[field.name] = panel.add_field(field)
-                editor.set_value(_first_value(model, field))
-                editor.changed.connect(self._on_field_changed)
+        fields = [field for field in fields_of(model) if not field.is_fixed]
+        n_open = len(fields) if len(fields) <= _MOST_OPEN else _FEW_OPEN
+        more = Panel(self._level + 1)
+        for place, field in enumerate(fields):
+            owner = panel if place < n_open else more
+            editor = editors[field.name] = owner.add_field(field)
+            editor.set_value(_first_value(model, field))
+            editor.changed.connect(self._on_field_changed)
+        if n_open < len(fields):
+            title = f"More of {choice_text(tag)}"
+            folding = Folding(title, indent=(self._level + 1) * INDENT)
+            folding.set_widget(more)
+            panel.add_widget(folding)
         self._resolve(editors)
         self.details.layout().addWidget(panel)
         chain_after(self._box, panel)
@@ -180,21 +190,39 @@ def build_editor(field: FieldShape, level: int = 0) -> Editor:
     return TextEditor(shape, unset)
 
 
+class WrongValueError(ConfigError):
+    """An editor holds no value of its kind.
+
+    Parameters
+    ----------
+    text : str
+        One sentence.
+    path : str
+        Of the editor.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        super().__init__(text)
+        self.path = path
+
+
 def read_editors(editors: Mapping[str, Editor]) -> dict[str, Any]:
     """Values of editors by path.
 
     Raises
     ------
-    ConfigError
+    WrongValueError
         When one holds no value of its kind; the sentence names it.
     """
     values = {}
     for path, editor in editors.items():
         try:
             values[path] = editor.value()
+        except WrongValueError as error:
+            raise WrongValueError(str(error), f"{path}.{error.path}") from error
         except ValueError as error:
             label = label_of(path.rpartition(".")[2])
-            raise ConfigError(f"The {label} {error}.") from error
+            raise WrongValueError(f"The {label} {error}.", path) from error
     return values
 
 
