@@ -37,6 +37,7 @@ _NORMS: dict[str, Any] = {
     "instance": ("instance", {"affine": True}),
     "group": ("group", {"num_groups": 8}),
 }
+_BATCH_NORMS = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _FIRST_CONV = "conv1.weight"
 _CLASSIFIER = {"fc.weight", "fc.bias", "_fc.weight", "_fc.bias"}
 
@@ -134,18 +135,22 @@ def build_segresnet(
 def build_attention_unet(
     config: AttentionUNetConfig, *, in_channels: int, n_classes: int
 ) -> nn.Module:
-    """Build MONAI's AttentionUnet."""
+    """Build MONAI's AttentionUnet, with batch norm where it mixes instance norm in."""
     depth, first = number("depth", config.depth), filters(config.first_filters)
-    return MonaiNetwork(
-        AttentionUnet(
-            spatial_dims=dims_of(config),
-            in_channels=in_channels,
-            out_channels=n_classes,
-            channels=[first << n for n in range(depth + 1)],
-            strides=[2] * depth,
-            dropout=config.dropout,
-        )
+    dims = dims_of(config)
+    network = AttentionUnet(
+        spatial_dims=dims,
+        in_channels=in_channels,
+        out_channels=n_classes,
+        channels=[first << n for n in range(depth + 1)],
+        strides=[2] * depth,
+        dropout=config.dropout,
     )
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.InstanceNorm2d | nn.InstanceNorm3d):
+                setattr(parent, name, _BATCH_NORMS[dims](child.num_features))
+    return MonaiNetwork(network)
 
 
 def build_unet_plus_plus(
@@ -221,8 +226,10 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
     wanted = encoder.state_dict()
     taken = {name: value for name, value in found.items() if name in wanted}
     first = wanted.get(_FIRST_CONV)
-    if first is not None and _FIRST_CONV in taken:
-        taken[_FIRST_CONV] = _adapted(taken[_FIRST_CONV], first.shape[1])
+    found_first = taken.get(_FIRST_CONV)
+    has_both = first is not None and found_first is not None
+    if has_both and found_first.dim() == first.dim():
+        taken[_FIRST_CONV] = _adapted(found_first, first.shape[1])
     wrong = [name for name, value in taken.items() if value.shape != wanted[name].shape]
     learned = {name for name, _ in encoder.named_parameters()} - {
         "fc.weight",

@@ -39,8 +39,8 @@ def measure_reach(
         Voxels, for each spatial axis.
     """
     _drop_norms(network)
-    network.eval()
-    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+    network.eval().double()  # fast algorithms for float32 spread it further
+    with torch.no_grad():
         return [_along(network, grid, channels, axis) for axis in range(len(grid))]
 
 
@@ -61,7 +61,7 @@ def _spread(
 ) -> int:
     """How far an unknown half of the input spreads into the other half."""
     half = size[axis] // 2
-    image = torch.zeros(1, channels, *size)
+    image = torch.zeros(1, channels, *size, dtype=torch.float64)
     image.narrow(2 + axis, half if flip else 0, half).fill_(torch.nan)
     unknown = network(image)[0].isnan()
     others = [place for place in range(unknown.dim()) if place != 1 + axis]
