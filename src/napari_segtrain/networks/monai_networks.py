@@ -225,11 +225,9 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
         ) from error
     wanted = encoder.state_dict()
     taken = {name: value for name, value in found.items() if name in wanted}
-    first = wanted.get(_FIRST_CONV)
-    found_first = taken.get(_FIRST_CONV)
-    has_both = first is not None and found_first is not None
-    if has_both and found_first.dim() == first.dim():
-        taken[_FIRST_CONV] = _adapted(found_first, first.shape[1])
+    first, found_first = wanted.get(_FIRST_CONV), taken.get(_FIRST_CONV)
+    if first is not None and found_first is not None:
+        taken[_FIRST_CONV] = _adapted(found_first, like=first)
     wrong = [name for name, value in taken.items() if value.shape != wanted[name].shape]
     learned = {name for name, _ in encoder.named_parameters()} - {
         "fc.weight",
@@ -245,9 +243,10 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
     encoder.load_state_dict(taken, strict=False)
 
 
-def _adapted(weight: torch.Tensor, n_channels: int) -> torch.Tensor:
+def _adapted(weight: torch.Tensor, *, like: torch.Tensor) -> torch.Tensor:
     """Weights for another number of channels, with the same response to gray."""
-    if weight.shape[1] == n_channels:
+    n_channels = like.shape[1]
+    if weight.dim() != like.dim() or weight.shape[1] == n_channels:
         return weight
     gray = weight.sum(dim=1, keepdim=True) / n_channels
     return gray.expand(-1, n_channels, *weight.shape[2:]).contiguous()
