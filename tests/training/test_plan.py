@@ -5,6 +5,7 @@ import pytest
 from pydantic import TypeAdapter
 from tests.training.tasks import disks, make_config, make_dataset
 
+from napari_segtrain.config import ExperimentConfig
 from napari_segtrain.config.presets import PRESETS, complete_augmentation
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
@@ -176,3 +177,37 @@ def test_the_plan_says_what_the_preset_stands_for():
 def test_faults_of_stacks_are_refused_for_slices():
     with pytest.raises(ConfigError, match=r"augmentation\.stack\.jump"):
         plan_of(make_dataset(4), augmentation={"stack": {"jump": 1}})
+
+
+def plan_with(network: dict[str, object]) -> TrainingPlan:
+    """Plan of a volume with a network whose other settings are the defaults."""
+    dataset = volume((40, 64, 64))
+    config = ExperimentConfig.model_validate({"network": network})
+    return resolve(config, gather_facts(dataset, config), CPU)
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({"name": "deepem3d", "slices": 1}, 2),
+        ({"name": "deepem3d", "slices": 5}, 3),
+        ({"name": "unet-2.5d"}, 3),
+        ({"name": "unet-3d"}, 3),
+        ({"name": "segnet", "dims": 2}, 2),
+    ],
+)
+def test_a_network_may_decide_the_dimensions(network, expected) -> None:
+    assert plan_with(network).info.dims == expected
+
+
+def test_levels_are_flat_until_voxels_are_cubic() -> None:
+    made = plan_of(volume((40, 64, 64), (2.0, 0.5, 0.5)), network={"dims": 3}).network
+    assert made.flat_levels == 2
+    made = plan_of(volume((40, 64, 64), (0.5, 0.5, 0.5)), network={"dims": 3}).network
+    assert made.flat_levels == 0
+
+
+def test_a_network_of_slices_has_patches_of_them() -> None:
+    plan = plan_with({"name": "unet-2.5d", "slices": 5})
+    assert plan.patch_size[0] == 5
+    assert plan.info.margin == (2, 0, 0)

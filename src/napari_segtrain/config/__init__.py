@@ -52,6 +52,7 @@ from napari_segtrain.config.network import (
     UNet25DConfig,
     UNetConfig,
     UNetPlusPlusConfig,
+    asked_dims,
     network_words,
     wants_volumes,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "UNetPlusPlusConfig",
     "ValidationConfig",
     "annotated_yaml",
+    "asked_dims",
     "dump_yaml",
     "load_yaml",
     "network_words",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from napari_segtrain.config.base import UNKNOWN_NAME, Auto, Config
+
+VOLUMES = 3
+"""Dimensions of a network that takes volumes."""
 
 Norm = Literal["batch", "instance", "group", "none"]
 Activation = Literal["relu", "leaky-relu", "elu", "silu"]
@@ -154,6 +157,15 @@ class DeepEM3DConfig(Config):
 
     width: float = Field(1.0, gt=0, le=2)
     """Filters, relative to those of CDeep3M."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        is_known = "auto" not in {self.dims, self.slices}
+        if is_known and (self.slices == 1) != (self.dims != VOLUMES):
+            raise ValueError(
+                "one slice goes with dims 2, and several slices with dims 3"
+            )
+        return self
 
 
 class ResidualUNetConfig(Config):
@@ -316,7 +328,6 @@ NetworkConfig = Annotated[
     ),
 ]
 
-VOLUMES = 3
 DIMS_OF: dict[str, tuple[int, ...]] = {
     get_args(model.model_fields["name"].annotation)[0]: tuple(
         number
@@ -342,9 +353,21 @@ DIMS_OF: dict[str, tuple[int, ...]] = {
 """Dimensions that the networks can have, by name."""
 
 
+def asked_dims(config: NetworkConfig) -> int | None:
+    """Dimensions that a config leaves no choice about; ``None`` where it does."""
+    if config.dims != "auto":
+        return config.dims
+    if len(DIMS_OF[config.name]) == 1:
+        return DIMS_OF[config.name][0]
+    slices = getattr(config, "slices", "auto")
+    if slices == "auto":
+        return None
+    return 2 if slices == 1 else VOLUMES
+
+
 def wants_volumes(config: NetworkConfig) -> bool:
     """Whether a network is asked for that takes volumes."""
-    return config.dims == VOLUMES or DIMS_OF[config.name] == (VOLUMES,)
+    return asked_dims(config) == VOLUMES
 
 
 def network_words(config: NetworkConfig) -> str:

@@ -18,6 +18,7 @@ from napari_segtrain.config import (
     ExperimentConfig,
     NetworkConfig,
     PlateauLength,
+    asked_dims,
     wants_volumes,
 )
 from napari_segtrain.config.presets import Augmentation, plan_augmentation
@@ -177,10 +178,13 @@ def choose_dims(
             "A 3D network was asked for, but some images are flat (one slice); "
             "use --dims 2, or --stack when the files are slices of one volume."
         )
+    asked = asked_dims(config.network)
     if config.network.dims != "auto":
         return config.network.dims, f"{config.network.dims}D, as asked for"
-    if wants_volumes(config.network):
+    if asked == _3D:
         return _3D, f"3D, since {config.network.name} takes volumes"
+    if asked == _2D:
+        return _2D, "2D, since one slice is looked at"
     obstacle = _obstacle_to_3d(min(depths), max(depths), facts)
     if obstacle:
         return _2D, f"2D: {obstacle}"
