@@ -163,7 +163,7 @@ class KindsEditor(Editor):
             editor.set_value(_first_value(model, field))
             editor.changed.connect(self._on_field_changed)
         if n_open < len(fields):
-            title = f"More of {choice_text(tag)}"
+            title = f"More settings of {choice_text(tag)}"
             folding = Folding(title, indent=(self._level + 1) * INDENT)
             folding.set_widget(more)
             panel.add_widget(folding)
