@@ -51,7 +51,8 @@ test: lint ## Everything but the long tests
 	$(DISPLAYED) $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-all: $(STAMP) ## The long tests
-	$(DISPLAYED) $(BIN)/python -m pytest -n $(JOBS) -m slow
+	$(DISPLAYED) $(BIN)/python -m pytest -n $(JOBS) -m "slow and not alone"
+	$(DISPLAYED) $(BIN)/python -m pytest -m alone
 
 bench: $(STAMP) ## Run the benchmarks
 	$(BIN)/python -m benchmarks

@@ -56,6 +56,7 @@ def train_and_predict(qtbot, train, predict, n_iterations: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_the_gui_thread_stays_free(qtbot, docks, monkeypatch) -> None:
     """Another program may hold the machine up once, our own code would each time."""
