@@ -9,7 +9,8 @@ import sys
 import traceback
 from importlib.metadata import PackageNotFoundError, version
 
-from napari_segtrain.config import Config, ExperimentConfig
+from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.config.problems import models_of
 from napari_segtrain.errors import SegtrainError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -19,8 +20,7 @@ _SETTING = re.compile(
     "|".join(
         rf"(?<![\w/.-]){section}\.{name}(?![\w/-]|\.\w)"
         for section, info in ExperimentConfig.model_fields.items()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Config)
-        for name in info.annotation.model_fields
+        for name in {n for m in models_of(info.annotation) for n in m.model_fields}
     )
 )
 _PACKAGES = ("napari-segtrain", "torch", "monai", "numpy")
