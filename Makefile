@@ -52,7 +52,8 @@ test: lint ## Everything but the long tests
 
 test-all: $(STAMP) ## The long tests
 	$(DISPLAYED) $(BIN)/python -m pytest -n $(JOBS) -m "slow and not alone"
-	$(DISPLAYED) $(BIN)/python -m pytest -m alone
+	$(DISPLAYED) $(BIN)/python -m pytest -m alone tests/viewer/test_heartbeat.py
+	$(DISPLAYED) $(BIN)/python -m pytest -m alone tests/viewer/test_many_runs.py
 
 bench: $(STAMP) ## Run the benchmarks
 	$(BIN)/python -m benchmarks

@@ -46,6 +46,7 @@ def train(qtbot, dock) -> tuple[int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 def test_ten_runs_leave_nothing(qtbot, dock) -> None:
     threads, memory = zip(*(train(qtbot, dock) for _ in range(N_RUNS)), strict=True)

@@ -194,7 +194,9 @@ def _rasterized(
         index = tuple(outline.index[axis] for axis in letters)
         if not all(0 <= i < sizes[a] for i, a in zip(index, letters, strict=True)):
             continue
-        plane = planes.setdefault(index, np.zeros(size, bool))
+        if index not in planes:
+            planes[index] = np.zeros(size, bool)
+        plane = planes[index]
         n_y, n_x = (high - low).tolist()
         y, x = (low - first).tolist()
         inside = fill_polygon(outline.points - low, (n_y, n_x))
@@ -221,7 +223,8 @@ def fill_polygon(points: Points, shape: tuple[int, int]) -> Mask:
         Of the result.
     """
     n_y, n_x = shape
-    crossings = np.zeros((n_y, n_x + 1), np.uint8)
+    width = n_x + 1
+    found = [np.zeros(0, int)]
     for (y0, x0), (y1, x1) in zip(points, np.roll(points, -1, axis=0), strict=True):
         low, high = np.clip(np.ceil(sorted((y0, y1))), 0, n_y).astype(int)
         rows = np.arange(low, high)
@@ -229,6 +232,9 @@ def fill_polygon(points: Points, shape: tuple[int, int]) -> Mask:
             continue
         x = x0 + (rows - y0) * ((x1 - x0) / (y1 - y0))
         columns = np.clip(np.ceil(x), 0, n_x).astype(int)
-        crossings[rows, columns] ^= 1  # one crossing a row, so no index comes twice
-    filled = np.bitwise_xor.accumulate(crossings[:, :-1], axis=1)
-    return filled.view(np.bool_)
+        found.append(rows * width + columns)
+    # a row has an even number of crossings, between which it is outside and inside
+    crossings = np.sort(np.concatenate(found))
+    lengths = np.diff(crossings, prepend=0, append=n_y * width)
+    inside = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(inside, lengths).reshape(n_y, width)[:, :n_x]

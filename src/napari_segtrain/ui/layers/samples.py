@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_segtrain.image import Image as CoreImage
     from napari_segtrain.image import LabelImage
 
-MAX_COPIED_BYTES = 64 << 20
+MAX_COPIED_BYTES = 16 << 20
 """Labels in memory up to this size, all rows together, are copied at once."""
 
 MARGIN: ZYX = (16, 160, 160)
