@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari._qt.dialogs.qt_activity_dialog import QtActivityDialog
 from napari.components import ViewerModel
 from tests.training.tasks import disks, make_config
 from tests.viewer.heartbeat import HeartBeat, heart_beat
@@ -61,10 +60,7 @@ def train_and_predict(qtbot, train, predict, n_iterations: int) -> None:
 @pytest.mark.timeout(300)
 def test_the_gui_thread_stays_free(qtbot, docks, monkeypatch) -> None:
     """Another program may hold the machine up once, our own code would each time."""
-    napari_methods = [
-        (ViewerModel, "add_layer"),
-        (QtActivityDialog, "make_new_pbar"),
-    ]
+    napari_methods = [(ViewerModel, "add_layer")]
     records: list[HeartBeat] = []
     for _ in range(ATTEMPTS):
         with monkeypatch.context() as patch, heart_beat(patch, *napari_methods) as beat:
