@@ -20,7 +20,12 @@ from rich.progress import (
 
 from napari_segtrain.cli.options import OPTIONS_OF_SETTINGS
 from napari_segtrain.control import Event
-from napari_segtrain.training.describe import describe_plan
+from napari_segtrain.training.describe import (
+    describe_plan,
+    level_rows,
+    network_facts,
+    table_lines,
+)
 from napari_segtrain.training.events import (
     Annealing,
     BatchShrunk,
@@ -118,6 +123,13 @@ def show_plan(plan: TrainingPlan) -> None:
     """Print what will be done."""
     for line in describe_plan(plan, OPTIONS_OF_SETTINGS):
         typer.echo(line)
+
+
+def show_network(plan: TrainingPlan) -> None:
+    """Print the levels of the network."""
+    typer.echo("levels of the network:")
+    for line in [*table_lines(level_rows(plan)), *network_facts(plan)]:
+        typer.echo(f"  {line}")
 
 
 def _epoch_line(event: EpochEnd) -> str:

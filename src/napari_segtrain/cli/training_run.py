@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from napari_segtrain.cli.interruption import SignalControl, interruptible
-from napari_segtrain.cli.progress import TrainingDisplay, show_plan
+from napari_segtrain.cli.progress import TrainingDisplay, show_network, show_plan
 from napari_segtrain.config import ExperimentConfig, set_value
 from napari_segtrain.control import Event
 from napari_segtrain.training.events import TrainingResult
@@ -43,7 +43,9 @@ def start(
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
     if is_dry:
-        show_plan(plan_training(opened.dataset, config, model))
+        plan = plan_training(opened.dataset, config, model)
+        show_plan(plan)
+        show_network(plan)
         return
     with interruptible(_NOTE) as control:
         work = iter_training_run(

@@ -9,11 +9,14 @@ from napari_segtrain.networks.registry import (
     network_names,
 )
 from napari_segtrain.networks.spec import NetworkInfo
+from napari_segtrain.networks.summary import LevelSummary, describe_levels
 
 __all__ = [
+    "LevelSummary",
     "NetworkInfo",
     "build_network",
     "choose_device",
+    "describe_levels",
     "describe_network",
     "estimate_training_bytes",
     "fit_patch",

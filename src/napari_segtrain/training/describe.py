@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import format_voxel_size
 from napari_segtrain.config import network_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from napari_segtrain.axes import ZYX
     from napari_segtrain.image import ClassInfo
     from napari_segtrain.training.findings import Finding
     from napari_segtrain.training.plan import TrainingPlan
@@ -52,6 +54,54 @@ def describe_plan(
         f"{plan.machine.memory_bytes / 1e9:.1f} GB",
     ]  # fmt: skip
     return lines + [_finding_line(finding, where or {}) for finding in plan.findings]
+
+
+def level_rows(plan: TrainingPlan) -> list[tuple[str, ...]]:
+    """Levels of the network as rows of a table, the first with the titles."""
+    titles = ("size", "channels", "kernels", "stride", "parameters")
+    sizes = [size for row in plan.levels for size in (row.size, *row.kernels)]
+    is_flat = all(size[0] == 1 for size in sizes)
+    size_text = functools.partial(_size_text, is_flat=is_flat, cross="×")
+    rows = [
+        (
+            size_text(level.size),
+            str(level.channels),
+            ", ".join(map(size_text, level.kernels)) or "1",
+            size_text(level.stride),
+            f"{level.n_parameters:,}",
+        )
+        for level in plan.levels
+    ]
+    return [titles, *rows]
+
+
+def network_facts(plan: TrainingPlan) -> list[str]:
+    """What holds for the network as a whole, a sentence each."""
+    info = plan.info
+    is_flat = plan.is_2d
+    steps = _size_text(info.grid, is_flat=is_flat)
+    field = _size_text(info.receptive_field, is_flat=is_flat)
+    seen = f"Each voxel of the result depends on {field} voxels of the image."
+    if not info.is_local:
+        seen = "Each voxel of the result depends on all of its patch or tile."
+    return [
+        f"{info.n_parameters:,} parameters.",
+        seen,
+        f"Patches and tiles are multiples of {steps} voxels.",
+    ]
+
+
+def table_lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines of text whose columns are aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _size_text(size: ZYX, *, is_flat: bool, cross: str = " × ") -> str:
+    return cross.join(map(str, size[1:] if is_flat else size))
 
 
 def _finding_line(finding: Finding, where: Mapping[str, str]) -> str:

@@ -26,7 +26,9 @@ from napari_segtrain.data.facts import DatasetFacts
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import (
+    LevelSummary,
     NetworkInfo,
+    describe_levels,
     describe_network,
     estimate_training_bytes,
     fit_patch,
@@ -79,6 +81,8 @@ class TrainingPlan:
         Remarks and warnings with remedies.
     augmentation : Augmentation, optional
         Without ``auto``; absent in the plans of old runs.
+    levels : tuple of LevelSummary
+        Of the network, for a patch; empty in the plans of old runs.
     """
 
     config: ExperimentConfig
@@ -95,6 +99,7 @@ class TrainingPlan:
     max_minutes: float
     findings: tuple[Finding, ...]
     augmentation: Augmentation | None = None
+    levels: tuple[LevelSummary, ...] = ()
 
     @property
     def is_2d(self) -> bool:
@@ -158,6 +163,9 @@ def resolve(
             config.augmentation,
             channels=facts.channel_names or ("",) * facts.n_channels,
             is_2d=info.dims == _2D,
+        ),
+        levels=describe_levels(
+            network, in_channels=facts.n_channels, n_classes=n_classes, patch=patch
         ),
     )
 

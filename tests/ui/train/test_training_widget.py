@@ -102,6 +102,22 @@ def test_the_plan_is_shown_before_start(qtbot, dock) -> None:
     assert "class table" in view.details.text()
 
 
+def test_the_network_of_the_plan_is_drawn(qtbot, dock) -> None:
+    until_planned(qtbot, dock)
+    view = dock.setup_page.plan_view.network
+    assert "U-Net, 3 levels" in view.text()
+    view.unfold()
+    dock.resize(400, 900)
+    rows = view.table.text().count("<tr>")
+    assert rows == 4
+    widths = [bar.width() for bar in view.drawing.bars()]
+    thicknesses = [bar.height() for bar in view.drawing.bars()]
+    assert widths == sorted(widths, reverse=True)
+    assert thicknesses == sorted(thicknesses)
+    assert "32 channels" in view.drawing.accessibleDescription()
+    assert "multiples of" in view.facts.text()
+
+
 def test_warnings_of_the_plan_stand_out(qtbot, viewer) -> None:
     image, labels = disks((96, 96), 0)
     few = np.zeros_like(labels)

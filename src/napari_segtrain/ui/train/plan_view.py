@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from napari_segtrain.ui.train.network_view import NetworkView
 from napari_segtrain.ui.train.plan_words import (
     finding_texts,
     headline,
     plan_rows,
 )
 from napari_segtrain.ui.widgets.folding import Folding
-from napari_segtrain.ui.widgets.texts import rows_html
+from napari_segtrain.ui.widgets.texts import rows_html, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,7 @@ class PlanView(QWidget):
         self._hint = QWidget()
         self._remarks = QWidget()
         self.folding = Folding("Plan in &detail")
+        self.network = NetworkView()
         self._build_layout()
         self.show_waiting()
 
@@ -87,7 +89,9 @@ class PlanView(QWidget):
         notes = [text for level, text in findings if level != "warning"]
         rows = [*plan_rows(plan), *(("", note) for note in notes)]
         self.details.setText(rows_html(rows))
-        self.folding.show()
+        self.network.show_network(plan)
+        for section in (self.network, self.folding):
+            section.show()
         warnings = [text for level, text in findings if level == "warning"]
         _replace(self._remarks, [Remark(text) for text in warnings])
 
@@ -95,7 +99,8 @@ class PlanView(QWidget):
         """Say why there is no plan."""
         self.headline.hide()
         self.details.clear()
-        self.folding.hide()
+        for section in (self.network, self.folding):
+            section.hide()
         _replace(self._remarks, [Remark(text, is_error=True)])
 
     def remarks(self) -> list[str]:
@@ -109,26 +114,18 @@ class PlanView(QWidget):
             inner.setSpacing(4)
             box.hide()
         self.folding.set_widget(self.details)
-        self.folding.hide()
+        for section in (self.network, self.folding):
+            section.hide()
         self.details.setTextFormat(Qt.TextFormat.RichText)
         self.headline.setAccessibleName("Plan of the training")
         self.device_label.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.headline, self._remarks, self.folding):
+        for widget in (self.headline, self._remarks, self.network, self.folding):
             layout.addWidget(widget)
         for widget in (self.device_label, self._hint):
             layout.addWidget(widget)
-
-
-def text_label(text: str) -> QLabel:
-    """Make a label that wraps and whose text can be selected."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setMinimumWidth(0)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
 
 
 def _replace(box: QWidget, widgets: Sequence[QWidget]) -> None:

@@ -60,10 +60,17 @@ def _sentence(text: str) -> str:
 
 
 def _count(number: int) -> str:
+    words = {"M": "million", "k": "thousand"}
+    value, _, unit = short_count(number).partition(" ")
+    return f"{value} {words[unit]}" if unit else value
+
+
+def short_count(number: int) -> str:
+    """Return a rounded number with its unit: "1.9 M", "350 k", "86"."""
     if number >= _MILLION:
-        return f"{number / _MILLION:.1f} million"
+        return f"{number / _MILLION:.1f} M"
     if number >= _THOUSAND:
-        return f"{round(number / _THOUSAND)} thousand"
+        return f"{round(number / _THOUSAND)} k"
     return str(number)
 
 

@@ -59,9 +59,7 @@ class Folding(QCollapsible):
         self.setContent(self._inner)
         self._give_height_for_width()
         self._inner.hide()
-        button = self.toggleButton()
-        button.setStyleSheet(_STYLE.replace("INDENT", f"{indent}px"))
-        button.setAccessibleName(title.replace("&", ""))
+        self.toggleButton().setStyleSheet(_STYLE.replace("INDENT", f"{indent}px"))
         self.toggled.connect(self._on_self_toggled)
         self._show_state()
 
@@ -76,6 +74,11 @@ class Folding(QCollapsible):
         """Give what is folded away."""
         self._build = None
         self._inner.layout().addWidget(widget)
+
+    def set_title(self, title: str) -> None:
+        """Give another title, which may have a mnemonic."""
+        self._title = title
+        self._show_state()
 
     def unfold(self) -> None:
         """Show what is folded away."""
@@ -100,6 +103,7 @@ class Folding(QCollapsible):
         self._inner.setMaximumHeight(_UNLIMITED if is_open else 0)
         self._inner.setVisible(is_open)
         self.setText(f"{_OPEN if is_open else _FOLDED} {self._title}")
+        self.toggleButton().setAccessibleName(self._title.replace("&", ""))
 
 
 def chain_after(first: QWidget, content: QWidget) -> None:

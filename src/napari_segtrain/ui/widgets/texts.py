@@ -1,8 +1,15 @@
-"""Times and rows as text."""
+"""Times and rows as text, and labels that hold them."""
 
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MINUTE, _HOUR = 60, 3600
 _SOON = 5
@@ -39,3 +46,27 @@ def rows_html(rows: list[tuple[str, str]]) -> str:
         for name, text in rows
     )
     return f"<table cellspacing='0' cellpadding='1'>{''.join(cells)}</table>"
+
+
+def table_html(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows, the first with titles, as a table of rich text."""
+    lines = []
+    for number, row in enumerate(rows):
+        shown = [_whole(cell) if number else f"<i>{escape(cell)}</i>" for cell in row]
+        cells = "".join(f"<td style='padding-right: 6px'>{cell}</td>" for cell in shown)
+        lines.append(f"<tr>{cells}</tr>")
+    return f"<table cellspacing='0' cellpadding='1'>{''.join(lines)}</table>"
+
+
+def _whole(cell: str) -> str:
+    """Cell that is broken after commas only."""
+    return escape(cell).replace(" ", "&nbsp;").replace(",&nbsp;", ", ")
+
+
+def text_label(text: str) -> QLabel:
+    """Make a label that wraps and whose text can be selected."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setMinimumWidth(0)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
