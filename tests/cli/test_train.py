@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_model(
         (["--voxel-size", "0.1,0.2"], "voxel size 0.1 × 0.2 µm"),
         (["--dims", "2"], "network: unet 2D"),
         (["--set", "network.depth=1"], "depth 1"),
-        (["--set", "network.first_filters=6"], "6         3×3"),
+        (["--set", "network.first_filters=6"], " channels  kernels"),
         (["--set", "sampling.patch_size=[1,40,32]"], "patches: 48 × 32 voxels"),
     ],
 )
