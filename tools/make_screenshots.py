@@ -22,7 +22,11 @@ import PIL.Image
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 
-from napari_segtrain.config import TimeBudgetLength
+from napari_segtrain.config import (
+    AugmentationConfig,
+    ExperimentConfig,
+    TimeBudgetLength,
+)
 from napari_segtrain.ui.demo import Script
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ PICTURES = (
     "window-compared.png",
     "train-setup.png",
     "train-classes.png",
+    "train-augmentation.png",
     "train-run.png",
     "predict.png",
     "compare.png",
@@ -103,6 +108,18 @@ class Photographer:
         yield from self._window("window-samples.png")
         yield from self._dock(train, "train-setup.png", page)
         self._widget(page.samples.classes, "train-classes.png")
+        yield from self._preview_augmentation(page)
+
+    def _preview_augmentation(self, page: Any) -> Steps:
+        form, view = page.form, page.augmentation
+        usual = form.config()
+        form.set_config(_strongly_augmented(usual))
+        form.unfold("augmentation")
+        page.preview.unfold()
+        yield lambda: not page.is_planning and bool(view.rows.captions)
+        yield SETTLE
+        self._widget(page.preview, "train-augmentation.png")
+        form.set_config(usual)
 
     def _set_seconds(self, form: Any) -> None:
         config = form.config()
@@ -225,6 +242,11 @@ def _picture(pixmap: QPixmap) -> PIL.Image.Image:
     size, line = (image.width(), image.height()), image.bytesPerLine()
     data = image.constBits().asstring(image.sizeInBytes())
     return PIL.Image.frombytes("RGB", size, data, "raw", "RGB", line)
+
+
+def _strongly_augmented(config: ExperimentConfig) -> ExperimentConfig:
+    augmentation = AugmentationConfig(preset="strong")
+    return config.model_copy(update={"augmentation": augmentation})
 
 
 def _check(run: Any) -> None:

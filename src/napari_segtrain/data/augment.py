@@ -20,12 +20,15 @@ from napari_segtrain.data.orientation import orient
 from napari_segtrain.data.warp import Warp, crop, draw_warp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.config.presets import Augmentation
 
+    Read = Callable[[ZYX], "ImageAndTarget"]
+
 NO_MARGIN = (0, 0, 0)
+ImageAndTarget = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]
 
 
 def augment(
@@ -83,57 +86,51 @@ class AugmentedPatch:
 
 
 def show_augmented(
-    patches: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]],
+    reads: Sequence[Read],
     settings: Augmentation,
+    size: ZYX,
     *,
-    margin: ZYX = NO_MARGIN,
     in_plane: bool = True,
-    seed: int = 0,
+    seed: Sequence[int] = (0,),
 ) -> list[AugmentedPatch]:
     """Change patches as training would, each on its own, and say how.
 
     Parameters
     ----------
-    patches : sequence of (ndarray, ndarray)
-        Image (C, Z, Y, X), normalized, and target (Z, Y, X), both with ``margin``;
-        one slice in Z is taken as a patch of a 2D network.
+    reads : sequence of callable
+        One per patch: is given the voxels that are needed around the patch, on each
+        side, and returns image (C, Z, Y, X), normalized, and target (Z, Y, X) with
+        them.
     settings : Augmentation
         Probabilities and ranges.
-    margin : ZYX
-        Voxels on each side that are known and not shown. Where a warp reaches farther,
-        voxels are unlabelled.
+    size : ZYX
+        Of the patches, voxels; one slice in Z is taken as a patch of a 2D network.
     in_plane : bool
         Leave positions along Z as they are.
-    seed : int
+    seed : sequence of int
         The only source of chance.
     """
     return [
-        _show_one(image, target, settings, margin, in_plane=in_plane, seed=[seed, n])
-        for n, (image, target) in enumerate(patches)
+        _show_one(read, settings, size, in_plane=in_plane, seed=[*seed, number])
+        for number, read in enumerate(reads)
     ]
 
 
 def _show_one(
-    image: npt.NDArray[np.float32],
-    target: npt.NDArray[np.uint8],
-    settings: Augmentation,
-    margin: ZYX,
-    *,
-    in_plane: bool,
-    seed: list[int],
+    read: Read, settings: Augmentation, size: ZYX, *, in_plane: bool, seed: list[int]
 ) -> AugmentedPatch:
     rng = np.random.default_rng(seed)
-    names: list[str] = []
-    image, target = orient(image, target, settings, rng, names)
-    images = torch.from_numpy(np.ascontiguousarray(image)[None])
-    targets = torch.from_numpy(np.ascontiguousarray(target)[None])
-    is_2d = target.shape[0] == 1
-    if is_2d:
-        images, targets = images.squeeze(2), targets.squeeze(1)
     generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
     chance = Chance(generator, 1)
-    size = tuple(crop(targets, margin).shape[1:])
-    warp = draw_warp(settings, size, chance, in_plane=in_plane)
+    is_2d = size[0] == 1
+    warp = draw_warp(settings, size[is_2d:], chance, in_plane=in_plane)
+    margin = NO_MARGIN if warp is None else warp.margin()
+    names: list[str] = []
+    image, target = orient(*read(margin), settings, rng, names)
+    images = torch.from_numpy(np.stack([image]))
+    targets = torch.from_numpy(np.stack([target]))
+    if is_2d:
+        images, targets = images.squeeze(2), targets.squeeze(1)
     images, targets = warp_or_crop(images, targets, warp, margin)
     images = change_intensities(images, settings, chance)
     if is_2d:

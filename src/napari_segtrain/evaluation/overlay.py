@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,6 +141,34 @@ def stretch_channels(image_plane: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return np.stack([_stretched(channel) for channel in image_plane])
 
 
+@dataclass(frozen=True)
+class Window:
+    """Least and greatest intensity that a screen tells apart.
+
+    Parameters
+    ----------
+    low, high : float
+        Shown as black and as full brightness.
+    """
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: npt.NDArray[Any]) -> Window:
+        """Take the percentiles of the finite values."""
+        finite = values[np.isfinite(values)].astype(np.float32)
+        low, high = np.percentile(finite, _PERCENTILES) if finite.size else (0.0, 1.0)
+        return cls(float(low), float(high))
+
+    def stretch(self, values: npt.NDArray[Any]) -> Pixels:
+        """Bring intensities into the range of a screen; what is not finite is dark."""
+        known = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+        scaled = (known - self.low) / max(self.high - self.low, 1e-12)
+        pixels: Pixels = (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
+        return pixels
+
+
 def paint_classes(
     pixels: Pixels, indices: npt.NDArray[np.uint8], classes: ClassTable
 ) -> Pixels:
@@ -195,11 +224,7 @@ def _is_picture(image_plane: npt.NDArray[Any]) -> bool:
 
 def _stretched(channel: npt.NDArray[Any]) -> Pixels:
     """Stretch a channel between percentiles of its finite values."""
-    values = np.nan_to_num(channel.astype(np.float32), posinf=0.0, neginf=0.0)
-    finite = values[np.isfinite(channel)]
-    low, high = np.percentile(finite, _PERCENTILES) if finite.size else (0.0, 1.0)
-    scaled = (values - low) / max(float(high - low), 1e-12)
-    return (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
+    return Window.of(channel).stretch(channel)
 
 
 def _scaled(plane: Pixels, *, is_labels: bool) -> Pixels:

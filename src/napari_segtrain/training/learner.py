@@ -9,18 +9,18 @@ import numpy as np
 import psutil
 import torch
 
-from napari_segtrain.config.presets import complete_augmentation
-from napari_segtrain.data.batches import Batch, BatchSource
-from napari_segtrain.data.facts import index_pairs, targets_of
-from napari_segtrain.data.sampling import Patch, PatchReader, PatchSampler
+from napari_segtrain.data.facts import targets_of
 from napari_segtrain.data.split import Region
-from napari_segtrain.data.warp import is_in_plane
 from napari_segtrain.networks import build_network, in_layout
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
-from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.ema import WeightAverage
-from napari_segtrain.training.losses import build_loss, loss_context
+from napari_segtrain.training.losses import build_loss
 from napari_segtrain.training.optim import build_optimizer, memory_layout
+from napari_segtrain.training.patches import (
+    batch_source,
+    item_intensities,
+    patch_sampler,
+)
 from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
 from napari_segtrain.training.steps import (
     Precision,
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from napari_segtrain.data.dataset import Dataset, Pair
-    from napari_segtrain.data.normalize import Intensities
+    from napari_segtrain.data.batches import Batch
+    from napari_segtrain.data.dataset import Dataset
+    from napari_segtrain.data.sampling import Patch, PatchSampler
     from napari_segtrain.models import Model
     from napari_segtrain.training.checkpoint import Checkpoint
     from napari_segtrain.training.plan import TrainingPlan
@@ -65,9 +66,9 @@ class Learner:
         if self._training.n_threads != "auto":
             torch.set_num_threads(self._training.n_threads)
         pairs = dataset.pairs()
-        sampler = _patch_sampler(plan, pairs)
-        intensities = _intensities(plan, pairs)
-        self.source = _batch_source(plan, pairs, sampler, intensities)
+        sampler = patch_sampler(plan, pairs)
+        intensities = item_intensities(plan, pairs)
+        self.source = batch_source(plan, pairs, sampler, intensities)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
             pairs,
@@ -206,18 +207,6 @@ class Learner:
         return int(psutil.Process().memory_info().rss)
 
 
-def _patch_sampler(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> PatchSampler:
-    facts, config = plan.facts, plan.config
-    return PatchSampler(
-        facts.split.training,
-        index_pairs(pairs, facts.classes, facts.used, config.training.seed),
-        plan.patch_size,
-        foreground=facts.classes.foreground,
-        foreground_share=foreground_share(config.sampling, facts),
-        margin=plan.info.margin,
-    )
-
-
 def _training_boxes(plan: TrainingPlan, sampler: PatchSampler) -> list[Region]:
     """At most a batch of training patches, to be shown when nothing is held out."""
     rng = np.random.default_rng([plan.config.training.seed, 3])
@@ -229,37 +218,6 @@ def _training_boxes(plan: TrainingPlan, sampler: PatchSampler) -> list[Region]:
 def _region(patch: Patch) -> Region:
     z, y, x = patch.box
     return Region(patch.pair, (z.start, y.start, x.start), (z.stop, y.stop, x.stop))
-
-
-def _intensities(plan: TrainingPlan, pairs: tuple[Pair, ...]) -> list[Intensities]:
-    facts = plan.facts
-    maps = zip(facts.intensities, pairs, strict=True)
-    return [facts.normalization.bind(known, pair.image) for known, pair in maps]
-
-
-def _batch_source(
-    plan: TrainingPlan,
-    pairs: tuple[Pair, ...],
-    sampler: PatchSampler,
-    intensities: list[Intensities],
-) -> BatchSource:
-    facts, config = plan.facts, plan.config
-    reader = PatchReader(
-        [pair.image for pair in pairs],
-        targets_of(pairs, facts.classes, facts.used),
-        intensities,
-        cache_bytes=config.sampling.cache_megabytes << 20,
-        context=loss_context(config.loss, is_2d=plan.is_2d),
-    )
-    return BatchSource(
-        sampler,
-        reader,
-        plan.augmentation or complete_augmentation(config.augmentation),
-        batch_size=plan.batch_size,
-        is_2d=plan.is_2d,
-        seed=config.training.seed,
-        in_plane=is_in_plane(facts.voxel_size),
-    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

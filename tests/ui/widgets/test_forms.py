@@ -122,6 +122,22 @@ def test_basic_fields_stand_on_top_and_the_others_are_folded_away(qtbot):
     assert not number(form, "seed").isVisible()
 
 
+def test_a_section_is_unfolded_with_what_stands_on_top_of_it(qtbot):
+    extra = QLabel("see how it looks")
+    form = ConfigForm(ExperimentConfig, extras={"augmentation": extra})
+    qtbot.addWidget(form)
+    form.show()
+    assert not extra.isVisible()
+    form.unfold("augmentation")
+    assert extra.isVisible()
+    preset = widget(form, "preset", QComboBox)
+    assert extra.mapTo(form, extra.pos()).y() < preset.mapTo(form, preset.pos()).y()
+    with pytest.raises(ValueError, match="no section"):
+        form.unfold("augmentation.preset")
+    with pytest.raises(ValueError, match="is no section"):
+        ConfigForm(ExperimentConfig, extras={"training.seed": extra})
+
+
 def shown(form, kind, name=None):
     visible = [child for child in form.findChildren(kind) if child.isVisible()]
     return [w for w in visible if name is None or w.accessibleName() == name]

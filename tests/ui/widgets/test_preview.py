@@ -8,7 +8,8 @@ from qtpy.QtWidgets import QApplication, QLabel
 from napari_segtrain.image import IGNORE_INDEX, ClassInfo, ClassTable
 from napari_segtrain.training.previews import PreviewPatch
 from napari_segtrain.ui.widgets.patch_pictures import mean_iou, pictures_of
-from napari_segtrain.ui.widgets.preview import LargePatch, PatchRow, PreviewPanel
+from napari_segtrain.ui.widgets.picture_rows import LargePictures, PictureRow
+from napari_segtrain.ui.widgets.preview import PreviewPanel
 
 CLASSES = ClassTable(
     (
@@ -40,11 +41,11 @@ def panel(qtbot):
 
 
 def rows(panel):
-    return [row for row in panel.findChildren(PatchRow) if row.isVisible()]
+    return [row for row in panel.findChildren(PictureRow) if row.isVisible()]
 
 
 def large(panel):
-    return [w for w in panel.findChildren(LargePatch) if w.isVisible()]
+    return [w for w in panel.findChildren(LargePictures) if w.isVisible()]
 
 
 def text(panel):

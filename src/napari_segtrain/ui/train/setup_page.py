@@ -14,13 +14,16 @@ from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.layers.samples import to_dataset
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.train.augmentation_view import AugmentationView
+from napari_segtrain.ui.train.augmented_pictures import AugmentedPictures
 from napari_segtrain.ui.train.base_row import BaseRow
 from napari_segtrain.ui.train.export_row import ExportRow
 from napari_segtrain.ui.train.plan_view import PlanView
 from napari_segtrain.ui.train.plan_words import resolved_values
 from napari_segtrain.ui.train.sample_section import SampleSection
 from napari_segtrain.ui.train.training_setup import TrainingSetup, look_at_device
-from napari_segtrain.ui.widgets.forms import ConfigForm
+from napari_segtrain.ui.widgets.folding import Folding
+from napari_segtrain.ui.widgets.forms import INDENT, ConfigForm
 from napari_segtrain.workflows.failures import explain
 
 if TYPE_CHECKING:
@@ -54,9 +57,19 @@ class SetupPage(QWidget):
         self.samples = SampleSection(viewer)
         self.base = BaseRow(viewer)
         self.plan_view = PlanView()
-        self.form = ConfigForm(ExperimentConfig, basic=_BASIC, hidden=_HIDDEN)
+        self.augmentation = AugmentationView()
+        title = "Pre&view on your patches"
+        self.preview = Folding(title, indent=2 * INDENT, parent=self)
+        self.preview.set_widget(self.augmentation)
+        self.form = ConfigForm(
+            ExperimentConfig,
+            basic=_BASIC,
+            hidden=_HIDDEN,
+            extras={"augmentation": self.preview},
+        )
         self.name_field = QLineEdit()
         self.export_row = ExportRow()
+        self._planned: TrainingSetup | None = None
         self._planner = LatestJob("Planning a training", self)
         self._device_job = LatestJob("Loading PyTorch", self)
         self._timer = QTimer(self)
@@ -162,11 +175,15 @@ class SetupPage(QWidget):
             self._planner.forget()
             self._show_problem(explain(error) or str(error))
         else:
+            self._planned = setup
             self._planner.ask(setup.plan)
 
     def _on_planner_succeeded(self, plan: TrainingPlan) -> None:
         self.plan_view.show_plan(plan)
         self.form.set_resolved(resolved_values(plan))
+        if self._planned is not None:
+            pictures = AugmentedPictures(plan, self._planned.dataset)
+            self.augmentation.show_patches_of(pictures)
 
     def _on_planner_failed(self, failure: Failure) -> None:
         self._show_problem(failure.text)
@@ -174,6 +191,8 @@ class SetupPage(QWidget):
     def _show_problem(self, text: str) -> None:
         self.plan_view.show_problem(text)
         self.form.set_resolved({})
+        self._planned = None
+        self.augmentation.forget()
 
 
 def _heading(text: str) -> QLabel:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DIM = 0.35
 _HATCH_EVERY = 8
 _HATCH = 90
+_FAINT = 0.4
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -58,9 +59,24 @@ def pictures_of(patch: Patch, classes: ClassTable) -> tuple[QImage, QImage, QIma
 
     pixels = merge_channels(list(patch.image))
     truth = paint_classes(pixels, patch.truth, classes)
-    _dim(truth, patch.truth == IGNORE_INDEX)
+    is_unlabelled = patch.truth == IGNORE_INDEX
+    _dim(truth, is_unlabelled)
+    _hatch(truth, is_unlabelled)
     prediction = paint_classes(pixels, patch.prediction, classes)
     return to_qimage(pixels), to_qimage(truth), to_qimage(prediction)
+
+
+def labelled_picture(image: Pixels, truth: Pixels, classes: ClassTable) -> QImage:
+    """Draw an image of shape (C, Y, X) with its labels on it.
+
+    What is not labelled is hatched faintly, and not dim: it is most of a patch with
+    strokes.
+    """
+    from napari_segtrain.evaluation.overlay import merge_channels, paint_classes
+
+    pixels = paint_classes(merge_channels(list(image)), truth, classes)
+    _hatch(pixels, truth == IGNORE_INDEX, _FAINT)
+    return to_qimage(pixels)
 
 
 def mean_iou(patch: Patch, classes: ClassTable) -> float | None:
@@ -91,8 +107,14 @@ def to_qimage(pixels: Pixels) -> QImage:
 
 
 def _dim(pixels: Pixels, mask: npt.NDArray[np.bool_]) -> None:
-    """Darken masked pixels and draw diagonal lines over them, in place."""
+    """Darken masked pixels, in place."""
     pixels[mask] = (pixels[mask] * _DIM).astype(np.uint8)
+
+
+def _hatch(pixels: Pixels, mask: npt.NDArray[np.bool_], opacity: float = 1.0) -> None:
+    """Draw diagonal lines over masked pixels, in place."""
     height, width = mask.shape
     diagonals = np.add.outer(np.arange(height), np.arange(width))
-    pixels[mask & (diagonals % _HATCH_EVERY == 0)] = _HATCH
+    lines = mask & (diagonals % _HATCH_EVERY == 0)
+    mixed = pixels[lines] * (1 - opacity) + _HATCH * opacity
+    pixels[lines] = mixed.astype(np.uint8)

@@ -48,11 +48,14 @@ class ConfigForm(QWidget, Generic[C]):
         are folded away.
     hidden : sequence of str
         Paths of fields or sections that are not shown; their values are kept.
+    extras : mapping of str to QWidget, optional
+        What stands on top of sections, by their paths.
 
     Raises
     ------
     ValueError
-        When a path leads to no field, or a section is called basic.
+        When a path leads to no field, a section is called basic, or an extra is given
+        for a field.
     """
 
     changed = Signal()
@@ -64,15 +67,17 @@ class ConfigForm(QWidget, Generic[C]):
         *,
         basic: Sequence[str] = (),
         hidden: Sequence[str] = (),
+        extras: Mapping[str, QWidget] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._base: C = config() if isinstance(config, type) else config
         self._hidden = frozenset(hidden)
         self._basic = tuple(basic)
+        self._extras = extras or {}
         self._resolved: dict[str, Any] = {}
         self._editors: dict[str, Editor] = {}
-        self._foldings: list[Folding] = []
+        self._foldings: dict[str, Folding] = {}
         self._is_setting = False
         self._check_paths()
         self._build_layout()
@@ -127,19 +132,40 @@ class ConfigForm(QWidget, Generic[C]):
         for path, editor in self._editors.items():
             self._resolve(path, editor)
 
+    def unfold(self, section: str) -> None:
+        """Show what is in a section, such as ``augmentation.geometry``.
+
+        Raises
+        ------
+        ValueError
+            When there is no such section.
+        """
+        path = ""
+        for name in ("", *section.split(".")):
+            path = f"{path}.{name}" if path else name
+            if path not in self._foldings:
+                raise ValueError(f"This form has no section {section!r}.")
+            self._foldings[path].unfold()
+
     def unfold_all(self) -> None:
         """Show everything, which builds everything."""
-        for folding in self._foldings:  # grows while it is walked: sections in sections
-            folding.unfold()
+        shown: set[str] = set()
+        while folded := self._foldings.keys() - shown:  # a section may bring others
+            for path in folded:
+                self._foldings[path].unfold()
+            shown |= folded
 
     def _check_paths(self) -> None:
         known = dict(_walk(type(self._base)))
-        for path in (*self._basic, *self._hidden):
+        for path in (*self._basic, *self._hidden, *self._extras):
             if path not in known:
                 raise ValueError(f"{type(self._base).__name__} has no field {path!r}.")
         for path in self._basic:
             if isinstance(known[path].shape, Section):
                 raise ValueError(f"{path!r} is a section; name its fields.")
+        for path in self._extras:
+            if not isinstance(known[path].shape, Section):
+                raise ValueError(f"{path!r} is no section; it has no room for more.")
 
     def _build_layout(self) -> None:
         layout = QVBoxLayout(self)
@@ -161,12 +187,15 @@ class ConfigForm(QWidget, Generic[C]):
             return self._build_section(model, prefix)
 
         folding = Folding(title, build=build, indent=level * INDENT)
-        self._foldings.append(folding)
+        self._foldings[prefix.removesuffix(".")] = folding
         return folding
 
     def _build_section(self, model: type[BaseModel], prefix: str) -> Panel:
         """Rows first, then the sections, each folded away."""
         panel = Panel(prefix.count(".") + 1)
+        extra = self._extras.get(prefix.removesuffix("."))
+        if extra is not None:
+            panel.add_widget(extra)
         fields = [(prefix + field.name, field) for field in fields_of(model)]
         shown = [pair for pair in fields if self._is_shown(*pair)]
         for path, field in shown:

@@ -1,0 +1,76 @@
+"""Where the patches of a planned training come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_segtrain.config.presets import Augmentation, complete_augmentation
+from napari_segtrain.data.batches import BatchSource
+from napari_segtrain.data.facts import index_pairs, targets_of
+from napari_segtrain.data.sampling import PatchReader, PatchSampler
+from napari_segtrain.data.warp import is_in_plane
+from napari_segtrain.training.defaults import foreground_share
+from napari_segtrain.training.losses import loss_context
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.data.dataset import Pair
+    from napari_segtrain.data.normalize import Intensities
+    from napari_segtrain.training.plan import TrainingPlan
+
+
+def patch_sampler(plan: TrainingPlan, pairs: Sequence[Pair]) -> PatchSampler:
+    """Find the labelled voxels that patches are drawn around; reads all labels."""
+    facts, config = plan.facts, plan.config
+    return PatchSampler(
+        facts.split.training,
+        index_pairs(pairs, facts.classes, facts.used, config.training.seed),
+        plan.patch_size,
+        foreground=facts.classes.foreground,
+        foreground_share=foreground_share(config.sampling, facts),
+        margin=plan.info.margin,
+    )
+
+
+def item_intensities(plan: TrainingPlan, pairs: Sequence[Pair]) -> list[Intensities]:
+    """Normalization of each item, as it was measured."""
+    facts = plan.facts
+    maps = zip(facts.intensities, pairs, strict=True)
+    return [facts.normalization.bind(known, pair.image) for known, pair in maps]
+
+
+def augmentation_of(plan: TrainingPlan) -> Augmentation:
+    """Random changes of the patches."""
+    return plan.augmentation or complete_augmentation(plan.config.augmentation)
+
+
+def warps_in_plane(plan: TrainingPlan) -> bool:
+    """Whether volumes are warped slice by slice."""
+    return is_in_plane(plan.facts.voxel_size)
+
+
+def batch_source(
+    plan: TrainingPlan,
+    pairs: Sequence[Pair],
+    sampler: PatchSampler,
+    intensities: Sequence[Intensities],
+) -> BatchSource:
+    """What makes the batch of any iteration."""
+    facts, config = plan.facts, plan.config
+    reader = PatchReader(
+        [pair.image for pair in pairs],
+        targets_of(pairs, facts.classes, facts.used),
+        intensities,
+        cache_bytes=config.sampling.cache_megabytes << 20,
+        context=loss_context(config.loss, is_2d=plan.is_2d),
+    )
+    return BatchSource(
+        sampler,
+        reader,
+        augmentation_of(plan),
+        batch_size=plan.batch_size,
+        is_2d=plan.is_2d,
+        seed=config.training.seed,
+        in_plane=warps_in_plane(plan),
+    )
