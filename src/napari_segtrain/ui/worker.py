@@ -19,6 +19,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.ui.activity import Activity
+from napari_segtrain.ui.heap import trim_heap
 from napari_segtrain.workflows.failures import error_report, explain
 
 Result = TypeVar("Result")
@@ -234,6 +235,7 @@ def _relayed(
     except BaseException as error:  # noqa: BLE001 - the outer edge of a thread
         return _failure(error)
     finally:
+        trim_heap()
         pool.reserveThread()
 
 
