@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -14,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.ui.widgets.beat import Beat
+from napari_segtrain.ui.widgets.button_rows import ButtonRows, keep_place
 from napari_segtrain.ui.widgets.calm_label import CalmLabel
 from napari_segtrain.ui.widgets.texts import duration_text, remaining_text
 
@@ -43,6 +43,7 @@ class PredictionControls(QWidget):
         super().__init__(parent)
         self.start_button = QPushButton("&Predict")
         self.stop_button = QPushButton("S&top")
+        self._buttons = ButtonRows([self.start_button], [self.stop_button])
         self.state = CalmLabel()
         self.bar = QProgressBar()
         self._beat = Beat(self)
@@ -69,8 +70,7 @@ class PredictionControls(QWidget):
     def _show_buttons(self) -> None:
         run = self._run
         is_running = run is not None and run.is_running
-        self.start_button.setVisible(not is_running)
-        self.stop_button.setVisible(is_running)
+        self._buttons.setCurrentIndex(int(is_running))
         self.stop_button.setEnabled(run is not None and run.state != "stopping")
         self.bar.setVisible(is_running)
 
@@ -91,15 +91,12 @@ class PredictionControls(QWidget):
         self.bar.setAccessibleName("Progress of the prediction")
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
-        buttons = QHBoxLayout()
-        for button in (self.start_button, self.stop_button):
-            buttons.addWidget(button)
+        keep_place(self.bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self.state, self.bar):
+        for widget in (self.state, self.bar, self._buttons):
             layout.addWidget(widget)
-        layout.addLayout(buttons)
 
 
 def state_text(run: PredictionRun) -> str:

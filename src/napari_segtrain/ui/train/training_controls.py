@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 from napari_segtrain.ui.train.run_view import RunView
 from napari_segtrain.ui.train.run_words import progress_text, state_text
 from napari_segtrain.ui.widgets.beat import Beat
+from napari_segtrain.ui.widgets.button_rows import ButtonRows, keep_place
 from napari_segtrain.ui.widgets.calm_label import CalmLabel
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class TrainingControls(RunView):
         self.stop_button = _button(
             "S&top", "End at once; what was learned is saved and can be resumed"
         )
+        self._buttons = ButtonRows(
+            [self.start_button],
+            [self.pause_button, self.finish_button, self.stop_button],
+        )
         self._build_layout()
         self._connect()
         self._begin()
@@ -66,15 +70,12 @@ class TrainingControls(RunView):
         self._bar.setAccessibleName("Progress of the training")
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(8)
-        buttons = QHBoxLayout()
-        for button in self._buttons():
-            buttons.addWidget(button)
+        keep_place(self._bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        for widget in (self._state, self._bar, self._note):
+        for widget in (self._state, self._bar, self._note, self._buttons):
             layout.addWidget(widget)
-        layout.addLayout(buttons)
 
     def _connect(self) -> None:
         self._beat.struck.connect(self._show_progress)
@@ -82,14 +83,6 @@ class TrainingControls(RunView):
         self.pause_button.clicked.connect(self._on_pause_clicked)
         self.finish_button.clicked.connect(self._on_finish_clicked)
         self.stop_button.clicked.connect(self._on_stop_clicked)
-
-    def _buttons(self) -> tuple[QPushButton, ...]:
-        return (
-            self.start_button,
-            self.pause_button,
-            self.finish_button,
-            self.stop_button,
-        )
 
     def _begin(self) -> None:
         self._show_state()
@@ -105,9 +98,7 @@ class TrainingControls(RunView):
     def _show_state(self) -> None:
         state = "ended" if self._run is None else self._run.state
         is_running = state != "ended"
-        self.start_button.setVisible(not is_running)
-        for button in (self.pause_button, self.finish_button, self.stop_button):
-            button.setVisible(is_running)
+        self._buttons.setCurrentIndex(int(is_running))
         self.pause_button.setText("Go &on" if state == "pausing" else "&Pause")
         self.pause_button.setEnabled(state in {"training", "pausing"})
         self.finish_button.setEnabled(state in {"training", "pausing"})
