@@ -113,6 +113,12 @@ class Item:
         """Number of channels; 1 without a channel axis."""
         return int(self.array.shape[self.axes.index("C")]) if "C" in self.axes else 1
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of what is read."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
+
     def read(self, box: Box | None = None) -> npt.NDArray[Any]:
         """Read a box of the item with its own dtype.
 

@@ -31,7 +31,7 @@ def plan(*images, axes=None, **config):
 
 def normalized(rule, voxels, axes=None):
     item = item_of(voxels, axes)
-    return rule.for_item(item).apply(item.read(), full_box(item.shape))
+    return rule.prepare(item)[1].apply(item.read(), full_box(item.shape))
 
 
 def test_it_is_as_scikit_image_has_it():
@@ -54,7 +54,7 @@ def test_brightness_contrast_and_gamma_do_not_matter(method):
     assert abs(far - plain).mean() > 5 * abs(other - plain).mean()
     block = item_of(picture()).read()
     box = full_box((1, 60, 80))
-    bound = rule.bind(maps[0], item_of(picture()))
+    bound = rule.prepare(item_of(picture()), maps[0])[1]
     np.testing.assert_array_equal(bound.apply(block, box), normalized(rule, picture()))
 
 
@@ -65,7 +65,7 @@ def test_a_crop_is_matched_as_the_whole(dtype):
     rule, _ = plan(voxels, other, axes="CYX")
     item = item_of(voxels, "CYX")
     box = (slice(0, 1), slice(10, 30), slice(5, 50))
-    crop = rule.for_item(item).apply(item.read(box), box)
+    crop = rule.prepare(item)[1].apply(item.read(box), box)
     whole = normalized(rule, voxels, "CYX")
     np.testing.assert_array_equal(crop, whole[(slice(None), *box)])
 

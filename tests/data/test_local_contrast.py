@@ -28,7 +28,7 @@ def texture(shape=(3, 70, 90), seed=0, dtype=np.uint16):
 
 def whole(item, rule=RULE):
     box = full_box(item.shape)
-    return rule.for_item(item).apply(item.read(box), box)
+    return rule.prepare(item)[1].apply(item.read(box), box)
 
 
 @st.composite
@@ -52,7 +52,7 @@ def test_a_voxel_is_the_same_in_every_box_whatever_was_read_before(
     rule = Normalization("local-contrast", "image", cell_size=cell_size)
     item = item_of(texture(dtype=dtype))
     expected = whole(item, rule)
-    fresh = rule.for_item(item)
+    fresh = rule.prepare(item)[1]
     for box in asked:
         np.testing.assert_array_equal(
             fresh.apply(item.read(box), box), expected[(slice(None), *box)]
@@ -61,7 +61,7 @@ def test_a_voxel_is_the_same_in_every_box_whatever_was_read_before(
 
 def test_threads_that_read_at_once_get_the_same():
     item = item_of(texture((8, 200, 200)))
-    expected, shared = whole(item), RULE.for_item(item)
+    expected, shared = whole(item), RULE.prepare(item)[1]
     asked = [
         (slice(z, z + 1), slice(y, y + 50), slice(x, x + 50))
         for z in range(8)
@@ -134,7 +134,7 @@ def test_a_constant_image_becomes_constant():
 def test_only_the_cells_around_a_box_are_read_and_once():
     array = RecordingArray(shape=(50, 30_000, 30_000), dtype=np.uint16)
     item = item_of(array, "ZYX")
-    shared = RULE.bind(IntensityMap((0.0,), (1.0,)), item)
+    shared = RULE.prepare(item, IntensityMap((0.0,), (1.0,)))[1]
     box = (slice(7, 8), slice(1000, 1064), slice(2000, 2064))
     block = item.read(box)
     array.reads.clear()
@@ -147,7 +147,7 @@ def test_only_the_cells_around_a_box_are_read_and_once():
 
 def test_a_nan_in_a_cell_beside_the_box_is_refused():
     voxels = texture((64, 64), dtype=np.float32)
-    shared = RULE.bind(IntensityMap((0.0,), (1e-3,)), item_of(voxels))
+    shared = RULE.prepare(item_of(voxels), IntensityMap((0.0,), (1e-3,)))[1]
     voxels[20, 20] = np.nan
     box = (slice(0, 1), slice(0, 10), slice(0, 10))
     block = np.zeros((1, 1, 10, 10), np.float32)

@@ -8,12 +8,12 @@ from tests.data.helpers import RecordingArray
 
 from napari_segtrain.config import NormalizationConfig
 from napari_segtrain.data.normalize import (
-    MAX_SAMPLED_VOXELS,
     IntensityMap,
     Normalization,
     measure,
     plan_normalization,
 )
+from napari_segtrain.data.voxel_samples import MAX_SAMPLED_VOXELS
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, full_box
 
@@ -36,7 +36,7 @@ def plan(*images, axes=None, **config):
 
 def normalized(rule, voxels, axes=None):
     item = item_of(voxels, axes)
-    return rule.for_item(item).apply(item.read(), full_box(item.shape))
+    return rule.prepare(item)[1].apply(item.read(), full_box(item.shape))
 
 
 class TestMethods:
@@ -81,9 +81,9 @@ def test_a_crop_is_normalized_as_the_whole(dtype, method, scope):
     voxels.flat[0] = 0
     rule, _ = plan(voxels, axes="CZYX", method=method, scope=scope)
     item = item_of(voxels, "CZYX")
-    whole = rule.for_item(item).apply(item.read(), full_box(item.shape))
+    whole = rule.prepare(item)[1].apply(item.read(), full_box(item.shape))
     box = (slice(1, 2), slice(5, 20), slice(30, 50))
-    crop = rule.for_item(item).apply(item.read(box), box)
+    crop = rule.prepare(item)[1].apply(item.read(box), box)
     assert whole.dtype == crop.dtype == np.float32
     np.testing.assert_array_equal(crop, whole[(slice(None), *box)])
 
@@ -176,7 +176,7 @@ def test_voxels_that_are_not_finite_are_refused(bad, dtype):
     with pytest.raises(DataError, match=r"NaN or infinite voxels in cells_2 \(1 in"):
         plan_normalization(items, NormalizationConfig(), ["cells_1", "cells_2"])
     with pytest.raises(DataError, match="NaN or infinite"):
-        Normalization("zscore", "image").for_item(items[1])
+        Normalization("zscore", "image").prepare(items[1])[1]
     with pytest.raises(DataError, match="NaN or infinite"):
         IntensityMap((0.0,), (1.0,)).apply(items[1].read())
 

@@ -13,12 +13,13 @@ from tests.data.test_classes import table_of
 from tests.io.helpers import write_ome_zarr
 
 from napari_segtrain.config import ExperimentConfig, parse_experiment
-from napari_segtrain.data import normalize
+from napari_segtrain.data import voxel_samples
 from napari_segtrain.data.dataset import Dataset, Sample
 from napari_segtrain.data.facts import gather_facts
-from napari_segtrain.data.normalize import measure, sample_voxels
+from napari_segtrain.data.normalize import measure
 from napari_segtrain.data.restricted import RegionMask, restrict
 from napari_segtrain.data.storage import read_samples, reads_back, write_samples
+from napari_segtrain.data.voxel_samples import sample_voxels
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, Item, LabelImage
 from napari_segtrain.io import read_image
@@ -89,7 +90,7 @@ def test_sampled_voxels_are_measured_as_the_image_is(shape, budget, dtype, is_fl
     if is_flat:
         array[..., 1:] = 7
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(normalize, "MAX_SAMPLED_VOXELS", budget)
+        patch.setattr(voxel_samples, "MAX_SAMPLED_VOXELS", budget)
         item = Item(array, "CZYX")
         kept = sample_voxels(item)
         again = Item(kept.reshape(len(kept), 1, -1), "CYX")

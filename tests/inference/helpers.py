@@ -28,8 +28,8 @@ class Halved:
     def apply(self, block, _box=None, /):
         return block.astype(np.float32) / 2
 
-    def for_item(self, item: Item):  # noqa: ARG002
-        return self
+    def prepare(self, item: Item, /):
+        return item, self
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.training.tasks import disks, make_config, make_dataset
-from tests.training.test_trainer import train
+from tests.training.test_trainer import Recorder, assert_same_run, train
 
 from napari_segtrain import load_model
 from napari_segtrain.data.dataset import Dataset
@@ -15,6 +15,8 @@ from napari_segtrain.data.files import make_sample
 from napari_segtrain.image import Image, LabelImage, full_box
 from napari_segtrain.inference.reading import read_tile
 from napari_segtrain.workflows.prediction import predict
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.training import iter_resumed_run
 
 
 def unevenly_lit(n: int = 5) -> Dataset:
@@ -49,10 +51,10 @@ def test_local_contrast_is_trained_stored_and_predicted_with(
     assert (rule.method, rule.scope) == ("local-contrast", scope)
     assert (rule.cell_size, rule.clip_limit) == (32, 0.02)
     [item] = dataset.samples[0].image.items()
-    intensities = rule.for_item(item)
+    intensities = rule.prepare(item)[1]
     whole = read_tile(item, full_box(item.shape), intensities)
     box = (slice(0, 1), slice(-8, 40), slice(60, 110))
-    tile = read_tile(item, box, rule.for_item(item))
+    tile = read_tile(item, box, rule.prepare(item)[1])
     np.testing.assert_array_equal(tile[:, :, 8:, :36], whole[:, :, :40, 60:])
 
 
@@ -88,3 +90,37 @@ def test_a_matched_model_segments_an_image_of_other_brightness(tmp_path: Path) -
     found = np.asarray(prediction.labels.array) == 1
     truth = labels == 1
     assert (found & truth).sum() / (found | truth).sum() > 0.6
+
+
+def test_a_denoised_model_is_stored_and_predicts_the_same_with_other_tiles(
+    tmp_path: Path,
+) -> None:
+    config = make_config(
+        normalization={"denoising": 1.0},
+        training={"length": {"kind": "iterations", "iterations": 30}},
+    )
+    train(make_dataset(), config, tmp_path / "run")
+    assert load_model(tmp_path / "run").spec.normalization.denoising == 1.0
+    image = make_dataset(1).samples[0].image
+    found = []
+    for tile in ((1, 136, 136), (1, 88, 96)):
+        settings = {"tile_size": tile, "halo": (0, 40, 40), "overlap": 0.0}
+        prediction = predict(
+            tmp_path / "run", image, probabilities="float32", **settings
+        )
+        assert prediction.probabilities is not None
+        found.append(np.asarray(prediction.probabilities.array))
+    np.testing.assert_allclose(*found, atol=1e-3)
+
+
+def test_a_run_with_denoising_that_was_stopped_is_the_unbroken_one(
+    tmp_path: Path,
+) -> None:
+    config = make_config(
+        normalization={"denoising": 0.5, "method": "local-contrast"},
+        training={"length": {"kind": "iterations", "iterations": 20}},
+    )
+    train(make_dataset(), config, tmp_path / "whole")
+    train(make_dataset(), config, tmp_path / "parts", Recorder(stop_at=7))
+    assert run(iter_resumed_run(tmp_path / "parts")).is_complete
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")

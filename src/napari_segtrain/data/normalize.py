@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.data.denoising import DenoisedItem, measure_noise
 from napari_segtrain.data.histogram import HistogramMatch, Quantiles, quantiles_of
 from napari_segtrain.data.local_contrast import LocalContrast
+from napari_segtrain.data.voxel_samples import Used, sample_items
 from napari_segtrain.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from napari_segtrain.config import NormalizationConfig
     from napari_segtrain.image import Box, Item
@@ -27,12 +29,6 @@ Method = Literal[
 ]
 Scope = Literal["image", "training-set"]
 
-Used = tuple[bool, ...]
-"""For each slice along Z, whether it is looked at."""
-
-MAX_SAMPLED_VOXELS = 1 << 22
-MAX_SAMPLED_BLOCKS = 16
-_N_BLOCKS_OF_EMPTY = 256
 RANGE_RATIO = 1.5
 """Images whose intensity ranges differ by more than this are measured one by one."""
 OFFSET_SHARE = 0.25
@@ -57,11 +53,15 @@ class IntensityMap:
         Per channel.
     match : HistogramMatch, optional
         What is done to the values before.
+    noise : tuple of float
+        Standard deviation of the noise per channel, for what is denoised before; else
+        empty.
     """
 
     offset: tuple[float, ...]
     scale: tuple[float, ...]
     match: HistogramMatch | None = None
+    noise: tuple[float, ...] = ()
 
     def apply(
         self, block: npt.NDArray[Any], _box: Box | None = None, /
@@ -107,7 +107,7 @@ class Normalization:
         As in `NormalizationConfig`, with nothing left to choose.
     training_set : IntensityMap, optional
         The map of the training set; absent when images are measured one by one.
-    per_channel, cell_size, clip_limit
+    per_channel, cell_size, clip_limit, denoising
         As in `NormalizationConfig`.
     histogram : Quantiles, optional
         Of the training set, when every image is brought to it first.
@@ -121,24 +121,51 @@ class Normalization:
     cell_size: int = 128
     clip_limit: float = 0.01
     histogram: Quantiles | None = None
+    denoising: float = 0.0
 
-    def for_item(self, item: Item) -> Intensities:
-        """Return the normalization of an item, measuring it where the rule says so.
+    @property
+    def words(self) -> str:
+        """What is done, for people."""
+        parts = [
+            f"{self.method} per {self.scope}",
+            "" if self.per_channel else "channels together",
+            "matched to the training set" if self.histogram else "",
+            f"denoising {self.denoising:g}" if self.denoising else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def prepare(
+        self, item: Item, known: IntensityMap | None = None
+    ) -> tuple[Item, Intensities]:
+        """Return an item as it is to be read, and what normalizes what is read.
+
+        Parameters
+        ----------
+        item : Item
+            An image.
+        known : IntensityMap, optional
+            Its map; it is measured, where the rule says so, without.
 
         Raises
         ------
         DataError
             When a sampled voxel is NaN or infinite.
         """
-        return self.bind(self.map_of(item), item)
-
-    def bind(self, intensities: IntensityMap, item: Item) -> Intensities:
-        """Return the normalization of an item whose map is known."""
+        if known is None:
+            known = replace(self.map_of(item), noise=self.noise_of(item))
+        if self.denoising:
+            weights = tuple(self.denoising * sigma for sigma in known.noise)
+            item = DenoisedItem(item.array, item.axes, item.index, weights)
         if self.method != "local-contrast":
-            return intensities
-        return LocalContrast(
-            item, intensities, cell_size=self.cell_size, clip_limit=self.clip_limit
-        )
+            return item, known
+        size, limit = self.cell_size, self.clip_limit
+        return item, LocalContrast(item, known, cell_size=size, clip_limit=limit)
+
+    def noise_of(self, item: Item, used: Used | None = None) -> tuple[float, ...]:
+        """Measure the noise of an item for denoising; empty when there is none."""
+        if not self.denoising:
+            return ()
+        return measure_noise(item, used, per_channel=self.per_channel)
 
     def map_of(self, item: Item) -> IntensityMap:
         """Return the map for an item, measuring it where the rule says so.
@@ -184,10 +211,7 @@ def measure(
 ) -> IntensityStatistics:
     """Sample items evenly and describe their intensities per channel.
 
-    About `MAX_SAMPLED_VOXELS` voxels per channel are taken, of at most four times as
-    many that are read, in `MAX_SAMPLED_BLOCKS` blocks (or one per item, when there are
-    more items). When all of them are equal, as in a store that is mostly empty, more
-    and smaller blocks are looked at.
+    Voxels are those of `sample_items`.
 
     Parameters
     ----------
@@ -208,7 +232,7 @@ def measure(
         When a sampled voxel is NaN or infinite.
     """
     used = used or [(True,) * item.shape[0] for item in items]
-    values = _sampled(items, used).astype(np.float64)
+    values = sample_items(items, used).astype(np.float64)
     check_finite(values, name=name)
     n_repeats = 1 if per_channel else len(values)
     values = values if per_channel else values.reshape(1, -1)
@@ -218,17 +242,6 @@ def measure(
         values.min(axis=1), values.max(axis=1),
     )  # fmt: skip
     return IntensityStatistics(*(n_repeats * _floats(row) for row in rows))
-
-
-def sample_voxels(item: Item) -> npt.NDArray[Any]:
-    """Return the voxels that stand for an item when it is measured by itself.
-
-    Returns
-    -------
-    ndarray of shape (C, N)
-        An image of these voxels, (C, 1, N), has the same statistics as the item.
-    """
-    return _sampled([item], [(True,) * item.shape[0]])
 
 
 def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityMap:
@@ -316,9 +329,11 @@ def plan_normalization(
         per_channel=config.per_channel,
         cell_size=config.cell_size,
         clip_limit=config.clip_limit,
+        denoising=config.denoising,
     )
+    noises = [rule.noise_of(*pair) for pair in zip(items, used, strict=True)]
     if scope == "image":
-        return rule, tuple(rule.map_of(item) for item in wholes or items)
+        return rule, _maps(rule, wholes or items, noises)
     statistics = measure(
         items, config.percentiles, used=used, per_channel=config.per_channel
     )
@@ -327,14 +342,22 @@ def plan_normalization(
     if config.match_histogram:
         histogram = _quantiles(items, used, per_channel=config.per_channel)
     rule = replace(rule, training_set=whole, histogram=histogram)
-    return rule, tuple(rule.map_of(item) for item in wholes or items)
+    return rule, _maps(rule, wholes or items, noises)
+
+
+def _maps(
+    rule: Normalization, items: Sequence[Item], noises: Sequence[tuple[float, ...]]
+) -> tuple[IntensityMap, ...]:
+    """Map of each item, with its noise."""
+    pairs = zip(items, noises, strict=True)
+    return tuple(replace(rule.map_of(item), noise=noise) for item, noise in pairs)
 
 
 def _quantiles(
     items: Sequence[Item], used: Sequence[Used] = (), *, per_channel: bool
 ) -> Quantiles:
     used = used or [(True,) * item.shape[0] for item in items]
-    values = _sampled(items, used).astype(np.float64)
+    values = sample_items(items, used).astype(np.float64)
     check_finite(values)
     return quantiles_of(values, per_channel=per_channel)
 
@@ -350,57 +373,3 @@ def _differ(each: Sequence[IntensityStatistics]) -> bool:
 
 def _floats(values: npt.NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
-
-
-def _sampled(items: Sequence[Item], used: Sequence[Used]) -> npt.NDArray[Any]:
-    """Intensities of all items, shape (C, N); more blocks where all are equal."""
-    values = _samples(items, used, MAX_SAMPLED_BLOCKS)
-    if np.array_equal(values.min(axis=1), values.max(axis=1)):
-        return _samples(items, used, _N_BLOCKS_OF_EMPTY)
-    return values
-
-
-def _samples(
-    items: Sequence[Item], used: Sequence[Used], n_blocks: int
-) -> npt.NDArray[Any]:
-    budget = max(1, MAX_SAMPLED_VOXELS // len(items))
-    n_blocks = max(1, n_blocks // len(items))
-    parts = [
-        _sample(item, slices, budget, n_blocks)
-        for item, slices in zip(items, used, strict=True)
-    ]
-    return np.concatenate(parts, axis=1)
-
-
-def _sample(item: Item, used: Used, budget: int, n_blocks: int) -> npt.NDArray[Any]:
-    parts = [
-        item.read(box).reshape(item.n_channels, -1)
-        for box in _spread_boxes(item.shape, used, budget, n_blocks)
-    ]
-    values = np.concatenate(parts, axis=1)
-    step = max(1, values.shape[1] // budget)
-    return values[:, ::step]
-
-
-def _spread_boxes(
-    shape: tuple[int, int, int], used: Used, budget: int, n_blocks: int
-) -> Iterator[Box]:
-    """Whole used slices spread over Z, or bands of rows where one is too large."""
-    _, n_y, n_x = shape
-    candidates = np.flatnonzero(used) if any(used) else np.arange(len(used))
-    n_z = len(candidates)
-    max_read = 4 * budget
-    n_blocks = max(1, min(n_blocks, max_read // n_x))
-    steps = np.linspace(0, n_z - 1, min(n_z, n_blocks)).round().astype(int)
-    slices = candidates[np.unique(steps)]
-    rows = max(1, min(n_y, max_read // (len(slices) * n_x)))
-    bands = max(1, n_blocks // len(slices)) if rows < n_y else 1
-    rows = max(1, rows // bands)
-    starts = np.unique(np.linspace(0, n_y - rows, bands).round().astype(int))
-    for z in slices:
-        for y in starts:
-            yield (
-                slice(int(z), int(z) + 1),
-                slice(int(y), int(y) + rows),
-                slice(0, n_x),
-            )

@@ -264,6 +264,5 @@ def _added(first: Widths, second: Widths) -> Widths:
 
 
 def _n_bytes(item: Item) -> int:
-    item_size: int = np.dtype(item.array.dtype).itemsize
-    per_voxel = item.n_channels * item_size + 1
+    per_voxel = item.n_channels * item.dtype.itemsize + 1
     return int(np.prod(item.shape)) * per_voxel

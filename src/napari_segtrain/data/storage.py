@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from napari_segtrain.data.dataset import Dataset, Place, Sample
 from napari_segtrain.data.label_facts import as_integers
-from napari_segtrain.data.normalize import sample_voxels
+from napari_segtrain.data.voxel_samples import sample_voxels
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import (
     Box,

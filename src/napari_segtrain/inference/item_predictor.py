@@ -44,25 +44,26 @@ class ItemPredictor:
         self._control = control or RunControl()
         self._normalization = model.spec.normalization
         self._runtime = TorchRuntime.of_model(model, self._config)
-        self._intensities: dict[tuple[int, ...], Intensities] = {}
+        self._prepared: dict[tuple[int, ...], tuple[Item, Intensities]] = {}
 
     def predict(self, item: Item, box: Box) -> ItemEvents:
         """Predict a box of an item of the image; see `predict_item`."""
+        prepared, intensities = self._prepare(item)
         return predict_item(
-            item,
+            prepared,
             runtime=self._runtime,
-            intensities=self._intensities_of(item),
+            intensities=intensities,
             config=self._config,
             box=box,
             control=self._control,
         )
 
-    def _intensities_of(self, item: Item) -> Intensities:
-        """Normalization of an item, measured once for all its boxes."""
+    def _prepare(self, item: Item) -> tuple[Item, Intensities]:
+        """Measure an item once for all its boxes."""
         key = item_key(item.index)
-        if key not in self._intensities:
-            self._intensities[key] = self._normalization.for_item(item)
-        return self._intensities[key]
+        if key not in self._prepared:
+            self._prepared[key] = self._normalization.prepare(item)
+        return self._prepared[key]
 
 
 def item_key(index: dict[str, int]) -> tuple[int, ...]:

@@ -28,8 +28,8 @@ class Intensities(Protocol):
 class IntensityRule(Protocol):
     """Normalization of a model."""
 
-    def for_item(self, item: Item) -> Intensities:
-        """Return the map that every tile of the item shares."""
+    def prepare(self, item: Item, /) -> tuple[Item, Intensities]:
+        """Return the item as it is to be read, and the map that its tiles share."""
         ...
 
 

@@ -168,6 +168,8 @@ def _intensity_problems(rule: Normalization, n_channels: int) -> Iterator[str]:
         yield f"its percentiles are {low} and {high}"
     if rule.cell_size < 1 or not 0 < rule.clip_limit <= 1:
         yield f"its cells are {rule.cell_size} wide and limited to {rule.clip_limit}"
+    if not 0 <= rule.denoising < math.inf:
+        yield f"its denoising is {rule.denoising}"
     levels = rule.histogram
     if levels is not None and (
         rule.training_set is None

@@ -14,8 +14,8 @@ from napari_segtrain.data.sampling import PatchReader
 from napari_segtrain.evaluation.overlay import Window
 from napari_segtrain.training.patches import (
     augmentation_of,
-    item_intensities,
     patch_sampler,
+    prepared_pairs,
     warps_in_plane,
 )
 
@@ -82,7 +82,7 @@ class AugmentationPreview:
 
     def __init__(self, plan: TrainingPlan, dataset: Dataset) -> None:
         self._plan = plan
-        pairs = dataset.pairs()
+        pairs, intensities = prepared_pairs(plan, dataset)
         images = [pair.image for pair in pairs]
         self._is_colored = images[0].n_channels in _COLORS and all(
             image.array.dtype == np.uint8 for image in images
@@ -91,7 +91,7 @@ class AugmentationPreview:
         self._reader = PatchReader(
             images,
             targets_of(pairs, plan.facts.classes, plan.facts.used),
-            item_intensities(plan, pairs),
+            intensities,
             cache_bytes=0,
         )
 

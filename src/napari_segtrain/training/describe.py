@@ -32,7 +32,6 @@ def describe_plan(
     facts, (z, y, x) = plan.facts, plan.patch_size
     patch = f"{y} × {x}" if plan.is_2d else f"{z} × {y} × {x}"
     n_images = len(facts.names)
-    normalization = facts.normalization
     lines = [
         f"data: {n_images} image{'s' * (n_images > 1)}, {facts.n_channels} channel"
         f"{'s' * (facts.n_channels > 1)}, "
@@ -42,8 +41,7 @@ def describe_plan(
             for row, n in zip(facts.classes.classes, facts.class_voxels, strict=True)
         ),
         f"validation: {facts.split.reason}",
-        f"normalization: {normalization.method} per {normalization.scope}"
-        + ("" if normalization.per_channel else ", channels together"),
+        f"normalization: {facts.normalization.words}",
         f"network: {network_words(plan.network)}, {plan.info.n_parameters:,} "
         "parameters",
         f"patches: {patch} voxels, {plan.batch_size} per iteration",

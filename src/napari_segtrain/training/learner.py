@@ -18,8 +18,8 @@ from napari_segtrain.training.losses import build_loss
 from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.patches import (
     batch_source,
-    item_intensities,
     patch_sampler,
+    prepared_pairs,
 )
 from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
 from napari_segtrain.training.steps import (
@@ -65,9 +65,8 @@ class Learner:
         self._layout = memory_layout(self._device, is_2d=plan.is_2d)
         if self._training.n_threads != "auto":
             torch.set_num_threads(self._training.n_threads)
-        pairs = dataset.pairs()
+        pairs, intensities = prepared_pairs(plan, dataset)
         sampler = patch_sampler(plan, pairs)
-        intensities = item_intensities(plan, pairs)
         self.source = batch_source(plan, pairs, sampler, intensities)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_segtrain.config.presets import Augmentation, complete_augmentation
@@ -15,7 +16,7 @@ from napari_segtrain.training.losses import loss_context
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_segtrain.data.dataset import Pair
+    from napari_segtrain.data.dataset import Dataset, Pair
     from napari_segtrain.data.normalize import Intensities
     from napari_segtrain.training.plan import TrainingPlan
 
@@ -33,11 +34,22 @@ def patch_sampler(plan: TrainingPlan, pairs: Sequence[Pair]) -> PatchSampler:
     )
 
 
-def item_intensities(plan: TrainingPlan, pairs: Sequence[Pair]) -> list[Intensities]:
-    """Normalization of each item, as it was measured."""
-    facts = plan.facts
-    maps = zip(facts.intensities, pairs, strict=True)
-    return [facts.normalization.bind(known, pair.image) for known, pair in maps]
+def prepared_pairs(
+    plan: TrainingPlan, dataset: Dataset
+) -> tuple[list[Pair], list[Intensities]]:
+    """Pairs whose images are read as the network sees them, but for the intensities.
+
+    Returns
+    -------
+    list of Pair, list of Intensities
+        Of equal length; the second normalizes what is read of the first.
+    """
+    pairs, intensities = [], []
+    for known, pair in zip(plan.facts.intensities, dataset.pairs(), strict=True):
+        image, found = plan.facts.normalization.prepare(pair.image, known)
+        pairs.append(replace(pair, image=image))
+        intensities.append(found)
+    return pairs, intensities
 
 
 def augmentation_of(plan: TrainingPlan) -> Augmentation:

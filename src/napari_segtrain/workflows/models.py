@@ -42,7 +42,7 @@ def describe_model(model: Model) -> list[str]:
         "classes: "
         + ", ".join(f"{row.value} {row.name}" for row in spec.classes.classes)
         + (" (objects)" if spec.classes.is_objects else ""),
-        f"normalization: {spec.normalization.method} per {spec.normalization.scope}",
+        f"normalization: {spec.normalization.words}",
         f"validation: {_scores(spec.scores) or 'none, so no score is claimed'}",
         *(f"{key}: {value}" for key, value in _origin(spec.provenance).items()),
     ]
