@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     augmentation,
+    choice,
     contention,
     large_volume,
     loop_overhead,
@@ -23,10 +24,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", help="what to run")
     parser.add_argument(
-        "--data", type=Path, help="folder that holds membranes_isbi2012"
+        "--data", type=Path, help="folder that holds membranes_isbi2012 and others"
     )
     parser.add_argument("--baseline", type=Path, help="script of the baseline loop")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--budget", type=float, default=300, help="seconds of each training (choice)"
+    )
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        default=Path("benchmark-choice.jsonl"),
+        help="file of the rows that are made; those in it are not made again (choice)",
+    )
     options = parser.parse_args()
     bundled = {
         "augmentation": augmentation.run,
@@ -41,6 +51,9 @@ def main() -> None:
             options.data, options.baseline, options.seeds
         ),
         "strokes": lambda: membranes.run_strokes(options.data, options.seeds),
+        "choice": lambda: choice.run(
+            options.data, options.budget, options.seeds, options.rows
+        ),
     }
     known = bundled | with_data
     for name in options.names or bundled:

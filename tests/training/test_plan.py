@@ -15,7 +15,7 @@ from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.machine import Machine, find_machine
-from napari_segtrain.training.plan import TrainingPlan, choose_dims, resolve
+from napari_segtrain.training.plan import TrainingPlan, resolve
 from napari_segtrain.training.run_folder import RunFolder
 
 CPU = Machine("cpu", "test CPU", 8 << 30)
@@ -39,29 +39,6 @@ def volume(shape=(24, 64, 64), voxel_size=None, painted=None):
 def plan_of(dataset, machine=CPU, **sections):
     config = make_config(**sections)
     return resolve(config, gather_facts(dataset, config), machine)
-
-
-@pytest.mark.parametrize(
-    ("dataset", "expected", "reason"),
-    [
-        (make_dataset(1), 2, "flat"),
-        (volume((8, 64, 64)), 2, "too thin"),
-        (volume(voxel_size=(1.0, 0.9, 0.9)), 3, "1.1 times"),
-        (volume(voxel_size=(1.0, 0.1, 0.1)), 2, "10.0 times longer"),
-        (volume(), 3, "unknown voxel size"),
-        (volume(painted=[3, 9, 15]), 2, "3 of 24 slices"),
-    ],
-)
-def test_slices_or_volumes(dataset, expected, reason):
-    config = make_config(network={"dims": "auto"})
-    dims, why = choose_dims(config, gather_facts(dataset, config))
-    assert dims == expected
-    assert reason in why
-
-
-def test_volumes_are_not_made_of_flat_images():
-    with pytest.raises(ConfigError, match="--stack"):
-        plan_of(make_dataset(1), network={"dims": 3})
 
 
 def test_nothing_is_left_open():

@@ -25,7 +25,8 @@ class UNetConfig(Config):
     name: Literal["unet"] = "unet"
 
     dims: Dims = "auto"
-    """2 segments slice by slice, 3 in volumes."""
+    """2 segments slice by slice, 3 in volumes; auto chooses from voxel size, slices and
+    labels, and takes unet-2.5d where slices are much thicker than pixels are wide."""
 
     depth: Depth = "auto"
     """Number of down-sampling steps, 1 to 8."""
@@ -359,6 +360,8 @@ def asked_dims(config: NetworkConfig) -> int | None:
         return config.dims
     if len(DIMS_OF[config.name]) == 1:
         return DIMS_OF[config.name][0]
+    if getattr(config, "flat_levels", "auto") not in {"auto", 0}:
+        return VOLUMES
     slices = getattr(config, "slices", "auto")
     if slices == "auto":
         return None

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.networks import NetworkInfo
 
-MIN_SLICES_3D = 12
-MIN_USED_SHARE_3D = 0.5
 LEARNING_RATES = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3}
 """Peak by solver."""
 EPOCH = 50
@@ -55,8 +53,6 @@ class Recipe:
 
 _SLICES = 3
 _FIRST_FILTERS = {
-    ("unet-2.5d", True): 24,
-    ("unet-2.5d", False): 32,
     ("swin-unetr", True): 12,
     ("swin-unetr", False): 48,
     ("segnet", True): 24,
@@ -85,7 +81,6 @@ def recipe(dims: int, *, is_cpu: bool) -> Recipe:
 
 def complete_network(
     config: NetworkConfig,
-    dims: int,
     *,
     voxel_size: VoxelSize | None = None,
     is_cpu: bool,
@@ -95,26 +90,23 @@ def complete_network(
     Parameters
     ----------
     config : NetworkConfig
-        With ``auto`` where the plan chooses.
-    dims : int
-        2 or 3.
+        With ``auto`` where the plan chooses, but for ``dims``.
     voxel_size : VoxelSize, optional
         Decides how many levels are flat.
     is_cpu : bool
         Smaller networks for processors.
     """
-    usual = recipe(dims, is_cpu=is_cpu)
+    is_volume = config.dims == VOLUMES
+    has_volumes_inside = is_volume and config.name != "unet-2.5d"
+    usual = recipe(3 if has_volumes_inside else 2, is_cpu=is_cpu)
     depth = getattr(config, "depth", usual.depth)
     depth = usual.depth if depth == "auto" else depth
-    n_flat = flat_levels(voxel_size, depth) if dims == VOLUMES else 0
-    n_slices = _SLICES if dims == VOLUMES else 1
     filters = _FIRST_FILTERS.get((config.name, is_cpu), usual.first_filters)
     chosen = {
-        "dims": dims,
-        "stem": 2 if config.name == "unet-2.5d" and is_cpu else usual.stem,
+        "stem": usual.stem,
         "depth": depth,
-        "flat_levels": n_flat,
-        "slices": n_slices,
+        "flat_levels": flat_levels(voxel_size, depth) if is_volume else 0,
+        "slices": _SLICES if is_volume else 1,
         "first_filters": filters,
     }
     changes = {k: v for k, v in chosen.items() if getattr(config, k, None) == "auto"}

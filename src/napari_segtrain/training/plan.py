@@ -9,17 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from napari_segtrain.axes import (
-    ANISOTROPY_RATIO,
-    ZYX,
-    anisotropy,
-)
+from napari_segtrain.axes import ZYX
 from napari_segtrain.config import (
     ExperimentConfig,
     NetworkConfig,
     PlateauLength,
-    asked_dims,
-    wants_volumes,
 )
 from napari_segtrain.config.presets import Augmentation, plan_augmentation
 from napari_segtrain.data.facts import DatasetFacts
@@ -34,6 +28,7 @@ from napari_segtrain.networks import (
     fit_patch,
 )
 from napari_segtrain.training import defaults
+from napari_segtrain.training.choice import choose_network
 from napari_segtrain.training.findings import (
     Finding,
     data_findings,
@@ -44,7 +39,6 @@ from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.schedule import check_schedule
 
 _2D: Literal[2] = 2
-_3D: Literal[3] = 3
 
 
 @dataclass(frozen=True)
@@ -131,9 +125,9 @@ def resolve(
     epoch = _iterations_per_epoch(config)
     check_schedule(config.training.schedule, config.training.length, epoch)
     _check_weights(config, facts)
-    dims, why_dims = choose_dims(config, facts)
+    network, why = choose_network(config.network, facts)
     network = defaults.complete_network(
-        config.network, dims, voxel_size=facts.voxel_size, is_cpu=machine.is_cpu
+        network, voxel_size=facts.voxel_size, is_cpu=machine.is_cpu
     )
     n_classes = facts.classes.n_classes
     info = describe_network(network, in_channels=facts.n_channels, n_classes=n_classes)
@@ -149,12 +143,12 @@ def resolve(
         batch_size=batch,
         learning_rate=_learning_rate(config),
         iterations_per_epoch=epoch,
-        validation=defaults.validation_boxes(facts, dims, is_cpu=machine.is_cpu),
+        validation=defaults.validation_boxes(facts, info.dims, is_cpu=machine.is_cpu),
         machine=machine,
         memory_bytes=memory,
         max_minutes=_max_minutes(config, machine),
         findings=(
-            Finding("info", why_dims, setting="network.dims"),
+            Finding("info", why, setting="network.dims"),
             *data_findings(config, facts),
             *loss_findings(config, facts),
             *memory_findings(memory, machine),
@@ -168,53 +162,6 @@ def resolve(
             network, in_channels=facts.n_channels, n_classes=n_classes, patch=patch
         ),
     )
-
-
-def choose_dims(
-    config: ExperimentConfig, facts: DatasetFacts
-) -> tuple[Literal[2, 3], str]:
-    """Choose slices or volumes, and say why.
-
-    Raises
-    ------
-    ConfigError
-        When volumes are asked for and an image is flat.
-    """
-    depths = [shape[0] for shape in facts.shapes]
-    if wants_volumes(config.network) and min(depths) == 1:
-        raise ConfigError(
-            "A 3D network was asked for, but some images are flat (one slice); "
-            "use --dims 2, or --stack when the files are slices of one volume."
-        )
-    asked = asked_dims(config.network)
-    if config.network.dims != "auto":
-        return config.network.dims, f"{config.network.dims}D, as asked for"
-    if asked == _3D:
-        return _3D, f"3D, since {config.network.name} takes volumes"
-    if asked == _2D:
-        return _2D, "2D, since one slice is looked at"
-    obstacle = _obstacle_to_3d(min(depths), max(depths), facts)
-    if obstacle:
-        return _2D, f"2D: {obstacle}"
-    ratio = anisotropy(facts.voxel_size)
-    if ratio is None:
-        return _3D, "3D: a volume of unknown voxel size, taken as isotropic"
-    return _3D, f"3D: voxels are {ratio:.1f} times longer in z"
-
-
-def _obstacle_to_3d(shallowest: int, deepest: int, facts: DatasetFacts) -> str:
-    """Why volumes should be segmented slice by slice; empty when they should not."""
-    ratio = anisotropy(facts.voxel_size)
-    share = facts.n_used_slices / facts.n_slices
-    if deepest == 1:
-        return "the images are flat"
-    if shallowest < defaults.MIN_SLICES_3D:
-        return f"a stack of {shallowest} slices is too thin for 3D"
-    if ratio is not None and ratio > ANISOTROPY_RATIO:
-        return f"voxels are {ratio:.1f} times longer in z"
-    if share < defaults.MIN_USED_SHARE_3D:
-        return f"{facts.n_used_slices} of {facts.n_slices} slices hold labels"
-    return ""
 
 
 def _patch_size(

@@ -1,0 +1,178 @@
+"""The automatic choice: slices, slices with their neighbors, or volumes.
+
+From the voxel size, the shape of the images and what is labelled; `choose_network` says
+why in a sentence. `defaults.flat_levels` adds how many levels of a network for volumes
+work in the plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from napari_segtrain.axes import ANISOTROPY_RATIO, anisotropy
+from napari_segtrain.config import (
+    NetworkConfig,
+    UNet25DConfig,
+    UNetConfig,
+    asked_dims,
+    wants_volumes,
+)
+from napari_segtrain.config.network import VOLUMES
+from napari_segtrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from napari_segtrain.data.facts import DatasetFacts
+
+View = Literal["2D", "2.5D", "3D"]
+"""What a network sees of a volume: a slice, a slice with its neighbors, or a block."""
+
+MIN_SLICES_NEIGHBORS = 3
+MIN_SLICES_3D = 12
+"""Slices of the thinnest stack; the deepest level of the default network for volumes
+would see one or two otherwise."""
+MIN_USED_SHARE_3D = 0.5
+"""Share of the slices that hold labels, below which blocks would mostly be
+unlabelled."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the choice depends on.
+
+    Parameters
+    ----------
+    n_slices : int
+        Of the thinnest image.
+    width : int
+        Shorter side of its slices, voxels.
+    ratio : float, optional
+        How many times longer a voxel is in z; ``None`` when that is unknown.
+    n_used, n_total : int
+        Slices that hold labels, and slices, of all images.
+    """
+
+    n_slices: int
+    width: int
+    ratio: float | None
+    n_used: int
+    n_total: int
+
+
+def choose_network(
+    config: NetworkConfig, facts: DatasetFacts
+) -> tuple[NetworkConfig, str]:
+    """Choose between slices and volumes where the config does not, and say why.
+
+    Returns
+    -------
+    NetworkConfig
+        The same with ``dims``; a U-Net may become one that sees neighboring slices.
+    str
+        Why, as a sentence for people.
+
+    Raises
+    ------
+    ConfigError
+        When volumes are asked for and an image is flat.
+    """
+    if wants_volumes(config) and min(shape[0] for shape in facts.shapes) == 1:
+        raise ConfigError(
+            "A 3D network was asked for, but some images are flat (one slice); "
+            "use --dims 2, or --stack when the files are slices of one volume."
+        )
+    if config.dims != "auto":
+        return config, f"{config.dims}D, as asked for"
+    asked = asked_dims(config)
+    if asked is not None:
+        reason = (
+            f"{config.name} takes volumes"
+            if asked == VOLUMES
+            else "one slice is looked at"
+        )
+        return _with(config, asked), f"{asked}D, since {reason}"
+    view, why = choose_view(describe_stack(facts))
+    return _seen_as(config, view, why)
+
+
+def describe_stack(facts: DatasetFacts) -> Stack:
+    """What the choice needs to know of a training set."""
+    thinnest = min(facts.shapes)
+    return Stack(
+        n_slices=thinnest[0],
+        width=min(thinnest[1:]),
+        ratio=anisotropy(facts.voxel_size),
+        n_used=facts.n_used_slices,
+        n_total=facts.n_slices,
+    )
+
+
+def choose_view(stack: Stack) -> tuple[View, str]:
+    """Choose what a network sees of each image, and say why.
+
+    Notes
+    -----
+    That blocks are not for voxels more than three times longer in z, nor for stacks
+    whose slices are more than three times wider than the stack has slices (where the
+    voxel size is unknown), are the two halves of nnU-Net's rule for anisotropic images
+    (Isensee et al. 2021, https://doi.org/10.1038/s41592-020-01008-z).
+    """
+    if stack.n_slices == 1:
+        return "2D", "the images are flat"
+    if stack.n_slices < MIN_SLICES_NEIGHBORS:
+        return (
+            "2D",
+            f"a stack of {stack.n_slices} slices has no neighbors on both sides",
+        )
+    obstacle = _obstacle_to_blocks(stack)
+    if obstacle:
+        return "2.5D", obstacle
+    if stack.ratio is None:
+        return "3D", "a volume of unknown voxel size, taken as isotropic"
+    return "3D", f"voxels are only {stack.ratio:.1f} times longer in z"
+
+
+def _obstacle_to_blocks(stack: Stack) -> str:
+    """Why volumes should not be seen as blocks; empty when they may."""
+    if stack.n_slices < MIN_SLICES_3D:
+        return f"a stack of {stack.n_slices} slices is too thin for 3D"
+    if stack.ratio is not None and stack.ratio > ANISOTROPY_RATIO:
+        return f"slices are {stack.ratio:.1f} times thicker than pixels are wide"
+    if stack.ratio is None and stack.n_slices * ANISOTROPY_RATIO < stack.width:
+        return (
+            f"the voxel size is unknown, and {stack.n_slices} slices of "
+            f"{stack.width} voxels look like sections"
+        )
+    if stack.n_used < MIN_USED_SHARE_3D * stack.n_total:
+        return f"{stack.n_used} of {stack.n_total} slices hold labels"
+    return ""
+
+
+def _seen_as(config: NetworkConfig, view: View, why: str) -> tuple[NetworkConfig, str]:
+    """Give a network that view; where it has no neighbors, slices by themselves."""
+    if view != "2.5D":
+        return _with(config, 3 if view == "3D" else 2), f"{view}: {why}"
+    neighbors = _with_neighbors(config)
+    if neighbors is not None:
+        return neighbors, f"2.5D: {why}"
+    return _with(config, 2), f"2D: {why}, and {config.name} sees no neighboring slices"
+
+
+def _with_neighbors(config: NetworkConfig) -> NetworkConfig | None:
+    """The network with neighboring slices; ``None`` where there is none.
+
+    DeepEM3D has them for volumes; a U-Net has them unless a setting is given that its
+    2.5D form does not know.
+    """
+    if config.name == "deepem3d":
+        return _with(config, 3)
+    if not isinstance(config, UNetConfig):
+        return None
+    given = config.model_dump(exclude={"name", "dims"}, exclude_defaults=True)
+    if given.keys() - UNet25DConfig.model_fields.keys():
+        return None
+    return UNet25DConfig(dims=3, **given)
+
+
+def _with(config: NetworkConfig, dims: int) -> NetworkConfig:
+    return config.model_copy(update={"dims": dims})
