@@ -186,15 +186,14 @@ def test_a_folder_of_slices_is_a_volume_with_stack(segtrain, tmp_path: Path) -> 
         for z, plane in enumerate(volume):
             PIL.Image.fromarray(plane).save(tmp_path / kind / f"slice_{z}.png")
     given = ("train", *paths(tmp_path), "--dry-run")
-    assert "3D: a volume of unknown voxel size" in segtrain(*given, "--stack").out
+    assert "2.5D: the voxel size is unknown" in segtrain(*given, "--stack").out
     assert "data: 14 images" in segtrain(*given).out
     refused = segtrain(*given, "--dims", 3)
     assert refused.code == 3
     assert "--stack" in refused.err
     size = ("--voxel-size", "5,1,1")
-    assert (
-        "2D: voxels are 5.0 times longer in z" in segtrain(*given, "--stack", *size).out
-    )
+    plan = segtrain(*given, "--stack", *size).out
+    assert "2.5D: slices are 5.0 times thicker than pixels are wide" in plan
 
 
 def test_a_volume_trains_in_3d(segtrain, tmp_path: Path) -> None:

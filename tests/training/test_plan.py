@@ -41,6 +41,17 @@ def plan_of(dataset, machine=CPU, **sections):
     return resolve(config, gather_facts(dataset, config), machine)
 
 
+def test_the_plan_says_which_levels_work_in_the_plane():
+    plan = plan_of(
+        volume(voxel_size=(2.0, 1.0, 1.0)), network={"dims": "auto", "depth": 2}
+    )
+    assert plan.network.flat_levels == 1
+    [text] = [f.text for f in plan.findings if f.setting == "network.dims"]
+    assert text == (
+        "3D: voxels are only 2.0 times longer in z; the first level works in the plane"
+    )
+
+
 def test_nothing_is_left_open():
     plan = plan_of(
         make_dataset(4),
@@ -81,7 +92,7 @@ def test_the_plan_says_what_a_person_needs_to_know():
     text = "\n".join(describe_plan(plan_of(volume(painted=[3, 9, 15]))))
     assert "3 of 24 slices used" in text
     assert "voxel size unknown" in text
-    assert "anisotropy is not assumed" in text
+    assert "judged by their shape" in text
     assert "test CPU" in text
     assert "40 iterations" in text
 

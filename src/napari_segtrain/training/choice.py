@@ -95,6 +95,15 @@ def choose_network(
     return _seen_as(config, view, why)
 
 
+def flat_words(network: NetworkConfig) -> str:
+    """What the end of the sentence says of levels that work in the plane."""
+    n_flat = getattr(network, "flat_levels", 0)
+    if not n_flat or network.dims != VOLUMES:
+        return ""
+    levels = "the first level works" if n_flat == 1 else f"{n_flat} levels work"
+    return f"; {levels} in the plane"
+
+
 def describe_stack(facts: DatasetFacts) -> Stack:
     """What the choice needs to know of a training set."""
     thinnest = min(facts.shapes)
@@ -129,6 +138,8 @@ def choose_view(stack: Stack) -> tuple[View, str]:
         return "2.5D", obstacle
     if stack.ratio is None:
         return "3D", "a volume of unknown voxel size, taken as isotropic"
+    if stack.ratio <= 1:
+        return "3D", "voxels are not longer in z than in the plane"
     return "3D", f"voxels are only {stack.ratio:.1f} times longer in z"
 
 

@@ -28,7 +28,7 @@ from napari_segtrain.networks import (
     fit_patch,
 )
 from napari_segtrain.training import defaults
-from napari_segtrain.training.choice import choose_network
+from napari_segtrain.training.choice import choose_network, flat_words
 from napari_segtrain.training.findings import (
     Finding,
     data_findings,
@@ -148,7 +148,7 @@ def resolve(
         memory_bytes=memory,
         max_minutes=_max_minutes(config, machine),
         findings=(
-            Finding("info", why, setting="network.dims"),
+            Finding("info", why + flat_words(network), setting="network.dims"),
             *data_findings(config, facts),
             *loss_findings(config, facts),
             *memory_findings(memory, machine),
