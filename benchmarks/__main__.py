@@ -18,6 +18,7 @@ from benchmarks import (
     samples,
     viewer,
 )
+from benchmarks.rows import Rows
 
 
 def main() -> None:
@@ -34,10 +35,12 @@ def main() -> None:
     parser.add_argument(
         "--rows",
         type=Path,
-        default=Path("benchmark-choice.jsonl"),
-        help="file of the rows that are made; those in it are not made again (choice)",
+        default=Path("benchmarks.jsonl"),
+        help="file of results, written as they are made; those in it are not made "
+        "again (choice, membranes)",
     )
     options = parser.parse_args()
+    rows = Rows(options.rows)
     bundled = {
         "augmentation": augmentation.run,
         "loop-overhead": loop_overhead.run,
@@ -48,12 +51,10 @@ def main() -> None:
     }
     with_data = {
         "membranes": lambda: membranes.run(
-            options.data, options.baseline, options.seeds
+            options.data, options.baseline, options.seeds, rows
         ),
         "strokes": lambda: membranes.run_strokes(options.data, options.seeds),
-        "choice": lambda: choice.run(
-            options.data, options.budget, options.seeds, options.rows
-        ),
+        "choice": lambda: choice.run(options.data, options.budget, options.seeds, rows),
     }
     known = bundled | with_data
     for name in options.names or bundled:

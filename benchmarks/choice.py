@@ -8,7 +8,6 @@ made again, so that the benchmark may be interrupted.
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from benchmarks.commands import scratch, train_and_score
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from benchmarks.rows import Rows
 
 AUTOMATIC = "automatic"
 NETWORKS: dict[str, tuple[str, ...]] = {
@@ -37,47 +38,41 @@ _NERVE_CORD_SIZE = {
 }
 
 
-def run(data: Path, budget: float, n_seeds: int, rows_file: Path) -> None:
+def run(data: Path, budget: float, n_seeds: int, rows: Rows) -> None:
     with scratch() as folder:
         for name, prepare in _DATA.items():
             files = prepare(data, folder)
+            keys = {"benchmark": "choice", "data": name, "budget": budget}
             for seed in range(n_seeds):
-                _run_seed(name, files, budget, seed, rows_file)
-            _report(name, _rows(rows_file, name, budget))
+                for network in NETWORKS:
+                    key = {**keys, "seed": seed, "network": network}
+                    if not rows.where(**key):
+                        rows.add(key | _result(files, key))
+                        print(_line(rows.where(**key)[0]), flush=True)
+            _report(name, rows.where(**keys))
 
 
-def _run_seed(
-    name: str, files: dict[str, Path], budget: float, seed: int, rows_file: Path
-) -> None:
-    done = {(r["network"], r["seed"]) for r in _rows(rows_file, name, budget)}
-    for network, options in NETWORKS.items():
-        if (network, seed) in done:
-            continue
-        result = train_and_score(files, budget, "--seed", seed, *options)
-        row = {
-            "data": name,
-            "network": network,
-            "budget": budget,
-            "seed": seed,
-            "iou": result["report"]["overall"]["iou"],
-            "iterations": result["iterations"],
-        }
-        with rows_file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(_line(row), flush=True)
-
-
-def _rows(file: Path, name: str, budget: float) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
-    return [r for r in rows if r["data"] == name and r["budget"] == budget]
+def _result(files: dict[str, Path], key: dict[str, Any]) -> dict[str, Any]:
+    options = NETWORKS[key["network"]]
+    result = train_and_score(files, key["budget"], "--seed", key["seed"], *options)
+    report = result["report"]
+    classes = {
+        row["name"]: row["iou"]
+        for row in report["classes"]
+        if row["name"] != "background"
+    }
+    return {
+        "iou": report["overall"]["iou"],
+        "classes": classes,
+        "iterations": result["iterations"],
+    }
 
 
 def _line(row: dict[str, Any]) -> str:
+    classes = ", ".join(f"{name} {iou:.3f}" for name, iou in row["classes"].items())
     return (
         f"{row['data']}, {row['network']}, {row['budget']:g} s, seed {row['seed']}: "
-        f"mean IoU {row['iou']:.4f} ({row['iterations']} iterations)"
+        f"mean IoU {row['iou']:.4f} ({classes}; {row['iterations']} iterations)"
     )
 
 
