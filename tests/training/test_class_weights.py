@@ -11,6 +11,7 @@ from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.training.class_weights import resolve_class_weights
+from napari_segtrain.training.defaults import complete_loss
 from napari_segtrain.training.losses import build_loss
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.plan import resolve
@@ -96,6 +97,18 @@ def test_a_background_can_be_left_out_only_where_there_is_one(facts):
     config = make_config(loss={"exclude_background": True})
     with pytest.raises(ConfigError, match="no class is the background; switch it off"):
         resolve(config, without, CPU)
+
+
+def test_the_overlap_of_the_background_is_left_out_of_dense_labels(facts):
+    loss = make_config().loss
+    assert complete_loss(loss, facts).exclude_background is True
+    sparse = replace(facts, n_covered=3 * sum(facts.class_voxels))
+    assert complete_loss(loss, sparse).exclude_background is False
+    rows = tuple(replace(row, role="class") for row in facts.classes.rows)
+    without = replace(facts, classes=ClassTable(rows))
+    assert complete_loss(loss, without).exclude_background is False
+    given = make_config(loss={"exclude_background": False}).loss
+    assert complete_loss(given, facts).exclude_background is False
 
 
 def test_the_plan_says_what_each_class_weighs(facts):

@@ -34,6 +34,8 @@ WEIGHTS = [0.5, 2.0, 0.5]
 
 def loss_of(name=None, weights=None, **settings):
     values = settings if name is None else {"name": name, **settings}
+    if name in {None, "dice-cross-entropy"}:
+        values = {"exclude_background": False, **values}
     config = parse_experiment({"loss": values}, source="the test").loss
     return SegmentationLoss(config, n_classes=3, class_weights=weights)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, model_validator
 
-from napari_segtrain.config.base import Config
+from napari_segtrain.config.base import Auto, Config
 
 
 class NoClassWeights(Config):
@@ -88,10 +88,14 @@ class _OverlapLoss(_WeightedLoss):
     classes."""
 
 
-class DiceCrossEntropyConfig(_OverlapLoss):
+class DiceCrossEntropyConfig(_WeightedLoss):
     """Weighted sum of the Dice loss and cross-entropy."""
 
     name: Literal["dice-cross-entropy"] = "dice-cross-entropy"
+
+    exclude_background: bool | Auto = "auto"
+    """Leave the background's own overlap out; its voxels still count against the other
+    classes. auto does so unless labels are sparse."""
 
     dice_weight: float = Field(1.0, ge=0)
     """Weight of the Dice loss."""
@@ -103,7 +107,7 @@ class DiceCrossEntropyConfig(_OverlapLoss):
     def _check(self) -> Self:
         if self.dice_weight + self.cross_entropy_weight == 0:
             raise ValueError("one of the two weights must be greater than 0")
-        if self.exclude_background and self.dice_weight == 0:
+        if self.exclude_background is True and self.dice_weight == 0:
             raise ValueError("exclude_background needs a dice_weight greater than 0")
         return self
 

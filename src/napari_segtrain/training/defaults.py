@@ -14,7 +14,7 @@ from napari_segtrain.data.split import Region
 
 if TYPE_CHECKING:
     from napari_segtrain.axes import VoxelSize
-    from napari_segtrain.config import NetworkConfig, SamplingConfig
+    from napari_segtrain.config import LossConfig, NetworkConfig, SamplingConfig
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.networks import NetworkInfo
 
@@ -129,12 +129,30 @@ def foreground_share(config: SamplingConfig, facts: DatasetFacts) -> float:
     """Share of patches on foreground; none for sparse labels (see RESULTS.md)."""
     if config.foreground_share != "auto":
         return config.foreground_share
+    return 0.0 if _is_sparse(facts) else 0.5
+
+
+def complete_loss(config: LossConfig, facts: DatasetFacts) -> LossConfig:
+    """Fill in what the config leaves to the plan.
+
+    The overlap of a background that is labelled everywhere is large whatever happens at
+    the borders of the classes: it is left out, as in nnU-Net. Strokes of a person are
+    balanced, so the background counts there.
+    """
+    if getattr(config, "exclude_background", None) != "auto":
+        return config
+    has_background = any(row.role == "background" for row in facts.classes.classes)
+    excludes = has_background and not _is_sparse(facts)
+    return config.model_copy(update={"exclude_background": excludes})
+
+
+def _is_sparse(facts: DatasetFacts) -> bool:
+    """Whether less than half of the voxels that count are labelled."""
     n_used: float | None = facts.n_covered
     if n_used is None:
         n_voxels = sum(int(np.prod(shape)) for shape in facts.shapes)
         n_used = n_voxels * facts.n_used_slices / facts.n_slices
-    is_sparse = sum(facts.class_voxels) < SPARSE_SHARE * n_used
-    return 0.0 if is_sparse else 0.5
+    return sum(facts.class_voxels) < SPARSE_SHARE * n_used
 
 
 def patch_size(info: NetworkInfo, *, is_cpu: bool) -> ZYX:

@@ -160,7 +160,8 @@ def loss_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding
     ConfigError
         When the weights do not fit the classes.
     """
-    weights = resolve_class_weights(config.loss, facts)
+    loss = defaults.complete_loss(config.loss, facts)
+    weights = resolve_class_weights(loss, facts)
     if weights is None:
         return []
     pairs = zip(facts.classes.names, weights, strict=True)

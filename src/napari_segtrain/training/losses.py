@@ -17,7 +17,9 @@ from napari_segtrain.config import (
     GeneralizedDiceConfig,
     TverskyConfig,
 )
+from napari_segtrain.errors import ConfigError
 from napari_segtrain.training.class_weights import resolve_class_weights
+from napari_segtrain.training.defaults import complete_loss
 from napari_segtrain.training.overlap_losses import (
     BatchDice,
     BatchTversky,
@@ -57,6 +59,11 @@ class DiceCrossEntropy(nn.Module):
         self, config: DiceCrossEntropyConfig, weights: Sequence[float] | None = None
     ) -> None:
         super().__init__()
+        if config.exclude_background == "auto":
+            raise ConfigError(
+                "A loss cannot be built with exclude_background='auto'; set "
+                "loss.exclude_background, or let the training plan choose it."
+            )
         self._config = config
         self._entropy = CrossEntropy(weights)
         self._dice = BatchDice(weights, exclude_background=config.exclude_background)
@@ -124,7 +131,8 @@ class SegmentationLoss(nn.Module):
 
 def build_loss(plan: TrainingPlan) -> SegmentationLoss:
     """Build the loss of a run, with the class weights of its data."""
-    config, classes = plan.config.loss, plan.facts.classes
+    classes = plan.facts.classes
+    config = complete_loss(plan.config.loss, plan.facts)
     return SegmentationLoss(
         config,
         n_classes=classes.n_classes,
@@ -161,10 +169,10 @@ def _build_overlap(
     config: DiceCrossEntropyConfig | DiceConfig | GeneralizedDiceConfig | TverskyConfig,
     weights: Sequence[float] | None,
 ) -> nn.Module:
+    if isinstance(config, DiceCrossEntropyConfig):
+        return DiceCrossEntropy(config, weights)
     excludes = config.exclude_background
     match config:
-        case DiceCrossEntropyConfig():
-            return DiceCrossEntropy(config, weights)
         case DiceConfig():
             return BatchDice(weights, exclude_background=excludes)
         case GeneralizedDiceConfig():

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.config.presets import flat_values
+from napari_segtrain.training.defaults import complete_loss
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.workflows.failures import without_options
 
@@ -79,6 +80,8 @@ def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
     network = plan.network.model_dump()
     values = {f"network.{name}": value for name, value in network.items()}
     augmentation = flat_values(asdict(plan.augmentation)) if plan.augmentation else {}
+    loss = complete_loss(plan.config.loss, plan.facts).model_dump()
+    values |= {f"loss.{name}": value for name, value in loss.items()}
     values |= {f"augmentation.{path}": value for path, value in augmentation.items()}
     return values | {
         "network.dims": plan.info.dims,
