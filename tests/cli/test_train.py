@@ -186,7 +186,7 @@ def test_a_folder_of_slices_is_a_volume_with_stack(segtrain, tmp_path: Path) -> 
         for z, plane in enumerate(volume):
             PIL.Image.fromarray(plane).save(tmp_path / kind / f"slice_{z}.png")
     given = ("train", *paths(tmp_path), "--dry-run")
-    assert "2.5D: the voxel size is unknown" in segtrain(*given, "--stack").out
+    assert "3D: a volume of unknown voxel size" in segtrain(*given, "--stack").out
     assert "data: 14 images" in segtrain(*given).out
     refused = segtrain(*given, "--dims", 3)
     assert refused.code == 3

@@ -92,3 +92,23 @@ def test_labels_that_are_no_numbers_are_named_with_their_image():
 def test_empty_labels_are_refused():
     with pytest.raises(DataError, match="labels are empty"):
         gather_facts(make_dataset(np.zeros((20, 20), int)), ExperimentConfig())
+
+
+@pytest.mark.parametrize(("squeeze", "expected"), [(1, 1.0), (4, 4.0)])
+def test_labels_of_balls_tell_how_thick_slices_are(squeeze, expected):
+    z, y, x = np.ogrid[:64:squeeze, :64, :64]
+    labels = np.zeros((64 // squeeze, 64, 64), np.uint8)
+    for center in ((20, 20, 20), (40, 42, 24), (30, 30, 48)):
+        distance = sum((g - c) ** 2 for g, c in zip((z, y, x), center, strict=True))
+        labels[distance < 14**2] = 1
+    facts = gather_facts(make_dataset(labels), ExperimentConfig())
+    assert facts.change_ratio == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("labelled", [[3], [0, 2, 4, 6]])
+def test_thickness_needs_labelled_slices_beside_each_other(labelled):
+    labels = np.full((8, 24, 24), 255, np.uint8)
+    labels[labelled] = 0
+    labels[labelled, :12] = 1
+    config = parse_experiment({"data": {"ignore": [255]}}, source="test")
+    assert gather_facts(make_dataset(labels), config).change_ratio is None

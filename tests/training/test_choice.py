@@ -13,8 +13,8 @@ from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.training.choice import Stack, choose_network, choose_view
 from napari_segtrain.training.defaults import complete_network
 
-CUBIC = Stack(n_slices=40, width=256, ratio=1.0, n_used=40, n_total=40)
-SECTIONS = replace(CUBIC, n_slices=20, n_used=20, n_total=20, width=1024, ratio=10.9)
+CUBIC = Stack(n_slices=40, ratio=1.0, change_ratio=1.0, n_used=40, n_total=40)
+SECTIONS = Stack(n_slices=20, ratio=10.9, change_ratio=6.4, n_used=20, n_total=20)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,11 @@ SECTIONS = replace(CUBIC, n_slices=20, n_used=20, n_total=20, width=1024, ratio=
         (replace(CUBIC, ratio=3.1), "2.5D", "3.1 times thicker"),
         (replace(CUBIC, ratio=0.5), "3D", "not longer"),
         (SECTIONS, "2.5D", "10.9 times thicker than pixels are wide"),
-        (replace(SECTIONS, ratio=None), "2.5D", "20 slices of 1024 voxels look like"),
-        (replace(CUBIC, ratio=None, width=120), "3D", "unknown voxel size"),
-        (replace(CUBIC, ratio=None, width=121), "2.5D", "look like sections"),
+        (replace(SECTIONS, ratio=None), "2.5D", "labels change 6.4 times as often"),
+        (replace(SECTIONS, ratio=1.0), "3D", "not longer in z"),
+        (replace(CUBIC, ratio=None), "3D", "unknown voxel size"),
+        (replace(CUBIC, ratio=None, change_ratio=3.1), "2.5D", "3.1 times as often"),
+        (replace(CUBIC, ratio=None, change_ratio=None), "3D", "unknown voxel size"),
         (replace(CUBIC, n_used=20), "3D", "not longer"),
         (replace(CUBIC, n_used=19), "2.5D", "19 of 40 slices hold labels"),
     ],

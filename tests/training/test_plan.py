@@ -92,7 +92,7 @@ def test_the_plan_says_what_a_person_needs_to_know():
     text = "\n".join(describe_plan(plan_of(volume(painted=[3, 9, 15]))))
     assert "3 of 24 slices used" in text
     assert "voxel size unknown" in text
-    assert "judged by their shape" in text
+    assert "judged by their labels" in text
     assert "test CPU" in text
     assert "40 iterations" in text
 

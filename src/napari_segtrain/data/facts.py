@@ -68,6 +68,9 @@ class DatasetFacts:
         Name and voxel size of each sample, µm ZYX.
     n_covered : int, optional
         Voxels of used slices that the labels cover; all of them when it is absent.
+    change_ratio : float, optional
+        How many times as often classes change from slice to slice as from pixel to
+        pixel; ``None`` when no labelled slices lie beside each other.
     level : str
         Level of the multiscale images, of the first that has one; may be empty.
     """
@@ -89,6 +92,7 @@ class DatasetFacts:
     voxel_sizes: tuple[tuple[str, VoxelSize | None], ...] = ()
     level: str = ""
     n_covered: int | None = None
+    change_ratio: float | None = None
 
     @property
     def n_slices(self) -> int:
@@ -153,6 +157,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         voxel_sizes=tuple((s.name, s.voxel_size) for s in dataset.samples),
         level=next((s.image.level for s in dataset.samples if s.image.level), ""),
         n_covered=_n_covered(label_facts, used),
+        change_ratio=_change_ratio(indices),
     )
 
 
@@ -189,6 +194,19 @@ def _n_covered(facts: Sequence[LabelFacts], used: Sequence[tuple[bool, ...]]) ->
         for n, is_used in zip(fact.n_covered, slices, strict=True)
         if is_used
     )
+
+
+def _change_ratio(indices: Sequence[LabelIndex]) -> float | None:
+    """Changes of class along z per pair of voxels, relative to those in the plane.
+
+    The surface of things that look the same from all sides is crossed as often along
+    each axis, so this grows with the length of a voxel in z, known or not.
+    """
+    changed, seen = np.sum([index.changes for index in indices], axis=0)
+    if not seen.all() or not changed[1:].any():
+        return None
+    along_z, *in_plane = changed / seen
+    return float(along_z / np.mean(in_plane))
 
 
 def targets_of(

@@ -46,10 +46,14 @@ class LabelIndex:
         Voxels per class at each position along Z, Y and X.
     positions : tuple of Positions
         Of every class and block that has any.
+    changes : ndarray of int64, shape (2, 3)
+        Pairs of labelled voxels beside each other along Z, Y and X: those whose classes
+        differ, and all. Pairs in two blocks are not counted.
     """
 
     marginals: tuple[npt.NDArray[np.int64], ...]
     positions: tuple[Positions, ...]
+    changes: npt.NDArray[np.int64]
 
     @property
     def labelled_slices(self) -> tuple[bool, ...]:
@@ -68,15 +72,32 @@ def index_labels(target: TargetItem, rng: np.random.Generator) -> LabelIndex:
     n = target.classes.n_classes
     marginals = tuple(np.zeros((n, size), np.int64) for size in target.shape)
     positions: list[Positions] = []
+    changes = np.zeros((2, 3), np.int64)
     for box in iter_blocks(target.shape, _BLOCK_VOXELS):
         if not any(target.used[box[0]]):
             continue
         block = target.read(box)
+        changes += _changes(block)
         for class_index in _present(block):
             mask = block == class_index
             _add_marginals(marginals, mask, class_index, box)
             positions.append(_positions(mask, class_index, box, rng))
-    return LabelIndex(marginals, tuple(positions))
+    return LabelIndex(marginals, tuple(positions), changes)
+
+
+def _changes(block: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Labelled pairs along each axis: of different classes, and all."""
+    labelled = block != IGNORE_INDEX
+    counts = []
+    for axis in range(block.ndim):
+        first, second = (
+            np.moveaxis(block, axis, 0)[:-1],
+            np.moveaxis(block, axis, 0)[1:],
+        )
+        both = np.moveaxis(labelled, axis, 0)
+        seen = both[:-1] & both[1:]
+        counts.append((int(((first != second) & seen).sum()), int(seen.sum())))
+    return np.array(counts, np.int64).T
 
 
 def _present(block: npt.NDArray[np.uint8]) -> list[int]:

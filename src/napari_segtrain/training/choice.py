@@ -44,17 +44,18 @@ class Stack:
     ----------
     n_slices : int
         Of the thinnest image.
-    width : int
-        Shorter side of its slices, voxels.
     ratio : float, optional
         How many times longer a voxel is in z; ``None`` when that is unknown.
+    change_ratio : float, optional
+        How many times as often classes change from slice to slice as from pixel to
+        pixel; ``None`` when that cannot be told.
     n_used, n_total : int
         Slices that hold labels, and slices, of all images.
     """
 
     n_slices: int
-    width: int
     ratio: float | None
+    change_ratio: float | None
     n_used: int
     n_total: int
 
@@ -106,11 +107,10 @@ def flat_words(network: NetworkConfig) -> str:
 
 def describe_stack(facts: DatasetFacts) -> Stack:
     """What the choice needs to know of a training set."""
-    thinnest = min(facts.shapes)
     return Stack(
-        n_slices=thinnest[0],
-        width=min(thinnest[1:]),
+        n_slices=min(shape[0] for shape in facts.shapes),
         ratio=anisotropy(facts.voxel_size),
+        change_ratio=facts.change_ratio,
         n_used=facts.n_used_slices,
         n_total=facts.n_slices,
     )
@@ -121,10 +121,10 @@ def choose_view(stack: Stack) -> tuple[View, str]:
 
     Notes
     -----
-    That blocks are not for voxels more than three times longer in z, nor for stacks
-    whose slices are more than three times wider than the stack has slices (where the
-    voxel size is unknown), are the two halves of nnU-Net's rule for anisotropic images
-    (Isensee et al. 2021, https://doi.org/10.1038/s41592-020-01008-z).
+    That blocks are not for voxels more than three times longer in z is nnU-Net's rule
+    for anisotropic images (Isensee et al. 2021,
+    https://doi.org/10.1038/s41592-020-01008-z). Where the voxel size is unknown, the
+    same factor holds for how much more often the labels change along z.
     """
     if stack.n_slices == 1:
         return "2D", "the images are flat"
@@ -149,10 +149,11 @@ def _obstacle_to_blocks(stack: Stack) -> str:
         return f"a stack of {stack.n_slices} slices is too thin for 3D"
     if stack.ratio is not None and stack.ratio > ANISOTROPY_RATIO:
         return f"slices are {stack.ratio:.1f} times thicker than pixels are wide"
-    if stack.ratio is None and stack.n_slices * ANISOTROPY_RATIO < stack.width:
+    changes = stack.change_ratio
+    if stack.ratio is None and changes is not None and changes > ANISOTROPY_RATIO:
         return (
-            f"the voxel size is unknown, and {stack.n_slices} slices of "
-            f"{stack.width} voxels look like sections"
+            "the voxel size is unknown, and labels change "
+            f"{changes:.1f} times as often from slice to slice as from pixel to pixel"
         )
     if stack.n_used < MIN_USED_SHARE_3D * stack.n_total:
         return f"{stack.n_used} of {stack.n_total} slices hold labels"

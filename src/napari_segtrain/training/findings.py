@@ -53,7 +53,7 @@ def data_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding
         findings.append(
             Finding(
                 "info",
-                "The voxel size is unknown; volumes are judged by their shape.",
+                "The voxel size is unknown; volumes are judged by their labels.",
                 "Give it in micrometers.",
                 "data.voxel_size",
             )
