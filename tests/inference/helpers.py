@@ -48,15 +48,17 @@ class TinyModel:
     spec: Spec
 
 
-def tiny_model(dims=2, *, depth=1, norm="batch", seed=0, **spec):
+def tiny_model(dims=2, *, depth=1, norm="batch", padding="same", seed=0, **spec):
     """A network with random weights and plausible running statistics."""
     facts = Spec(**spec)
-    config = UNetConfig(stem=1, dims=dims, depth=depth, first_filters=4, norm=norm)
+    config = UNetConfig(
+        stem=1, dims=dims, depth=depth, first_filters=4, norm=norm, padding=padding
+    )
     sizes = {"in_channels": facts.n_channels, "n_classes": facts.classes.n_classes}
     network = build_network(config, seed=seed, **sizes)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(3):
-        image = torch.rand(2, facts.n_channels, *[16] * dims, generator=generator)
+        image = torch.rand(2, facts.n_channels, *[24] * dims, generator=generator)
         network(image)
     return TinyModel(network.eval(), describe_network(config, **sizes), facts)
 
@@ -69,7 +71,8 @@ def whole_image(model, image):
     """Probabilities (K, Z, Y, X) in one pass, the image (C, Z, Y, X) reflected."""
     grid = model.info.grid
     shape = image.shape[1:]
-    pads = [(0, -n % step) for n, step in zip(shape, grid, strict=True)]
+    widths = zip(shape, grid, model.info.prediction_margin, strict=True)
+    pads = [(margin, -n % step + margin) for n, step, margin in widths]
     batch = torch.from_numpy(np.pad(image / 2, [(0, 0), *pads], mode="reflect"))
     with torch.inference_mode():
         if model.info.dims == 2:

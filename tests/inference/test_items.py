@@ -24,6 +24,7 @@ from napari_segtrain.inference import (
 from napari_segtrain.inference import items as items_module
 
 MODELS = {2: tiny_model(2), 3: tiny_model(3)}
+VALID = {dims: tiny_model(dims, padding="valid") for dims in (2, 3)}
 patient = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -93,6 +94,31 @@ def test_tiles_equal_the_whole_image_in_three_dimensions(shape, extra):
     image = image_of(shape)
     result = predict(model, image, config=exact_config(model, extra, 0))
     np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
+
+
+@patient
+@given(shape=st.tuples(*[st.integers(1, 40)] * 3), data=st.data())
+def test_tiles_equal_the_whole_image_without_padding(shape, data):
+    model = VALID[data.draw(st.sampled_from([2, 3]))]
+    margin, least = model.info.prediction_margin, model.info.min_size
+    extra = data.draw(st.tuples(*[st.integers(0, 12)] * 3))
+    tile = tuple(n + more for n, more in zip(least, extra, strict=True))
+    overlap = data.draw(st.sampled_from(["auto", 0, 0.4]))
+    config = InferenceConfig(tile_size=tile, overlap=overlap)
+    assert margin[1] > 0
+    image = image_of(shape)
+    result = predict(model, image, config=config)
+    np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
+
+
+def test_tiles_without_padding_need_room_for_the_margin_and_no_halo():
+    model = VALID[2]
+    image = image_of((1, 30, 30))
+    config = InferenceConfig(tile_size=(1, 16, 32))
+    with pytest.raises(ConfigError, match=r"16 voxels along Y .* margin of 8 .*18"):
+        predict(model, image, config=config)
+    with pytest.raises(ConfigError, match=r"reads 8 voxels .* halo of 4"):
+        predict(model, image, config=InferenceConfig(halo=(0, 4, 4)))
 
 
 @patient

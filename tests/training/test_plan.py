@@ -65,13 +65,18 @@ def test_nothing_is_left_open():
     assert plan.memory_bytes > 0
 
 
-@pytest.mark.parametrize("patch", [(1, 50, 61), (1, 7, 7), (9, 4000, 4000)])
+@pytest.mark.parametrize("patch", [(1, 50, 61), (1, 9, 12), (9, 4000, 4000)])
 def test_sizes_that_do_not_fit_are_rounded(patch):
     plan = plan_of(make_dataset(4), sampling={"patch_size": patch})
     z, y, x = plan.patch_size
     assert z == 1
     assert (y % plan.info.grid[1], x % plan.info.grid[2]) == (0, 0)
     assert max(y, x) <= 96
+
+
+def test_a_patch_that_is_too_small_is_refused_with_the_least():
+    with pytest.raises(ConfigError, match=r"1 × 7 × 7 .*at least 1 × 16 × 16"):
+        plan_of(make_dataset(4), sampling={"patch_size": (1, 7, 7)})
 
 
 def test_little_memory_shrinks_the_batch_and_is_said():
@@ -188,11 +193,11 @@ def test_a_network_may_decide_the_dimensions(network, expected) -> None:
     assert plan_with(network).info.dims == expected
 
 
-def test_levels_are_flat_until_voxels_are_cubic() -> None:
-    made = plan_of(volume((40, 64, 64), (2.0, 0.5, 0.5)), network={"dims": 3}).network
-    assert made.flat_levels == 2
-    made = plan_of(volume((40, 64, 64), (0.5, 0.5, 0.5)), network={"dims": 3}).network
-    assert made.flat_levels == 0
+@pytest.mark.parametrize(("size", "expected"), [((2.0, 0.5, 0.5), 2), ((0.5,) * 3, 0)])
+def test_levels_are_flat_until_voxels_are_cubic(size, expected) -> None:
+    sections = {"network": {"dims": 3}, "sampling": {"patch_size": "auto"}}
+    made = plan_of(volume((40, 64, 64), size), **sections).network
+    assert made.flat_levels == expected
 
 
 def test_a_network_of_slices_has_patches_of_them() -> None:

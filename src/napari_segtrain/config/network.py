@@ -16,13 +16,14 @@ Activation = Literal["relu", "leaky-relu", "elu", "silu"]
 Dims = Literal[2, 3] | Auto
 Depth = Annotated[int, Field(ge=1, le=8)] | Auto
 Filters = Annotated[int, Field(ge=1, le=512)] | Auto
+Padding = Literal["same", "valid"]
 FlatLevels = Annotated[int, Field(ge=0, le=8)] | Auto
 
 
-class UNetConfig(Config):
-    """U-Net (Ronneberger 2015; Çiçek 2016 in 3D)."""
+class _UNetSettings(Config):
+    """What U-Nets of slices, volumes and neighboring slices have in common."""
 
-    name: Literal["unet"] = "unet"
+    name: str
 
     dims: Dims = "auto"
     """2 segments slice by slice, 3 in volumes; auto chooses from voxel size, slices and
@@ -35,15 +36,15 @@ class UNetConfig(Config):
     """2 turns blocks of 2 voxels per axis into channels first, which makes training and
     prediction about four times faster; 1 works at full resolution."""
 
-    flat_levels: FlatLevels = "auto"
-    """Levels, from the finest, that work in the plane only, for volumes whose voxels
-    are longer in z; auto takes as many as make the voxels about cubic."""
-
     first_filters: Filters = "auto"
     """Filters of the first level, 1 to 512; they double at each step down."""
 
     kernel_size: Literal[3, 5] = 3
     """Width of the convolutions in voxels."""
+
+    padding: Padding = "same"
+    """valid uses true voxels only, none made up beyond the border of a patch; patches
+    have to be larger and take longer. same keeps the size."""
 
     norm: Norm = "batch"
     """batch keeps tiled prediction exact; instance and group do not."""
@@ -61,7 +62,17 @@ class UNetConfig(Config):
     """Share of the channels dropped in the deepest level while training."""
 
 
-class UNet25DConfig(Config):
+class UNetConfig(_UNetSettings):
+    """U-Net (Ronneberger 2015; Çiçek 2016 in 3D)."""
+
+    name: Literal["unet"] = "unet"
+
+    flat_levels: FlatLevels = "auto"
+    """Levels, from the finest, that work in the plane only, for volumes whose voxels
+    are longer in z; auto takes as many as make the voxels about cubic."""
+
+
+class UNet25DConfig(_UNetSettings):
     """U-Net 2.5D: neighboring slices in, the slice in the middle out."""
 
     name: Literal["unet-2.5d"] = "unet-2.5d"
@@ -71,34 +82,6 @@ class UNet25DConfig(Config):
 
     slices: Literal[3, 5, 7, 9] = 3
     """Slices that are looked at for each slice."""
-
-    depth: Depth = "auto"
-    """Number of down-sampling steps, 1 to 8."""
-
-    stem: Literal[1, 2] | Auto = "auto"
-    """2 turns blocks of 2 × 2 voxels into channels first; 1 works at full
-    resolution."""
-
-    first_filters: Filters = "auto"
-    """Filters of the first level, 1 to 512; they double at each step down."""
-
-    kernel_size: Literal[3, 5] = 3
-    """Width of the convolutions in voxels."""
-
-    norm: Norm = "batch"
-    """batch keeps tiled prediction exact; instance and group do not."""
-
-    activation: Activation = "relu"
-    """Function after each convolution."""
-
-    residual: bool = False
-    """Add the input of each level to the output of its convolutions."""
-
-    downsampling: Literal["max-pool", "strided"] = "max-pool"
-    """strided lets a convolution learn how to halve the resolution."""
-
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the channels dropped in the deepest level while training."""
 
 
 class UNet3DConfig(Config):
@@ -121,6 +104,10 @@ class UNet3DConfig(Config):
 
     kernel_size: Literal[3, 5] = 3
     """Width of the convolutions in voxels."""
+
+    padding: Padding = "same"
+    """valid uses true voxels only, none made up beyond the border of a patch; patches
+    have to be larger and take longer. same keeps the size."""
 
     activation: Activation = "relu"
     """Function after each convolution."""

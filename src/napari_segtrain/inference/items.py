@@ -21,7 +21,7 @@ from napari_segtrain.inference.reading import read_tile
 from napari_segtrain.inference.runtime import OutOfMemory
 from napari_segtrain.inference.slabs import SlabAccumulator
 from napari_segtrain.inference.tile_settings import choose_tiles
-from napari_segtrain.inference.tiling import Tile, plan_tiles
+from napari_segtrain.inference.tiling import Tile, plan_tiles, widened
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
@@ -153,7 +153,9 @@ class _ItemWork:
         self._runtime = runtime
         self._intensities = intensities
         self._box = box
-        self._shape = item.shape if info.is_local else _grown(item.shape, info.min_size)
+        self._shape = (
+            item.shape if info.is_local else _grown(item.shape, info.min_result)
+        )
         self._settings = choose_tiles(
             self._shape, box, info, config, max_voxels=runtime.max_voxels
         )
@@ -210,9 +212,10 @@ class _ItemWork:
                 self._batch_size = len(chosen) // 2
 
     def _run_network(self, tiles: list[Tile]) -> list[Array32]:
-        blocks = [read_tile(self._item, t.read, self._intensities) for t in tiles]
-        batch = np.stack(blocks)
-        if self._runtime.info.dims == len(SPATIAL_AXES):
+        info = self._runtime.info
+        boxes = [widened(tile.read, info.prediction_margin) for tile in tiles]
+        batch = np.stack([read_tile(self._item, b, self._intensities) for b in boxes])
+        if info.dims == len(SPATIAL_AXES):
             return list(self._runtime(batch))
         return list(self._runtime(batch[:, :, 0])[:, :, None])
 

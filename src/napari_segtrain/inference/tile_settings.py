@@ -47,7 +47,7 @@ class TileSettings:
     Parameters
     ----------
     tile, halo, overlap : ZYX
-        As in `AxisTiling`.
+        As in `AxisTiling`; around a tile the network's margin is read as well.
     batch_size : int
         Tiles that pass the network together.
     """
@@ -62,7 +62,7 @@ class TileSettings:
         steps = [n // grid for n, grid in zip(self.tile, info.grid, strict=True)]
         axis = steps.index(max(steps))
         tile = steps[axis] // 2 * info.grid[axis]
-        if tile < info.min_size[axis]:
+        if tile < info.min_result[axis]:
             return None
         halo = min(self.halo[axis], tile // _HALO_SHARE)
         overlap = min(self.overlap[axis], max(0, tile - 2 * halo - info.grid[axis]))
@@ -87,11 +87,12 @@ def choose_tiles(
 
     An automatic halo is the reach of the receptive field in two dimensions and half of
     it in three, at most `MAX_HALO` and, where memory is short, a quarter of the tile;
-    of networks that are not local it is an eighth of the tile. An automatic overlap is
+    of networks that are not local it is an eighth of the tile. A network with a margin
+    needs none; a tile size that is asked for holds the margin. An automatic overlap is
     none where the halo holds all that a local network sees, since there is nothing to
     blend, else one step of the grid; of networks that are not local it is a quarter of
     the tile without its halo. An automatic tile is the one that computes the fewest
-    voxels, halos included, of those with at most ``max_voxels``.
+    voxels, halos and margins included, of those with at most ``max_voxels``.
 
     Parameters
     ----------
@@ -107,17 +108,19 @@ def choose_tiles(
     Raises
     ------
     ConfigError
-        When a tile that was asked for has no room for the halo asked for.
+        When a tile that was asked for has no room for the halo asked for, or for the
+        network's margin, or when a halo is asked for beside a margin.
     """
     axes = [_Axis(axis, shape[axis], box[axis], info, config) for axis in range(3)]
     if config.tile_size == "auto":
         sizes = _best_sizes(axes, max_voxels)
     else:
         sizes = [
-            axis.rounded(n) for axis, n in zip(axes, config.tile_size, strict=True)
+            axis.asked_for(n) for axis, n in zip(axes, config.tile_size, strict=True)
         ]
     z, y, x = (axis.tiling(size) for axis, size in zip(axes, sizes, strict=True))
-    batch = max(1, min(_MAX_BATCH, max_voxels // math.prod(sizes)))
+    n_voxels = math.prod(map(_Axis.read, axes, sizes))
+    batch = max(1, min(_MAX_BATCH, max_voxels // n_voxels))
     return TileSettings(
         tile=(z.tile, y.tile, x.tile),
         halo=(z.halo, y.halo, x.halo),
@@ -140,16 +143,48 @@ class _Axis:
         self._letter = SPATIAL_AXES[axis]
         self._is_sliced = axis == 0 and info.dims < len(SPATIAL_AXES)
         self._grid = info.grid[axis]
-        self._least = info.min_size[axis]
-        self._radius = info.radius[axis]
+        self._least = info.min_result[axis]
+        self._margin = info.prediction_margin[axis]
+        self._radius = 0 if self._margin else info.radius[axis]
         self._is_local = info.is_local
         self._share = config.overlap
-        self._fixed = 0 if self._is_sliced else _fixed_halo(config, axis)
+        self._fixed = 0 if self._is_sliced else self._fixed_halo(config, axis)
         self._reach = _automatic_halo(self._radius, self._grid, info.dims)
         longest = self._reach if self._fixed is None else self._fixed
         span = read_span(size, region, AxisTiling(self._grid, longest, 0, self._grid))
         self._length = 1 if self._is_sliced else span.stop - span.start
         self._n_slices = span.stop - span.start
+
+    def _fixed_halo(self, config: InferenceConfig, axis: int) -> int | None:
+        if config.halo == "auto":
+            return None
+        if self._margin and config.halo[axis]:
+            raise ConfigError(
+                f"The network reads {self._margin} voxels around each tile along "
+                f"{self._letter} by itself, so a halo of {config.halo[axis]} has no "
+                "use; set halo to auto."
+            )
+        return config.halo[axis]
+
+    def read(self, tile: int) -> int:
+        """Voxels that are read for a tile."""
+        return tile + 2 * self._margin
+
+    def asked_for(self, size: int) -> int:
+        """Nearest tile of those for which about ``size`` voxels are read.
+
+        Raises
+        ------
+        ConfigError
+            When the network's margin leaves nothing of them.
+        """
+        if self._margin and size <= 2 * self._margin:
+            raise ConfigError(
+                f"A tile of {size} voxels along {self._letter} has no room for the "
+                f"network's margin of {self._margin} on both sides; set tile_size to "
+                f"at least {self.read(self._least)} there, or to auto."
+            )
+        return self.rounded(size - 2 * self._margin)
 
     def rounded(self, tile: int) -> int:
         """Nearest tile that the network takes and the region can fill."""
@@ -219,18 +254,15 @@ class _Axis:
 def _best_sizes(axes: list[_Axis], max_voxels: int) -> list[int]:
     for halo_share in _HALO_SHARES:
         options = [list(axis.options(halo_share)) for axis in axes]
-        choices = [
-            (math.prod(tile * n for tile, n in choice), [tile for tile, _ in choice])
-            for choice in itertools.product(*options)
-            if math.prod(tile for tile, _ in choice) <= max_voxels
-        ]
+        choices = []
+        for choice in itertools.product(*options):
+            sizes = [tile for tile, _ in choice]
+            n_read = math.prod(map(_Axis.read, axes, sizes))
+            if n_read <= max_voxels:
+                choices.append((n_read * math.prod(n for _, n in choice), sizes))
         if choices:
             return min(choices)[1]
     return [min(tile for tile, _ in option) for option in options]
-
-
-def _fixed_halo(config: InferenceConfig, axis: int) -> int | None:
-    return None if config.halo == "auto" else config.halo[axis]
 
 
 def _automatic_halo(radius: int, grid: int, dims: int) -> int:

@@ -33,7 +33,8 @@ class Tile:
     Parameters
     ----------
     read : Box
-        Voxels that the network sees; may reach beyond the end of the image.
+        Voxels that the network gives a result for; may reach beyond the end of the
+        image. A network with a margin sees as many more on each side.
     keep : Box
         Part of the image that the result counts for, inside ``read``.
     weights : tuple of three ndarray of float32
@@ -232,3 +233,12 @@ def reflect_indices(span: slice, size: int) -> npt.NDArray[np.intp]:
 
 def _round_up(size: int, grid: int) -> int:
     return -(-size // grid) * grid
+
+
+def widened(box: Box, margin: ZYX) -> Box:
+    """Box with so many more voxels on each side, which may lie outside the image."""
+    z, y, x = (
+        slice(part.start - width, part.stop + width)
+        for part, width in zip(box, margin, strict=True)
+    )
+    return z, y, x

@@ -1,6 +1,10 @@
 """Configs turned into networks, and what a network asks of an image."""
 
-from napari_segtrain.networks.constraints import fit_patch, round_up_to_grid
+from napari_segtrain.networks.constraints import (
+    check_patch,
+    fit_patch,
+    round_up_to_grid,
+)
 from napari_segtrain.networks.device import choose_device, in_layout
 from napari_segtrain.networks.memory import estimate_training_bytes
 from napari_segtrain.networks.registry import (
@@ -15,6 +19,7 @@ __all__ = [
     "LevelSummary",
     "NetworkInfo",
     "build_network",
+    "check_patch",
     "choose_device",
     "describe_levels",
     "describe_network",

@@ -30,10 +30,18 @@ _GROUPS = 8
 _LEAK = 0.01
 
 
-def conv(n_in: int, n_out: int, kernel: ZYX, *, dims: Dims, bias: bool) -> nn.Module:
-    """Convolution that keeps the size (zeros beyond the border)."""
+def conv(
+    n_in: int,
+    n_out: int,
+    kernel: ZYX,
+    *,
+    dims: Dims,
+    bias: bool,
+    is_padded: bool = True,
+) -> nn.Module:
+    """Convolution that keeps the size (zeros beyond the border) when it is padded."""
     size: Any = kernel[-dims:]
-    padding: Any = tuple(width // 2 for width in size)
+    padding: Any = tuple(width // 2 for width in size) if is_padded else 0
     return _CONV[dims](n_in, n_out, size, padding=padding, bias=bias)
 
 
@@ -133,6 +141,8 @@ class ConvBlock(nn.Sequential):
         Activation.
     has_bias : bool, optional
         Whether convolutions have one; only those without norm when not given.
+    is_padded : bool
+        Whether convolutions keep the size.
     """
 
     def __init__(
@@ -144,11 +154,14 @@ class ConvBlock(nn.Sequential):
         norm: NormName,
         function: ActivationName = "relu",
         has_bias: bool | None = None,
+        is_padded: bool = True,
     ) -> None:
         bias = norm == "none" if has_bias is None else has_bias
         layers: list[nn.Module] = []
         for n_in, n_out in itertools.pairwise(channels):
-            layers.append(conv(n_in, n_out, kernel, dims=dims, bias=bias))
+            layers.append(
+                conv(n_in, n_out, kernel, dims=dims, bias=bias, is_padded=is_padded)
+            )
             normalize = norm_layer(norm, n_out, dims=dims)
             layers += [normalize] if normalize is not None else []
             layers.append(activation(function))
@@ -170,9 +183,17 @@ class ResidualBlock(nn.Module):
         dims: Dims,
         norm: NormName,
         function: ActivationName = "relu",
+        is_padded: bool = True,
     ) -> None:
         super().__init__()
-        block = ConvBlock(channels, kernel, dims=dims, norm=norm, function=function)
+        block = ConvBlock(
+            channels,
+            kernel,
+            dims=dims,
+            norm=norm,
+            function=function,
+            is_padded=is_padded,
+        )
         *body, self.last = block
         self.body = nn.Sequential(*body)
         n_in, n_out = channels[0], channels[-1]
@@ -182,7 +203,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Add the input to what the convolutions make of it."""
-        result: torch.Tensor = self.last(self.body(features) + self.shortcut(features))
+        change = self.body(features)
+        kept = self.shortcut(centered(features, change.shape[2:]))
+        result: torch.Tensor = self.last(change + kept)
         return result
 
 
@@ -204,5 +227,14 @@ def init_weights(network: nn.Module) -> None:
 
 
 def join(skip: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
-    """Concatenate the channels of the encoder and the decoder."""
-    return torch.cat((skip, up), dim=1)
+    """Concatenate the channels of the encoder, as far as needed, and the decoder."""
+    return torch.cat((centered(skip, up.shape[2:]), up), dim=1)
+
+
+def centered(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Middle of a batch of maps or targets, of ``size`` along their last axes."""
+    for axis, length in enumerate(size, start=maps.dim() - len(size)):
+        lacking = maps.shape[axis] - length
+        if lacking:
+            maps = maps.narrow(axis, lacking // 2, length)
+    return maps

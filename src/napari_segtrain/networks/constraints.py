@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_segtrain.errors import ConfigError
+
 if TYPE_CHECKING:
     from napari_segtrain.axes import ZYX
     from napari_segtrain.networks.spec import NetworkInfo
@@ -23,8 +25,8 @@ def fit_patch(wanted: ZYX, item_shape: ZYX, info: NetworkInfo) -> ZYX:
     wanted : ZYX
         Size asked for, voxels.
     item_shape : ZYX
-        Size of the image; the patch is at most this, rounded up to the grid, unless
-        the network needs more.
+        Size of the image; the patch is at most this and the network's margin, rounded
+        up to the grid, unless the network needs more.
     info : NetworkInfo
         Grid and smallest size of the network.
 
@@ -34,7 +36,45 @@ def fit_patch(wanted: ZYX, item_shape: ZYX, info: NetworkInfo) -> ZYX:
         A multiple of the grid, at least ``info.min_size``.
     """
     wanted = round_up_to_grid(wanted, info.grid)
-    limit = round_up_to_grid(item_shape, info.grid)
+    z, y, x = (
+        n + 2 * m for n, m in zip(item_shape, info.prediction_margin, strict=True)
+    )
+    limit = round_up_to_grid((z, y, x), info.grid)
     least = round_up_to_grid(info.min_size, info.grid)
     z, y, x = map(max, map(min, wanted, limit), least)
     return z, y, x
+
+
+def check_patch(wanted: ZYX, info: NetworkInfo) -> None:
+    """Refuse a patch that is too small to train the network on.
+
+    Parameters
+    ----------
+    wanted : ZYX
+        Size asked for, voxels; it is rounded up to the grid.
+    info : NetworkInfo
+        Smallest size and margin of the network.
+
+    Raises
+    ------
+    ConfigError
+        With the smallest patch, and the reason.
+    """
+    least = info.min_size
+    rounded = round_up_to_grid(wanted, info.grid)
+    if all(size >= n for size, n in zip(rounded, least, strict=True)):
+        return
+    reasons = [f"sizes are multiples of {_words(info.grid)}"]
+    if any(info.margin):
+        reasons.append(
+            f"{_words(info.margin)} voxels on each side give context and no result"
+        )
+    raise ConfigError(
+        f"A patch of {_words(wanted)} voxels (Z, Y, X) is too small for this network; "
+        f"set sampling.patch_size to at least {_words(least)} ({', '.join(reasons)}), "
+        "or to auto."
+    )
+
+
+def _words(size: ZYX) -> str:
+    return " × ".join(map(str, size))

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 from napari_segtrain.networks import monai_networks as monai
 from napari_segtrain.networks.blocks import VOLUME
 from napari_segtrain.networks.deepem3d import GRID as DEEPEM3D_GRID
-from napari_segtrain.networks.levels import Level, receptive_field, total_stride
+from napari_segtrain.networks.levels import (
+    Level,
+    receptive_field,
+    total_stride,
+    valid_border,
+)
 from napari_segtrain.networks.neighbors import slice_config
 from napari_segtrain.networks.reach import measure_reach
 from napari_segtrain.networks.segnet import segnet_levels
+from napari_segtrain.networks.sizes import depth_of, dims_of, flat_levels_of
 from napari_segtrain.networks.spec import Geometry
-from napari_segtrain.networks.unet import unet_dims, unet_levels
+from napari_segtrain.networks.unet import unet_levels
 from napari_segtrain.networks.unet3d import unet3d_levels
 
 if TYPE_CHECKING:
@@ -55,7 +61,10 @@ _UNBOUNDED = 512
 def unet_geometry(config: UNetConfig) -> Geometry:
     """Geometry of `UNet`."""
     return _of_levels(
-        unet_levels(config), unet_dims(config), is_local=config.norm in _LOCAL_NORMS
+        unet_levels(config),
+        dims_of(config),
+        is_local=config.norm in _LOCAL_NORMS,
+        is_padded=config.padding == "same",
     )
 
 
@@ -66,12 +75,17 @@ def unet25d_geometry(config: UNet25DConfig) -> Geometry:
 
 def unet3d_geometry(config: UNet3DConfig) -> Geometry:
     """Geometry of `UNet3D`."""
-    return _of_levels(unet3d_levels(config), VOLUME, is_local=True)
+    return _of_levels(
+        unet3d_levels(config),
+        VOLUME,
+        is_local=True,
+        is_padded=config.padding == "same",
+    )
 
 
 def segnet_geometry(config: SegNetConfig) -> Geometry:
     """Geometry of `SegNet`."""
-    return _of_levels(segnet_levels(config), monai.dims_of(config), is_local=True)
+    return _of_levels(segnet_levels(config), dims_of(config), is_local=True)
 
 
 def deepem3d_geometry(config: DeepEM3DConfig) -> Geometry:
@@ -82,16 +96,14 @@ def deepem3d_geometry(config: DeepEM3DConfig) -> Geometry:
 
 def residual_unet_geometry(config: ResidualUNetConfig) -> Geometry:
     """Geometry of MONAI's UNet."""
-    return _measured(
-        config, monai.build_residual_unet, 1 << monai.number("depth", config.depth)
-    )
+    return _measured(config, monai.build_residual_unet, 1 << depth_of(config))
 
 
 def dynunet_geometry(config: DynUNetConfig) -> Geometry:
     """Geometry of nnU-Net's network; z is measured as an axis of a plane."""
-    depth = monai.number("depth", config.depth)
-    dims = monai.dims_of(config)
-    n_flat = 0 if config.flat_levels == "auto" else min(config.flat_levels, depth)
+    depth = depth_of(config)
+    dims = dims_of(config)
+    n_flat = min(flat_levels_of(config), depth)
     tiny = config.model_copy(update={"dims": 2, "first_filters": 1})
     reach = _reach(tiny, monai.build_dynunet, 1 << depth)
     steps = 1 << depth if dims == VOLUME else 1
@@ -119,7 +131,7 @@ def attention_unet_geometry(config: AttentionUNetConfig) -> Geometry:
     return _measured(
         config,
         monai.build_attention_unet,
-        1 << monai.number("depth", config.depth),
+        1 << depth_of(config),
         first_filters=2,
     )
 
@@ -131,27 +143,32 @@ def unet_plus_plus_geometry(config: UNetPlusPlusConfig) -> Geometry:
 
 def swin_unetr_geometry(config: SwinUNETRConfig) -> Geometry:
     """Geometry of SwinUNETR, whose windows hang on the size of the image."""
-    return _even(monai.dims_of(config), _SWIN_GRID, _UNBOUNDED, is_local=False)
+    return _even(dims_of(config), _SWIN_GRID, _UNBOUNDED, is_local=False)
 
 
 def encoder_unet_geometry(config: EncoderUNetConfig) -> Geometry:
     """Geometry of MONAI's FlexibleUNet."""
     return _even(
-        monai.dims_of(config),
+        dims_of(config),
         _ENCODER_GRID,
         _ENCODER_REACHES[config.encoder],
         is_local=config.encoder.startswith("resnet"),
     )
 
 
-def _of_levels(levels: Sequence[Level], dims: int, *, is_local: bool) -> Geometry:
+def _of_levels(
+    levels: Sequence[Level], dims: int, *, is_local: bool, is_padded: bool = True
+) -> Geometry:
     grid = total_stride(levels)
+    margin = (0, 0, 0) if is_padded else valid_border(levels).margin
     return Geometry(
         dims=dims,
         grid=grid,
         receptive_field=receptive_field(levels),
-        min_size=_least(grid),
+        min_size=_least(grid) if is_padded else _around(grid, margin),
         is_local=is_local,
+        margin=margin,
+        prediction_margin=margin,
     )
 
 
@@ -164,7 +181,8 @@ def _of_slices(single: Geometry, slices: int) -> Geometry:
         receptive_field=(slices, height, width),
         min_size=(slices, *single.min_size[1:]),
         is_local=single.is_local,
-        margin=(slices // 2, 0, 0),
+        margin=(slices // 2, *single.margin[1:]),
+        prediction_margin=single.margin,
     )
 
 
@@ -179,7 +197,7 @@ def _measured(
     tiny = config.model_copy(update={"dims": 2, "first_filters": first_filters})
     reach = _reach(tiny, build, grid)
     norm = getattr(config, "norm", "batch")
-    dims = monai.dims_of(config)
+    dims = dims_of(config)
     return _even(dims, grid, reach, is_local=norm in _LOCAL_NORMS)
 
 
@@ -206,3 +224,8 @@ def _even(dims: int, grid: int, reach: int, *, is_local: bool) -> Geometry:
 def _least(grid: ZYX) -> ZYX:
     # Two by two voxels in the deepest level: norms cannot be trained on a single one.
     return grid[0], 2 * grid[1], 2 * grid[2]
+
+
+def _around(size: ZYX, margin: ZYX) -> ZYX:
+    z, y, x = (n + 2 * width for n, width in zip(size, margin, strict=True))
+    return z, y, x

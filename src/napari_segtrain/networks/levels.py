@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,12 +27,38 @@ class Level:
         Down-sampling from this level to the next; 1 in the deepest one.
     n_convs : int
         Convolutions in a row, on the way down and again on the way up.
+    first : int, optional
+        Channels of the first convolution on the way down, when they are others.
     """
 
     filters: int
     kernel: ZYX
     stride: ZYX
     n_convs: int = 2
+    first: int | None = None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the convolutions on the way down."""
+        others = (self.filters,) * (self.n_convs - 1)
+        return (self.first or self.filters, *others)
+
+
+@dataclass(frozen=True)
+class ValidBorder:
+    """What a network without padding loses on each side, ZYX voxels.
+
+    Parameters
+    ----------
+    crop : ZYX
+        Cut off the image first, so that pools join the same voxels as with padding.
+    margin : ZYX
+        By how much the result is smaller on each side, the crop included; a multiple
+        of the grid.
+    """
+
+    crop: ZYX
+    margin: ZYX
 
 
 def total_stride(levels: Sequence[Level]) -> ZYX:
@@ -69,3 +96,31 @@ def _seen_from(position: int, levels: Sequence[Level], axis: int) -> tuple[int, 
     for margin, stride in zip(margins[-2::-1], strides[::-1], strict=True):
         low, high = low * stride - margin, high * stride + stride - 1 + margin
     return low, high
+
+
+def valid_border(levels: Sequence[Level]) -> ValidBorder:
+    """What is lost on each side where convolutions are not padded."""
+    (z, m), (y, n), (x, o) = (_lost(levels, axis) for axis in range(3))
+    return ValidBorder(crop=(z, y, x), margin=(m, n, o))
+
+
+def _lost(levels: Sequence[Level], axis: int) -> tuple[int, int]:
+    """Crop and margin along an axis, in voxels."""
+    steps = [1]
+    for level in levels[:-1]:
+        steps.append(steps[-1] * level.stride[axis])
+    widths = [
+        step * level.n_convs * (level.kernel[axis] // 2)
+        for step, level in zip(steps, levels, strict=True)
+    ]
+    # where each level's maps begin after its convolutions, from the image's border
+    begins = list(itertools.accumulate(widths[:-1]))
+    crop = next(
+        crop
+        for crop in range(steps[-1])
+        if all(
+            (crop + n) % step == 0 for n, step in zip(begins, steps[1:], strict=True)
+        )
+    )
+    lost = crop + sum(widths) + sum(widths[:-1])
+    return crop, -(-lost // steps[-1]) * steps[-1]

@@ -18,6 +18,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from napari_segtrain.errors import ConfigError
+from napari_segtrain.networks.sizes import (
+    depth_of,
+    dims_of,
+    filters_of,
+    flat_levels_of,
+)
 from napari_segtrain.networks.unet import level_shapes
 
 if TYPE_CHECKING:
@@ -66,7 +72,7 @@ def build_residual_unet(
     config: ResidualUNetConfig, *, in_channels: int, n_classes: int
 ) -> nn.Module:
     """Build MONAI's UNet with residual units."""
-    depth, first = number("depth", config.depth), filters(config.first_filters)
+    depth, first = depth_of(config), filters_of(config)
     return MonaiNetwork(
         UNet(
             spatial_dims=dims_of(config),
@@ -86,7 +92,7 @@ def build_dynunet(
 ) -> nn.Module:
     """Build nnU-Net's network."""
     dims = dims_of(config)
-    depth, first = number("depth", config.depth), filters(config.first_filters)
+    depth, first = depth_of(config), filters_of(config)
     kernels, strides = _dynunet_shapes(config, depth, dims)
     network = DynUNet(
         spatial_dims=dims,
@@ -108,8 +114,7 @@ def build_dynunet(
 def _dynunet_shapes(
     config: DynUNetConfig, depth: int, dims: int
 ) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    n_flat = 0 if config.flat_levels == "auto" else config.flat_levels
-    shapes = level_shapes(depth, n_flat, 3)
+    shapes = level_shapes(depth, flat_levels_of(config), 3)
     kernels = [kernel[-dims:] for kernel, _ in shapes]
     # in MONAI, a stride belongs to the level that it leads to
     strides = [stride[-dims:] for _, stride in [shapes[-1], *shapes[:-1]]]
@@ -123,7 +128,7 @@ def build_segresnet(
     return MonaiNetwork(
         SegResNet(
             spatial_dims=dims_of(config),
-            init_filters=filters(config.first_filters),
+            init_filters=filters_of(config),
             in_channels=in_channels,
             out_channels=n_classes,
             norm=_NORMS[config.norm],
@@ -136,7 +141,7 @@ def build_attention_unet(
     config: AttentionUNetConfig, *, in_channels: int, n_classes: int
 ) -> nn.Module:
     """Build MONAI's AttentionUnet, with batch norm where it mixes instance norm in."""
-    depth, first = number("depth", config.depth), filters(config.first_filters)
+    depth, first = depth_of(config), filters_of(config)
     dims = dims_of(config)
     network = AttentionUnet(
         spatial_dims=dims,
@@ -157,7 +162,7 @@ def build_unet_plus_plus(
     config: UNetPlusPlusConfig, *, in_channels: int, n_classes: int
 ) -> nn.Module:
     """Build MONAI's BasicUNetPlusPlus."""
-    first = filters(config.first_filters)
+    first = filters_of(config)
     return MonaiNetwork(
         BasicUNetPlusPlus(
             spatial_dims=dims_of(config),
@@ -180,7 +185,7 @@ def build_swin_unetr(
             spatial_dims=dims_of(config),
             in_channels=in_channels,
             out_channels=n_classes,
-            feature_size=filters(config.first_filters),
+            feature_size=filters_of(config),
         )
     return MonaiNetwork(network).to(device)
 
@@ -250,29 +255,3 @@ def _adapted(weight: torch.Tensor, *, like: torch.Tensor) -> torch.Tensor:
         return weight
     gray = weight.sum(dim=1, keepdim=True) / n_channels
     return gray.expand(-1, n_channels, *weight.shape[2:]).contiguous()
-
-
-def dims_of(config: Any) -> int:
-    """Spatial dimensions of a network."""
-    return number("dims", config.dims)
-
-
-def filters(value: int | str) -> int:
-    """Filters of the first level."""
-    return number("first_filters", value)
-
-
-def number(name: str, value: int | str) -> int:
-    """A size in a config.
-
-    Raises
-    ------
-    ConfigError
-        When it is still ``auto``.
-    """
-    if isinstance(value, str) or value < 1:
-        raise ConfigError(
-            f"A network cannot be built with {name}={value!r}; set network.{name} to "
-            "a number, or let the training plan choose it."
-        )
-    return value

@@ -51,7 +51,8 @@ class NeighborNetwork(nn.Module):
         if self._as_channels:
             flat = flat.flatten(1, 2).contiguous(memory_format=torch.channels_last)
         logits: torch.Tensor = self.network(flat)
-        return logits.reshape(n, depth, -1, height, width).transpose(1, 2)
+        split = logits.reshape(n, depth, *logits.shape[1:])
+        return split.transpose(1, 2)
 
 
 class _SingleSlice(nn.Module):

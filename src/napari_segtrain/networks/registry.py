@@ -127,8 +127,8 @@ def _described(config: Any, in_channels: int, n_classes: int) -> NetworkInfo:
 
 def _bytes_per_voxel(network: nn.Module, shape: Geometry, in_channels: int) -> int:
     """Measure the largest layer on torch's meta device."""
-    size = [4 * step for step in shape.grid]
-    size[0] = max(size[0], shape.min_size[0])
+    usual = (4 * step for step in shape.grid)
+    size = list(map(max, usual, shape.min_size))
     size = size[-shape.dims :] if shape.dims != VOLUME else size
     largest = 0
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks.blocks import (
     VOLUME,
     ConvBlock,
@@ -16,6 +15,7 @@ from napari_segtrain.networks.blocks import (
     max_unpool,
 )
 from napari_segtrain.networks.levels import Level
+from napari_segtrain.networks.sizes import depth_of, dims_of, filters_of
 from napari_segtrain.networks.unet import level_shapes
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SegNet(nn.Module):
         self, config: SegNetConfig, *, in_channels: int, n_classes: int
     ) -> None:
         super().__init__()
-        dims = _dims(config)
+        dims = dims_of(config)
         *levels, _ = segnet_levels(config)
         self.encoders = nn.ModuleList()
         self.pools = nn.ModuleList()
@@ -81,23 +81,11 @@ def segnet_levels(config: SegNetConfig) -> tuple[Level, ...]:
     ConfigError
         When a size in the config is still ``auto``.
     """
-    if config.depth == "auto" or config.first_filters == "auto":
-        raise ConfigError(
-            "A network cannot be built with sizes of 'auto'; set network.depth and "
-            "network.first_filters to numbers, or let the training plan choose them."
-        )
-    n_flat = 0 if _dims(config) == VOLUME else config.depth + 1
-    shapes = level_shapes(config.depth, n_flat, config.kernel_size)
-    n_convs = [2] * config.depth + [0]
+    depth, filters = depth_of(config), filters_of(config)
+    n_flat = 0 if dims_of(config) == VOLUME else depth + 1
+    shapes = level_shapes(depth, n_flat, config.kernel_size)
+    n_convs = [2] * depth + [0]
     return tuple(
-        Level(config.first_filters, kernel, stride, n)
+        Level(filters, kernel, stride, n)
         for n, (kernel, stride) in zip(n_convs, shapes, strict=True)
     )
-
-
-def _dims(config: SegNetConfig) -> Dims:
-    if config.dims == "auto":
-        raise ConfigError(
-            "A network cannot be built with dims='auto'; set network.dims to 2 or 3."
-        )
-    return config.dims

@@ -28,6 +28,9 @@ class Geometry:
         instance and group norm, and for transformers.
     margin : ZYX
         Voxels on each side of a training patch that get no logits.
+    prediction_margin : ZYX
+        Voxels on each side of a tile that get no logits; less than the margin where a
+        network repeats slices beyond the first and the last.
     """
 
     dims: int
@@ -36,6 +39,7 @@ class Geometry:
     min_size: ZYX
     is_local: bool
     margin: ZYX = (0, 0, 0)
+    prediction_margin: ZYX = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class NetworkInfo:
 
     Parameters
     ----------
-    dims, grid, receptive_field, min_size, is_local, margin
+    dims, grid, receptive_field, min_size, is_local, margin, prediction_margin
         As in `Geometry`.
     n_parameters : int
         Number of trained values.
@@ -64,9 +68,22 @@ class NetworkInfo:
     in_channels: int
     n_classes: int
     margin: ZYX = (0, 0, 0)
+    prediction_margin: ZYX = (0, 0, 0)
 
     @property
     def radius(self) -> ZYX:
         """Context in voxels that an output voxel needs on each side."""
         z, y, x = (width // 2 for width in self.receptive_field)
+        return z, y, x
+
+    @property
+    def is_of_slices(self) -> bool:
+        """Whether it looks at a slice with its neighbors to segment it."""
+        return self.margin != self.prediction_margin
+
+    @property
+    def min_result(self) -> ZYX:
+        """Voxels that get logits in the smallest tile."""
+        sizes = zip(self.min_size, self.prediction_margin, strict=True)
+        z, y, x = (size - 2 * margin for size, margin in sizes)
         return z, y, x

@@ -80,32 +80,41 @@ def _levels(
     config: Any, in_channels: int, n_classes: int, patch: ZYX
 ) -> tuple[LevelSummary, ...]:
     info = describe_network(config, in_channels=in_channels, n_classes=n_classes)
+    passes = _pass(config, in_channels, n_classes, patch)
+    layout = passes
+    if getattr(config, "padding", "same") == "valid":
+        padded = config.model_copy(update={"padding": "same"})
+        layout = _pass(padded, in_channels, n_classes, patch)
+    parameters = _parameters_by_stride(layout)
+    # neighboring slices are looked at together, as channels are
+    depth = 1 if info.is_of_slices else patch[0]
+    above = 1
+    found: list[LevelSummary] = []
+    for stride in sorted({layer.stride for layer in layout.layers}):
+        layers = [layer for layer in layout.layers if layer.stride == stride]
+        z, y, x = passes.layers[layout.layers.index(layers[0])].size
+        step_z = max(1, round(depth / layers[0].size[0]))
+        depth = min(depth, layers[0].size[0])
+        found.append(
+            LevelSummary(
+                size=(min(z, depth), y, x),
+                channels=_channels(layers),
+                kernels=_kernels(layers),
+                stride=(step_z, stride // above, stride // above),
+                n_parameters=parameters[stride],
+            )
+        )
+        above = stride
+    return tuple(found)
+
+
+def _pass(config: Any, in_channels: int, n_classes: int, patch: ZYX) -> _Passes:
     with torch.device("meta"):
         network = build_network(
             config, in_channels=in_channels, n_classes=n_classes, seed=None
         )
         image = torch.empty(1, in_channels, *patch[-config.dims :])
-    passes = _Passes(network, image, patch)
-    strides = sorted({layer.stride for layer in passes.layers})
-    parameters = _parameters_by_stride(network, passes)
-    found: list[LevelSummary] = []
-    above = patch
-    if info.margin[0]:  # slices are looked at together, as channels are
-        above = (1, *patch[1:])
-    for stride in strides:
-        layers = [layer for layer in passes.layers if layer.stride == stride]
-        size = (min(above[0], layers[0].size[0]), *layers[0].size[1:])
-        found.append(
-            LevelSummary(
-                size=size,
-                channels=_channels(layers),
-                kernels=_kernels(layers),
-                stride=_ratio(above, size),
-                n_parameters=parameters[stride],
-            )
-        )
-        above = size
-    return tuple(found)
+    return _Passes(network, image, patch)
 
 
 @dataclass(frozen=True)
@@ -155,10 +164,10 @@ class _Passes:
             self.layers.append(_Layer(module, stride, (z, y, x)))
 
 
-def _parameters_by_stride(network: nn.Module, passes: _Passes) -> dict[int, int]:
+def _parameters_by_stride(passes: _Passes) -> dict[int, int]:
     """Count the parameters of each module where it, or what holds it, works."""
     counts: dict[int, int] = defaultdict(int)
-    for name, module in network.named_modules():
+    for name, module in passes.network.named_modules():
         n = sum(math.prod(p.shape) for p in module.parameters(recurse=False))
         place = name
         while n and place and place not in passes.strides:
@@ -176,11 +185,6 @@ def _channels(level: list[_Layer]) -> int:
 def _kernels(level: Iterable[_Layer]) -> tuple[ZYX, ...]:
     kernels = [_zyx(layer.module.kernel_size) for layer in level if _is_conv(layer)]
     return tuple(dict.fromkeys(k for k in kernels if max(k) > 1))
-
-
-def _ratio(above: ZYX, size: ZYX) -> ZYX:
-    z, y, x = (round(a / b) for a, b in zip(above, size, strict=True))
-    return z, y, x
 
 
 def _is_conv(layer: _Layer) -> bool:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from napari_segtrain.errors import ConfigError
-from napari_segtrain.networks.blocks import (
-    VOLUME,
-    ConvBlock,
-    conv,
-    join,
-    max_pool,
-    up_conv,
-)
+from napari_segtrain.networks.blocks import VOLUME, ConvBlock
+from napari_segtrain.networks.encoder_decoder import EncoderDecoder, Layers
 from napari_segtrain.networks.levels import Level
-from napari_segtrain.networks.unet import level_shapes
+from napari_segtrain.networks.sizes import depth_of, filters_of, flat_levels_of
+from napari_segtrain.networks.unet import level_shapes, stem_level
 
 if TYPE_CHECKING:
     from napari_segtrain.config import UNet3DConfig
 
 
-class UNet3D(nn.Module):
+class UNet3D(EncoderDecoder):
     """3D U-Net whose levels have convolutions of f and 2f filters.
 
-    Batch norm and ReLU follow each convolution, and transposed convolutions keep the
-    number of channels (Çiçek et al. 2016, https://arxiv.org/abs/1606.06650, as in
-    DeepMIB, https://doi.org/10.1371/journal.pcbi.1008374). In a flat level both
+    Batch norm and the activation follow each convolution, and transposed convolutions
+    keep the number of channels (Çiçek et al. 2016, https://arxiv.org/abs/1606.06650, as
+    in DeepMIB, https://doi.org/10.1371/journal.pcbi.1008374). In a flat level both
     convolutions are in the plane and have f filters; with one flat level it is
     DeepMIB's anisotropic U-Net.
 
@@ -39,80 +30,48 @@ class UNet3D(nn.Module):
         Without ``auto`` sizes.
     in_channels, n_classes : int
         Channels of the image and of the logits.
-    """
-
-    def __init__(
-        self, config: UNet3DConfig, *, in_channels: int, n_classes: int
-    ) -> None:
-        super().__init__()
-        levels = unet3d_levels(config)
-        n_flat = _n_flat(config)
-        self.encoders = nn.ModuleList()
-        self.pools = nn.ModuleList()
-        self.ups = nn.ModuleList()
-        self.decoders = nn.ModuleList()
-        previous = in_channels
-        for number, level in enumerate(levels):
-            width = level.filters
-            first = width if number < n_flat else width // 2
-            block = _block((previous, first, width), level, config)
-            self.encoders.append(block)
-            previous = width
-        for upper, lower in itertools.pairwise(levels):
-            channels = (upper.filters + lower.filters, *[upper.filters] * 2)
-            self.pools.append(max_pool(upper.stride, dims=VOLUME))
-            self.ups.append(
-                up_conv(lower.filters, lower.filters, upper.stride, dims=VOLUME)
-            )
-            self.decoders.append(_block(channels, upper, config))
-        self.head = conv(
-            levels[0].filters, n_classes, (1, 1, 1), dims=VOLUME, bias=True
-        )
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Compute logits, (N, C, Z, Y, X) to (N, K, Z, Y, X)."""
-        skips: list[torch.Tensor] = []
-        features = self.encoders[0](image)
-        for pool, encoder in zip(self.pools, self.encoders[1:], strict=True):
-            skips.append(features)
-            features = encoder(pool(features))
-        for up, decoder in zip(self.ups[::-1], self.decoders[::-1], strict=True):
-            features = decoder(join(skips.pop(), up(features)))
-        logits: torch.Tensor = self.head(features)
-        return logits
-
-
-def _block(channels: tuple[int, ...], level: Level, config: UNet3DConfig) -> ConvBlock:
-    return ConvBlock(
-        channels,
-        level.kernel,
-        dims=VOLUME,
-        norm="batch",
-        function=config.activation,
-        has_bias=True,
-    )
-
-
-def unet3d_levels(config: UNet3DConfig) -> tuple[Level, ...]:
-    """Levels of the network, the finest first; filters are those of the output.
 
     Raises
     ------
     ConfigError
         When a size in the config is still ``auto``.
     """
-    if config.depth == "auto" or config.first_filters == "auto":
-        raise ConfigError(
-            "A network cannot be built with sizes of 'auto'; set network.depth and "
-            "network.first_filters to numbers, or let the training plan choose them."
+
+    def __init__(
+        self, config: UNet3DConfig, *, in_channels: int, n_classes: int
+    ) -> None:
+        is_padded = config.padding == "same"
+        layers = Layers(
+            dims=VOLUME,
+            block=functools.partial(
+                ConvBlock,
+                dims=VOLUME,
+                norm="batch",
+                function=config.activation,
+                has_bias=True,
+                is_padded=is_padded,
+            ),
+            keeps_channels=True,
+            is_padded=is_padded,
         )
-    n_flat = _n_flat(config)
-    shapes = level_shapes(config.depth, n_flat, config.kernel_size)
-    return tuple(
-        Level(config.first_filters << (n if n < n_flat else n + 1), kernel, stride)
-        for n, (kernel, stride) in enumerate(shapes)
-    )
+        super().__init__(
+            unet3d_levels(config), layers, in_channels=in_channels, n_classes=n_classes
+        )
 
 
-def _n_flat(config: UNet3DConfig) -> int:
-    return 0 if config.flat_levels == "auto" else config.flat_levels
+def unet3d_levels(config: UNet3DConfig) -> tuple[Level, ...]:
+    """Levels of the network, after a stem without effect, the finest first.
+
+    Raises
+    ------
+    ConfigError
+        When a size in the config is still ``auto``.
+    """
+    first, n_flat = filters_of(config), flat_levels_of(config)
+    shapes = level_shapes(depth_of(config), n_flat, config.kernel_size)
+    levels = [stem_level()]
+    for n, (kernel, stride) in enumerate(shapes):
+        width = first << (n if n < n_flat else n + 1)
+        half = width if n < n_flat else width // 2
+        levels.append(Level(width, kernel, stride, first=half))
+    return tuple(levels)

@@ -156,20 +156,20 @@ def _is_sparse(facts: DatasetFacts) -> bool:
 
 
 def patch_size(info: NetworkInfo, *, is_cpu: bool) -> ZYX:
-    """Usual patch of a network; of one that sees slices, a patch of these."""
-    if info.margin[0]:
-        _, height, width = recipe(2, is_cpu=is_cpu).patch_size
-        return 2 * info.margin[0] + 1, height, width
-    return recipe(info.dims, is_cpu=is_cpu).patch_size
+    """Usual patch of a network, with its margin; of one that sees slices, of these."""
+    usual = recipe(2 if info.is_of_slices else info.dims, is_cpu=is_cpu).patch_size
+    z, y, x = (n + 2 * m for n, m in zip(usual, info.margin, strict=True))
+    return z, y, x
 
 
 def batch_size(patch: ZYX, info: NetworkInfo, *, is_cpu: bool) -> int:
     """Patches per iteration, so that an iteration has about the usual voxels."""
-    usual = recipe(2 if info.margin[0] else info.dims, is_cpu=is_cpu)
+    usual = recipe(2 if info.is_of_slices else info.dims, is_cpu=is_cpu)
     n_voxels = usual.batch_size * int(np.prod(usual.patch_size))
-    sizes = zip(patch, info.margin, strict=True)
-    n_judged = math.prod(max(1, size - 2 * margin) for size, margin in sizes)
-    return int(np.clip(n_voxels // n_judged, 2, 32))
+    beside = zip(info.margin, info.prediction_margin, strict=True)
+    extra = [2 * (margin - own) for margin, own in beside]
+    n_seen = math.prod(max(1, n - m) for n, m in zip(patch, extra, strict=True))
+    return int(np.clip(n_voxels // n_seen, 2, 32))
 
 
 def validation_boxes(

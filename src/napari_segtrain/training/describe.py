@@ -82,9 +82,13 @@ def network_facts(plan: TrainingPlan) -> list[str]:
     seen = f"Each voxel of the result depends on {field} voxels of the image."
     if not info.is_local:
         seen = "Each voxel of the result depends on all of its patch or tile."
+    border = _size_text(info.prediction_margin, is_flat=is_flat)
+    is_smaller = any(info.prediction_margin)
     return [
         f"{info.n_parameters:,} parameters.",
         seen,
+        *[f"The result is smaller than a patch by {border} voxels on each side."]
+        * is_smaller,
         f"Patches and tiles are multiples of {steps} voxels.",
     ]
 

@@ -18,6 +18,7 @@ from napari_segtrain.config import (
     TverskyConfig,
 )
 from napari_segtrain.errors import ConfigError
+from napari_segtrain.networks.blocks import centered
 from napari_segtrain.training.class_weights import resolve_class_weights
 from napari_segtrain.training.defaults import complete_loss
 from napari_segtrain.training.overlap_losses import (
@@ -29,7 +30,6 @@ from napari_segtrain.training.voxel_losses import (
     BoundaryCrossEntropy,
     CrossEntropy,
     Focal,
-    centered,
 )
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import (
     LevelSummary,
     NetworkInfo,
+    check_patch,
     describe_levels,
     describe_network,
     estimate_training_bytes,
@@ -172,6 +173,8 @@ def _patch_size(
         wanted = defaults.patch_size(info, is_cpu=machine.is_cpu)
     elif min(wanted) < 1:
         raise ConfigError(f"The patch size {wanted} must be positive in every axis.")
+    else:
+        check_patch(wanted, info)
     z, y, x = (max(sizes) for sizes in zip(*facts.shapes, strict=True))
     return fit_patch(wanted, (z, y, x), info)
 

@@ -195,9 +195,11 @@ class Validator:
         block: npt.NDArray[Any],
     ) -> torch.Tensor:
         image = self._intensities[box.pair].apply(block, box.box)
-        z, y, x = map(max, box.shape, self._info.min_size)
-        padded = round_up_to_grid((z, y, x), self._info.grid)
-        pads = [(0, n - m) for n, m in zip(padded, box.shape, strict=True)]
+        info = self._info
+        z, y, x = map(max, box.shape, info.min_result)
+        padded = round_up_to_grid((z, y, x), info.grid)
+        widths = zip(padded, box.shape, info.prediction_margin, strict=True)
+        pads = [(m, n - size + m) for n, size, m in widths]
         image = np.pad(image, [(0, 0), *pads], mode="symmetric")
         batch = self._as_batch(image).to(next(iter(weights.values())).device)
         logits: torch.Tensor = torch.func.functional_call(network, dict(weights), batch)

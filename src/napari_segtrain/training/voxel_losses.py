@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.networks.blocks import centered
 from napari_segtrain.training.boundary_weights import boundary_weights
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
 _CACHE_BYTES = 256 << 20
 _LEAST = 1e-6
-
-
-def centered(voxels: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """Middle of a batch of voxels (N, [Z], Y, X), of ``size`` ([Z], Y, X)."""
-    for axis, length in enumerate(size, start=1):
-        first = (voxels.shape[axis] - length) // 2
-        voxels = voxels.narrow(axis, first, length)
-    return voxels
 
 
 class _VoxelLoss(nn.Module):
