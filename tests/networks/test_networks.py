@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 from tests.networks.networks import CASES, small
 from torch.nn import functional
@@ -231,3 +232,10 @@ def test_bilinear_heads_of_deepem3d_start_as_interpolation():
     weights = up.weight[0, 0] * math.sqrt(up.weight.shape[0])
     expected = torch.tensor([0.25, 0.75, 0.75, 0.25])
     assert torch.allclose(weights, expected[:, None] * expected[None])
+
+
+def test_nnunets_network_has_at_least_two_steps_down():
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        small("dynunet", 2, depth=1)
+    info = described(small("dynunet", 3, flat_levels=2, first_filters=2))
+    assert info.grid == (1, 4, 4)

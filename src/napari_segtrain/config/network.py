@@ -61,6 +61,10 @@ class _UNetSettings(Config):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the channels dropped in the deepest level while training."""
 
+    deep_supervision: bool = False
+    """Judge the coarser levels as well while training, each half as much as the one
+    above; the model is the same without it. Needs a depth of 2 or more."""
+
 
 class UNetConfig(_UNetSettings):
     """U-Net (Ronneberger 2015; Çiçek 2016 in 3D)."""
@@ -111,6 +115,10 @@ class UNet3DConfig(Config):
 
     activation: Activation = "relu"
     """Function after each convolution."""
+
+    deep_supervision: bool = False
+    """Judge the coarser levels as well while training, each half as much as the one
+    above; the model is the same without it. Needs a depth of 2 or more."""
 
 
 class SegNetConfig(Config):
@@ -185,8 +193,8 @@ class DynUNetConfig(Config):
     dims: Dims = "auto"
     """2 segments slice by slice, 3 in volumes."""
 
-    depth: Depth = "auto"
-    """Number of down-sampling steps, 1 to 8."""
+    depth: Annotated[int, Field(ge=2, le=8)] | Auto = "auto"
+    """Number of down-sampling steps, 2 to 8."""
 
     flat_levels: FlatLevels = "auto"
     """Levels, from the finest, that work in the plane only; auto takes as many as make
@@ -201,6 +209,10 @@ class DynUNetConfig(Config):
 
     residual: bool = False
     """Residual blocks."""
+
+    deep_supervision: bool = False
+    """Judge the coarser levels as well while training, each half as much as the one
+    above; the model is the same without it."""
 
 
 class SegResNetConfig(Config):

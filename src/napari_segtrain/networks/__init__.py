@@ -5,6 +5,7 @@ from napari_segtrain.networks.constraints import (
     fit_patch,
     round_up_to_grid,
 )
+from napari_segtrain.networks.deep_supervision import SupervisedNetwork, supervised
 from napari_segtrain.networks.device import choose_device, in_layout
 from napari_segtrain.networks.memory import estimate_training_bytes
 from napari_segtrain.networks.registry import (
@@ -18,6 +19,7 @@ from napari_segtrain.networks.summary import LevelSummary, describe_levels
 __all__ = [
     "LevelSummary",
     "NetworkInfo",
+    "SupervisedNetwork",
     "build_network",
     "check_patch",
     "choose_device",
@@ -28,4 +30,5 @@ __all__ = [
     "in_layout",
     "network_names",
     "round_up_to_grid",
+    "supervised",
 ]

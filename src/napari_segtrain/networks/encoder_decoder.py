@@ -24,7 +24,8 @@ from napari_segtrain.networks.blocks import (
     to_channels,
     up_conv,
 )
-from napari_segtrain.networks.levels import valid_border
+from napari_segtrain.networks.deep_supervision import Decoder
+from napari_segtrain.networks.levels import total_stride, valid_border
 
 if TYPE_CHECKING:
     from napari_segtrain.networks.levels import Level
@@ -85,6 +86,7 @@ class EncoderDecoder(nn.Module):
         n_classes: int,
     ) -> None:
         super().__init__()
+        self._strides = [total_stride(levels[: n + 1]) for n in range(len(levels) - 1)]
         stem, *levels = levels
         self._block = stem.stride
         self._crop, self._margin = _borders([stem, *levels], layers)
@@ -133,6 +135,11 @@ class EncoderDecoder(nn.Module):
         logits = self.head(features)
         size = _without(cells, self._margin).shape[2:]
         return to_blocks(centered(logits, size), self._block)
+
+    def coarse_decoders(self) -> list[Decoder]:
+        """Levels on the way up but the finest, the finer ones first."""
+        pairs = zip(self.decoders, self._strides, strict=False)
+        return [Decoder(module, stride) for module, stride in pairs][1:]
 
 
 def _borders(levels: Sequence[Level], layers: Layers) -> tuple[ZYX, ZYX]:

@@ -51,6 +51,9 @@ _ENCODER_REACHES = {
 }  # fmt: skip
 """Measured by `measure_reach`, to the next multiple of the grid."""
 
+_LEAST_DYNUNET_DEPTH = 2
+"""MONAI builds no shallower one; z may have fewer steps, and then reaches less far."""
+
 _SEGRESNET_GRID = 8
 _UNET_PLUS_PLUS_GRID = 16
 _ENCODER_GRID = 32
@@ -110,8 +113,9 @@ def dynunet_geometry(config: DynUNetConfig) -> Geometry:
     grid: ZYX = (max(1, steps >> n_flat), 1 << depth, 1 << depth)
     z_reach = 0
     if dims == VOLUME:
-        deep = tiny.model_copy(update={"depth": depth - n_flat or 1})
-        z_reach = _reach(deep, monai.build_dynunet, 1 << (depth - n_flat or 1))
+        steps_in_z = max(_LEAST_DYNUNET_DEPTH, depth - n_flat)
+        deep = tiny.model_copy(update={"depth": steps_in_z, "flat_levels": 0})
+        z_reach = _reach(deep, monai.build_dynunet, 1 << steps_in_z)
     return Geometry(
         dims=dims,
         grid=grid,

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from napari_segtrain.networks.blocks import VOLUME
+from napari_segtrain.networks.deep_supervision import supervised
 from napari_segtrain.networks.registry import build_network
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def estimate_training_bytes(
         network = build_network(
             config, in_channels=in_channels, n_classes=n_classes, seed=None
         )
+        network = supervised(network, config, n_classes=n_classes)
         dims = VOLUME if config.dims == VOLUME else 2
         image = torch.empty(batch, in_channels, *patch[-dims:])
     n_parameters = sum(weight.numel() for weight in network.parameters())
@@ -71,6 +73,9 @@ def _bytes_kept_for_backward(network: nn.Module, image: torch.Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        probabilities = network(image).softmax(dim=1)
+        logits = network(image)
+        levels = logits if isinstance(logits, list) else [logits]
+        probabilities = [level.softmax(dim=1) for level in levels]
     sizes = [store.nbytes() for key, store in kept.items() if key not in weights]
-    return int(sum(sizes) + probabilities.untyped_storage().nbytes())
+    sizes += [level.untyped_storage().nbytes() for level in probabilities]
+    return int(sum(sizes))

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from napari_segtrain.errors import ConfigError
+from napari_segtrain.networks.deep_supervision import Decoder
 from napari_segtrain.networks.sizes import (
     depth_of,
     dims_of,
@@ -27,6 +28,9 @@ from napari_segtrain.networks.sizes import (
 from napari_segtrain.networks.unet import level_shapes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.axes import ZYX
     from napari_segtrain.config import (
         AttentionUNetConfig,
         DynUNetConfig,
@@ -108,7 +112,36 @@ def build_dynunet(
     # it holds its levels twice, here and in ``skip_layers``, which computes
     for name in ("input_block", "downsamples", "bottleneck", "upsamples"):
         delattr(network, name)
-    return MonaiNetwork(network)
+    return DynUNetwork(network, strides)
+
+
+class DynUNetwork(MonaiNetwork):
+    """MONAI's DynUNet, which knows its levels.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The DynUNet.
+    strides : sequence of tuple of int
+        That lead to its levels, as MONAI takes them.
+    """
+
+    def __init__(self, network: nn.Module, strides: Sequence[tuple[int, ...]]) -> None:
+        super().__init__(network)
+        self._strides = strides
+
+    def coarse_decoders(self) -> list[Decoder]:
+        """Levels on the way up but the finest, the finer ones first."""
+        network: Any = self.network
+        layer, found = network.skip_layers, []
+        total: ZYX = (1, 1, 1)
+        for stride in self._strides[:-1]:
+            steps = (1,) * (len(total) - len(stride)) + stride
+            z, y, x = (a * b for a, b in zip(total, steps, strict=True))
+            total = (z, y, x)
+            found.append(Decoder(layer.upsample, total))
+            layer = layer.next_layer
+        return found[1:]
 
 
 def _dynunet_shapes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from napari_segtrain.networks.unet import UNet
 
 if TYPE_CHECKING:
     from napari_segtrain.config import DeepEM3DConfig, UNet25DConfig
+    from napari_segtrain.networks.deep_supervision import Decoder, HasDecoders
 
 
 class NeighborNetwork(nn.Module):
@@ -53,6 +54,10 @@ class NeighborNetwork(nn.Module):
         logits: torch.Tensor = self.network(flat)
         split = logits.reshape(n, depth, *logits.shape[1:])
         return split.transpose(1, 2)
+
+    def coarse_decoders(self) -> list[Decoder]:
+        """Those of the network inside."""
+        return cast("HasDecoders", self.network).coarse_decoders()
 
 
 class _SingleSlice(nn.Module):

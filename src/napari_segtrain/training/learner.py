@@ -11,10 +11,15 @@ import torch
 
 from napari_segtrain.data.facts import targets_of
 from napari_segtrain.data.split import Region
-from napari_segtrain.networks import build_network, in_layout
+from napari_segtrain.networks import (
+    SupervisedNetwork,
+    build_network,
+    in_layout,
+    supervised,
+)
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.ema import WeightAverage
-from napari_segtrain.training.losses import build_loss
+from napari_segtrain.training.losses import DeepLoss, build_loss
 from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.patches import (
     batch_source,
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from napari_segtrain.data.sampling import Patch, PatchSampler
     from napari_segtrain.models import Model
     from napari_segtrain.training.checkpoint import Checkpoint
+    from napari_segtrain.training.losses import SegmentationLoss
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.previews import PreviewPatch
 
@@ -81,8 +87,9 @@ class Learner:
         self._loss = build_loss(plan)
         self._precision = Precision(self._device, is_mixed=self._training.amp)
         self._network = self._build()
+        self._trained = self._supervised()
         self._optimizer = build_optimizer(
-            self._network,
+            self._trained,
             self._training.solver,
             plan.learning_rate,
             self._training.weight_decay,
@@ -98,6 +105,21 @@ class Learner:
         )
         return in_layout(network.to(self._device), self._layout)
 
+    def _supervised(self) -> nn.Module:
+        """What is trained: the network, with heads at coarser levels if asked for."""
+        with seeded_torch(self._training.seed, 0):
+            trained = supervised(
+                self._network,
+                self._plan.network,
+                n_classes=self._plan.facts.classes.n_classes,
+            )
+        return in_layout(trained.to(self._device), self._layout)
+
+    @property
+    def _training_loss(self) -> SegmentationLoss | DeepLoss:
+        is_deep = isinstance(self._trained, SupervisedNetwork)
+        return DeepLoss(self._loss) if is_deep else self._loss
+
     def start_from(self, model: Model) -> None:
         """Take the weights of a model as the first ones."""
         self._network.load_state_dict(model.network.state_dict())
@@ -105,7 +127,7 @@ class Learner:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to exactly where a checkpoint was."""
-        self._network.load_state_dict(checkpoint.network)
+        self._trained.load_state_dict(checkpoint.network)
         restore_optimizer(self._optimizer, checkpoint.optimizer)
         self._average.load(checkpoint.average)
         self.source.batch_size = checkpoint.progress.batch_size
@@ -123,8 +145,8 @@ class Learner:
         seeded = seeded_torch(self._training.seed, batch.iteration)
         with seeded if has_chance else nullcontext():
             return train_step(
-                self._network,
-                self._loss,
+                self._trained,
+                self._training_loss,
                 self._optimizer,
                 batch.images.contiguous(memory_format=self._layout),
                 batch.targets,
@@ -179,8 +201,8 @@ class Learner:
 
     @property
     def network_state(self) -> dict[str, torch.Tensor]:
-        """State dict of the network."""
-        return dict(self._network.state_dict())
+        """State dict of the network, and of heads at coarser levels."""
+        return dict(self._trained.state_dict())
 
     @property
     def average_state(self) -> dict[str, torch.Tensor]:

@@ -129,6 +129,31 @@ class SegmentationLoss(nn.Module):
         return cast("torch.Tensor", self._loss(logits, seen))
 
 
+class DeepLoss(nn.Module):
+    """Mean of a loss over the logits of several levels, the finest first.
+
+    Each level counts half as much as the one before.
+
+    Parameters
+    ----------
+    loss : SegmentationLoss
+        Of each level.
+    """
+
+    def __init__(self, loss: SegmentationLoss) -> None:
+        super().__init__()
+        self._loss = loss
+
+    def forward(
+        self, logits: Sequence[torch.Tensor], targets: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the loss of a batch; see `SegmentationLoss.forward`."""
+        weights = [0.5**level for level in range(len(logits))]
+        losses = [self._loss(level, targets) for level in logits]
+        total = sum(w * part for w, part in zip(weights, losses, strict=True))
+        return cast("torch.Tensor", total) / sum(weights)
+
+
 def build_loss(plan: TrainingPlan) -> SegmentationLoss:
     """Build the loss of a run, with the class weights of its data."""
     classes = plan.facts.classes

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_segtrain.data.split import Region
     from napari_segtrain.data.targets import TargetItem
     from napari_segtrain.networks import NetworkInfo
-    from napari_segtrain.training.losses import SegmentationLoss
+    from napari_segtrain.training.losses import DeepLoss, SegmentationLoss
     from napari_segtrain.training.previews import PatchKeeper
 
 
@@ -49,7 +49,7 @@ class Precision:
 
 def train_step(
     network: nn.Module,
-    loss_function: SegmentationLoss,
+    loss_function: SegmentationLoss | DeepLoss,
     optimizer: torch.optim.Optimizer,
     images: torch.Tensor,
     targets: torch.Tensor,
