@@ -21,9 +21,9 @@ SECTIONS = Stack(n_slices=20, ratio=10.9, change_ratio=6.4, n_used=20, n_total=2
     ("stack", "view", "reason"),
     [
         (replace(CUBIC, n_slices=1), "2D", "flat"),
-        (replace(CUBIC, n_slices=2), "2D", "2 slices"),
-        (replace(CUBIC, n_slices=3), "2.5D", "too thin"),
-        (replace(CUBIC, n_slices=11), "2.5D", "11 slices is too thin"),
+        (replace(CUBIC, n_slices=2), "2D", "2 slices is too thin"),
+        (replace(CUBIC, n_slices=11), "2D", "11 slices is too thin"),
+        (replace(SECTIONS, n_slices=11), "2D", "11 slices is too thin"),
         (replace(CUBIC, n_slices=12), "3D", "not longer in z"),
         (CUBIC, "3D", "not longer in z"),
         (replace(CUBIC, ratio=2.2), "3D", "2.2 times longer"),
@@ -37,7 +37,8 @@ SECTIONS = Stack(n_slices=20, ratio=10.9, change_ratio=6.4, n_used=20, n_total=2
         (replace(CUBIC, ratio=None, change_ratio=3.1), "2.5D", "3.1 times as often"),
         (replace(CUBIC, ratio=None, change_ratio=None), "3D", "unknown voxel size"),
         (replace(CUBIC, n_used=20), "3D", "not longer"),
-        (replace(CUBIC, n_used=19), "2.5D", "19 of 40 slices hold labels"),
+        (replace(CUBIC, n_used=19), "2D", "19 of 40 slices hold labels"),
+        (replace(SECTIONS, n_used=9), "2D", "9 of 20 slices hold labels"),
     ],
 )
 def test_what_a_network_sees(stack, view, reason):
@@ -76,7 +77,7 @@ def chosen(facts, **network):
             3,
             "2.5D: slices are 10.0 times",
         ),
-        ({"painted": [3, 9, 15]}, "unet-2.5d", 3, "2.5D: 3 of 24 slices"),
+        ({"painted": [3, 9, 15]}, "unet", 2, "2D: 3 of 24 slices"),
     ],
 )
 def test_the_choice_from_facts(facts, name, dims, why):

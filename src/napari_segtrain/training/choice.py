@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 View = Literal["2D", "2.5D", "3D"]
 """What a network sees of a volume: a slice, a slice with its neighbors, or a block."""
 
-MIN_SLICES_NEIGHBORS = 3
-MIN_SLICES_3D = 12
-"""Slices of the thinnest stack; the deepest level of the default network for volumes
-would see one or two otherwise."""
-MIN_USED_SHARE_3D = 0.5
-"""Share of the slices that hold labels, below which blocks would mostly be
-unlabelled."""
+MIN_SLICES = 12
+"""Of the thinnest stack that is not seen slice by slice: the deepest level of the
+default network for volumes would see one or two otherwise."""
+MIN_USED_SHARE = 0.5
+"""Share of the slices that hold labels, below which there is too little to learn from
+for more than that (``benchmarks/RESULTS.md``)."""
 
 
 @dataclass(frozen=True)
@@ -126,16 +125,12 @@ def choose_view(stack: Stack) -> tuple[View, str]:
     https://doi.org/10.1038/s41592-020-01008-z). Where the voxel size is unknown, the
     same factor holds for how much more often the labels change along z.
     """
-    if stack.n_slices == 1:
-        return "2D", "the images are flat"
-    if stack.n_slices < MIN_SLICES_NEIGHBORS:
-        return (
-            "2D",
-            f"a stack of {stack.n_slices} slices has no neighbors on both sides",
-        )
-    obstacle = _obstacle_to_blocks(stack)
+    obstacle = _obstacle_to_neighbors(stack)
     if obstacle:
-        return "2.5D", obstacle
+        return "2D", obstacle
+    thickness = _thickness(stack)
+    if thickness:
+        return "2.5D", thickness
     if stack.ratio is None:
         return "3D", "a volume of unknown voxel size, taken as isotropic"
     if stack.ratio <= 1:
@@ -143,21 +138,30 @@ def choose_view(stack: Stack) -> tuple[View, str]:
     return "3D", f"voxels are only {stack.ratio:.1f} times longer in z"
 
 
-def _obstacle_to_blocks(stack: Stack) -> str:
-    """Why volumes should not be seen as blocks; empty when they may."""
-    if stack.n_slices < MIN_SLICES_3D:
-        return f"a stack of {stack.n_slices} slices is too thin for 3D"
-    if stack.ratio is not None and stack.ratio > ANISOTROPY_RATIO:
-        return f"slices are {stack.ratio:.1f} times thicker than pixels are wide"
-    changes = stack.change_ratio
-    if stack.ratio is None and changes is not None and changes > ANISOTROPY_RATIO:
-        return (
-            "the voxel size is unknown, and labels change "
-            f"{changes:.1f} times as often from slice to slice as from pixel to pixel"
-        )
-    if stack.n_used < MIN_USED_SHARE_3D * stack.n_total:
+def _obstacle_to_neighbors(stack: Stack) -> str:
+    """Why slices should be seen by themselves; empty when they need not."""
+    if stack.n_slices == 1:
+        return "the images are flat"
+    if stack.n_slices < MIN_SLICES:
+        return f"a stack of {stack.n_slices} slices is too thin for more"
+    if stack.n_used < MIN_USED_SHARE * stack.n_total:
         return f"{stack.n_used} of {stack.n_total} slices hold labels"
     return ""
+
+
+def _thickness(stack: Stack) -> str:
+    """Why blocks of voxels are no good; empty when they are."""
+    if stack.ratio is not None:
+        if stack.ratio <= ANISOTROPY_RATIO:
+            return ""
+        return f"slices are {stack.ratio:.1f} times thicker than pixels are wide"
+    changes = stack.change_ratio
+    if changes is None or changes <= ANISOTROPY_RATIO:
+        return ""
+    return (
+        f"the voxel size is unknown, and labels change {changes:.1f} times as often "
+        "from slice to slice as from pixel to pixel"
+    )
 
 
 def _seen_as(config: NetworkConfig, view: View, why: str) -> tuple[NetworkConfig, str]:
