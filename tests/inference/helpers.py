@@ -9,6 +9,7 @@ from torch import nn
 from napari_segtrain.config import UNetConfig
 from napari_segtrain.image import ClassInfo, ClassTable, Item
 from napari_segtrain.inference import TorchRuntime
+from napari_segtrain.models import Decision
 from napari_segtrain.networks import NetworkInfo, build_network, describe_network
 
 CPU = torch.device("cpu")
@@ -39,6 +40,7 @@ class Spec:
     classes: ClassTable = field(default_factory=lambda: class_table(0, 7, 300))
     normalization: Halved = field(default_factory=Halved)
     patch_size: tuple[int, int, int] = (1, 32, 32)
+    decision: Decision | None = None
 
 
 @dataclass

@@ -13,7 +13,7 @@ from napari_segtrain.config import UNetConfig
 from napari_segtrain.data.normalize import IntensityMap, Normalization
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import ClassInfo, ClassTable
-from napari_segtrain.models import dump_spec, parse_spec
+from napari_segtrain.models import Decision, dump_spec, parse_spec
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=9)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -190,3 +190,21 @@ def test_hostile_yaml_is_refused_at_once(text):
 def test_a_description_of_many_megabytes_is_refused():
     with pytest.raises(ModelError, match="larger than 4 MiB"):
         parse("a" * (5 << 20))
+
+
+def test_a_decision_is_kept_and_a_damaged_one_is_refused():
+    decision = Decision((0.2, 0.5, 0.3), (1, 3, 3), (0, 5, 0), score=0.8)
+    spec = make_spec(decision=decision)
+    assert parse(dump_spec(spec)) == spec
+    for change in (
+        {"thresholds": [0.5, 0.5]},
+        {"thresholds": [0.0, 0.5, 0.5]},
+        {"window": [1, 4, 4]},
+        {"window": [1, 101, 1]},
+        {"min_voxels": [1, 2]},
+        {"min_voxels": [0, -1, 0]},
+    ):
+        values = values_of(spec)
+        values["decision"].update(change)
+        with pytest.raises(ModelError, match=r"my\.zip is damaged: its decision"):
+            parse_values(values)

@@ -20,6 +20,7 @@ from rich.progress import (
 
 from napari_segtrain.cli.options import OPTIONS_OF_SETTINGS
 from napari_segtrain.control import Event
+from napari_segtrain.models import decision_words
 from napari_segtrain.training.describe import (
     describe_plan,
     level_rows,
@@ -29,6 +30,7 @@ from napari_segtrain.training.describe import (
 from napari_segtrain.training.events import (
     Annealing,
     BatchShrunk,
+    DecisionTuned,
     EpochEnd,
     IterationEnd,
     Planned,
@@ -100,6 +102,8 @@ class TrainingDisplay(Bar):
             self._say(_epoch_line(event))
         elif isinstance(event, Annealing):
             self._say(f"annealing the learning rate: {event.reason}")
+        elif isinstance(event, DecisionTuned):
+            self._say(f"decision: {decision_words(event.decision, event.names)}")
         elif isinstance(event, BatchShrunk):
             self._say(f"memory ran out; going on with {event.batch_size} per batch")
 

@@ -33,5 +33,9 @@ class InferenceConfig(Config):
     amp: bool = True
     """Mixed precision, on CUDA only."""
 
+    decision: Literal["tuned", "argmax"] = "tuned"
+    """tuned: the thresholds, median and smallest parts that the training chose on its
+    held-out data, if it chose any; argmax: always the most likely class."""
+
     probabilities: Literal["none", "uint8", "float32"] = "none"
     """Also give probability maps: 0-255 or 0-1."""

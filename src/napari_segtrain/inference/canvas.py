@@ -18,13 +18,15 @@ from napari_segtrain.image import (
     LabelImage,
     box_shape,
 )
-from napari_segtrain.inference.items import most_likely, relative
+from napari_segtrain.inference.decision import clean, decide, needs_neighbors
+from napari_segtrain.inference.items import relative
 from napari_segtrain.objects.instances import label_objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from napari_segtrain.inference.events import BlockPredicted
+    from napari_segtrain.models import Decision
 
 _FULL = 255
 Probabilities = Literal["none", "uint8", "float32"]
@@ -51,6 +53,8 @@ class Canvas:
         Type of the probability maps.
     dropped : collection of str
         Item axes that the result lacks, as one index on them is predicted.
+    decision : Decision, optional
+        How probabilities become classes; the most likely class without it.
     """
 
     def __init__(
@@ -61,15 +65,18 @@ class Canvas:
         probabilities: Probabilities,
         *,
         dropped: Collection[str] = (),
+        decision: Decision | None = None,
     ) -> None:
         self._image = image
+        self._decision = decision
+        self._holds_indices = classes.is_objects or needs_neighbors(decision)
         self._classes = classes
         self._box = box
         self._axes = "".join(a for a in image.axes if a != "C" and a not in dropped)
         self._item_axes = [axis for axis in self._axes if axis not in SPATIAL_AXES]
         counts = [image.array.shape[image.axes.index(a)] for a in self._item_axes]
         shape = (*counts, *box_shape(box))
-        if classes.is_objects:
+        if self._holds_indices:
             self._labels: npt.NDArray[Any] = np.full(shape, IGNORE_INDEX, np.uint8)
         else:
             dtype = classes.to_values(np.zeros(1, np.uint8)).dtype
@@ -89,11 +96,11 @@ class Canvas:
 
     def paint(self, item: Item, block: BlockPredicted) -> None:
         """Enter a block of an item."""
-        indices = most_likely(block.probabilities)
+        indices = decide(block.probabilities, self._decision)
         index: tuple[Any, ...] = tuple(item.index[axis] for axis in self._item_axes)
         place = relative(block.box, self._box)
-        is_objects = self._classes.is_objects
-        values = indices if is_objects else self._classes.to_values(indices)
+        is_kept = self._holds_indices
+        values = indices if is_kept else self._classes.to_values(indices)
         self._labels[(*index, *place)] = values
         self._n_painted[(*index, place[0])] += values[0].size
         if self._maps is None:
@@ -105,8 +112,7 @@ class Canvas:
 
     def labels(self) -> LabelImage:
         """Return the labels with the axes of the image; object ids for objects."""
-        array = self._objects() if self._classes.is_objects else self._labels
-        array = self._without_flat_z(array)
+        array = self._without_flat_z(self._values())
         letters = "".join(self._item_axes) + self._spatial
         order = [letters.index(axis) for axis in self._axes]
         return LabelImage(
@@ -136,8 +142,20 @@ class Canvas:
     def _without_flat_z(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array if "Z" in self._axes else array.squeeze(-len(SPATIAL_AXES))
 
-    def _objects(self) -> npt.NDArray[Any]:
-        masks = np.isin(self._labels, self._classes.foreground)
-        counts = masks.shape[: len(self._item_axes)]
-        items = [label_objects(masks[index]) for index in np.ndindex(*counts)]
-        return np.stack(items).reshape(masks.shape)
+    def _values(self) -> npt.NDArray[Any]:
+        """Label values, or object ids, of all items."""
+        if not self._holds_indices:
+            return self._labels
+        counts = self._labels.shape[: len(self._item_axes)]
+        items = [self._item_values(self._labels[i]) for i in np.ndindex(*counts)]
+        return np.stack(items).reshape(self._labels.shape)
+
+    def _item_values(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        if self._decision is not None and needs_neighbors(self._decision):
+            indices = clean(indices, self._decision)
+        if self._classes.is_objects:
+            return label_objects(np.isin(indices, self._classes.foreground))
+        is_done = indices != IGNORE_INDEX
+        values = self._classes.to_values(np.where(is_done, indices, np.uint8(0)))
+        values[~is_done] = 0
+        return values

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_segtrain.image import Box, Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
+from napari_segtrain.inference.decision import chosen_decision
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
 from napari_segtrain.inference.fit import check_fit, chosen_items, region
 from napari_segtrain.inference.item_predictor import ItemPredictor
@@ -124,6 +125,7 @@ def iter_prediction(
         box,
         config.probabilities,
         dropped=tuple(items or {}),
+        decision=chosen_decision(model, config),
     )
     work = _Work(predictor, chosen, box, canvas)
     is_complete = yield from work.run()

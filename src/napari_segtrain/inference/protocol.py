@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.image import Box, ClassTable, Item
+    from napari_segtrain.models import Decision
     from napari_segtrain.networks import NetworkInfo
 
 Array32 = npt.NDArray[np.float32]
@@ -59,6 +60,11 @@ class TrainedSpec(Protocol):
     @property
     def patch_size(self) -> ZYX:
         """Size of the training patches, voxels."""
+        ...
+
+    @property
+    def decision(self) -> Decision | None:
+        """How probabilities become classes, where the training has chosen it."""
         ...
 
 

@@ -7,13 +7,16 @@ from napari_segtrain.models.bundle import (
     load_bundle,
     save_model,
 )
+from napari_segtrain.models.decision import Decision, decision_words
 from napari_segtrain.models.spec import ModelSpec, dump_spec, parse_spec
 
 __all__ = [
     "THUMBNAIL_NAME",
+    "Decision",
     "Model",
     "ModelSpec",
     "assemble",
+    "decision_words",
     "dump_spec",
     "load_bundle",
     "parse_spec",

@@ -22,6 +22,7 @@ from napari_segtrain.data.histogram import N_QUANTILES
 from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import MAX_CLASSES, ClassTable
+from napari_segtrain.models.decision import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,8 @@ class ModelSpec:
         Versions, data fingerprints, seed, config, length of the training.
     weights_sha256 : str
         Checksum of the weights file.
+    decision : Decision, optional
+        How probabilities become classes, where the training has chosen it.
     """
 
     name: str
@@ -78,6 +81,7 @@ class ModelSpec:
     scores: dict[str, float | None] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
+    decision: Decision | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -144,6 +148,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
     if not all(math.isfinite(size) and size > 0 for size in sizes):
         yield "a size is not positive"
     yield from _class_problems(spec.classes)
+    if spec.decision is not None:
+        yield from spec.decision.problems(spec.classes.n_classes)
     yield from _intensity_problems(spec.normalization, spec.n_channels)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from napari_segtrain.control import Event
 from napari_segtrain.image import ClassTable
+from napari_segtrain.models import Decision
 from napari_segtrain.training.plan import TrainingPlan
 from napari_segtrain.training.previews import PreviewPatch
 
@@ -139,6 +140,22 @@ class BatchShrunk(Event):
 
 
 @dataclass(frozen=True)
+class DecisionTuned(Event):
+    """The model will decide otherwise than by the most likely class.
+
+    Parameters
+    ----------
+    decision : Decision
+        With its score, and that of the most likely class.
+    names : tuple of str
+        Of the classes, in order.
+    """
+
+    decision: Decision
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CheckpointSaved(Event):
     """A checkpoint is on disk."""
 
@@ -162,6 +179,8 @@ class TrainingResult:
         Validation score of the model; ``None`` when nothing was held out.
     is_complete : bool
         False when the run was stopped; it can be resumed.
+    decision : Decision, optional
+        How the model chooses classes, where that is not by the most likely one.
     """
 
     run_dir: Path
@@ -171,3 +190,4 @@ class TrainingResult:
     seconds: float
     score: float | None
     is_complete: bool
+    decision: Decision | None = None

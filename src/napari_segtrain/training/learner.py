@@ -34,6 +34,7 @@ from napari_segtrain.training.steps import (
     seeded_torch,
     train_step,
 )
+from napari_segtrain.training.tuning import DecisionTuner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,10 +75,12 @@ class Learner:
         pairs, intensities = prepared_pairs(plan, dataset)
         sampler = patch_sampler(plan, pairs)
         self.source = batch_source(plan, pairs, sampler, intensities)
+        targets = targets_of(pairs, plan.facts.classes, plan.facts.used)
+        self.tuner = DecisionTuner(plan, pairs, targets, intensities)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
             pairs,
-            targets_of(pairs, plan.facts.classes, plan.facts.used),
+            targets,
             intensities,
             info=plan.info,
             is_2d=plan.is_2d,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,9 @@ _CALIBRATION_ITERATIONS = 8
 _FORWARD_SHARE = 0.4
 _MIN_RESERVE = 0.3
 _SAVE_FACTOR = 4.0
+_TUNING_SHARE = 0.05
+_TUNING_FACTOR = 1.7
+"""What a decision costs, over what the network takes for its voxels."""
 
 
 class Pacer:
@@ -73,6 +77,9 @@ class Pacer:
         self.n_iterations = fixed_iterations(length, self.iterations_per_epoch)
         self._limit = time_limit(length, max_minutes)
         self.speed = Speedometer()
+        self.tuning_voxels = 0
+        """Voxels on which the decision is chosen at the end."""
+        self._judged_voxels = 1
         self.validation_seconds = 0.0
         self.save_seconds = 0.0
 
@@ -84,6 +91,7 @@ class Pacer:
         n_voxels : int
             Voxels that pass the network.
         """
+        self._judged_voxels = max(1, n_voxels)
         if not self.validation_seconds and self.speed.voxels_per_second:
             cost = n_voxels * _FORWARD_SHARE / self.speed.voxels_per_second
             self.validation_seconds = cost
@@ -97,7 +105,22 @@ class Pacer:
     def reserve(self) -> float:
         """Seconds to keep for the last validation and for writing the model."""
         saving = max(_MIN_RESERVE, _SAVE_FACTOR * self.save_seconds)
-        return saving + 1.1 * self.validation_seconds
+        return saving + 1.1 * self.validation_seconds + self._tuning_seconds
+
+    @property
+    def _tuning_seconds(self) -> float:
+        """What choosing a decision is expected to take."""
+        share = self.tuning_voxels / self._judged_voxels
+        expected = _TUNING_FACTOR * share * self.validation_seconds
+        return min(expected, _TUNING_SHARE * (self._limit or math.inf))
+
+    @property
+    def tuning_limit(self) -> float | None:
+        """Seconds that choosing a decision may take now; ``None`` without a limit."""
+        if self._limit is None:
+            return None
+        left = self._limit - self._clock.seconds() - _SAVE_FACTOR * self.save_seconds
+        return min(left, _TUNING_SHARE * self._limit)
 
     def share_done(self, iteration: int) -> float:
         """Share of the run that is done, 0 to 1."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.data.batches import Batch, iter_batches
 from napari_segtrain.errors import TrainingError
-from napari_segtrain.models import save_model
+from napari_segtrain.models import assemble, save_model
 from napari_segtrain.training.checkpoint import Checkpoint, Progress
 from napari_segtrain.training.clock import RunClock
 from napari_segtrain.training.events import (
     Annealing,
     BatchShrunk,
     CheckpointSaved,
+    DecisionTuned,
     EpochEnd,
     IterationEnd,
     Preview,
@@ -30,10 +31,12 @@ from napari_segtrain.training.run_folder import BEST, LATEST, RunFolder
 from napari_segtrain.training.thumbnail import draw_thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
+
+    import torch
 
     from napari_segtrain.data.dataset import Dataset
-    from napari_segtrain.models import Model
+    from napari_segtrain.models import Decision, Model, ModelSpec
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.steps import Validation
 
@@ -133,12 +136,14 @@ class _Trainer:
             iterations_per_epoch=plan.iterations_per_epoch,
             clock=clock,
         )
+        self._pacer.tuning_voxels = learner.tuner.n_voxels
         self._progress = Progress(
             batch_size=plan.batch_size,
             iterations_per_epoch=self._pacer.iterations_per_epoch,
         )
         self._spec = model_spec(plan)
         self._score: float | None = None
+        self._decision: Decision | None = None
         self._rate = 0.0
         self._last_event = 0.0
         self._n_bad_steps = 0
@@ -375,10 +380,23 @@ class _Trainer:
             spec, weights = best.spec, best.average
             preview = self._best_preview or preview
         self._score = spec.scores.get("IoU")
+        spec = yield from self._tuned(spec, weights)
         thumbnail = self._thumbnail(preview)
         if not self._run.model_path.exists():
             save_model(self._run.model_path, spec, weights, thumbnail=thumbnail)
         yield self.checkpoint(LATEST)
+
+    def _tuned(
+        self, spec: ModelSpec, weights: Mapping[str, torch.Tensor]
+    ) -> Generator[Event, None, ModelSpec]:
+        """Let the model decide by what is best on the held-out data."""
+        model = assemble(spec, weights, source="the training")
+        decision = self._learner.tuner.tune(model, self._pacer.tuning_limit)
+        if decision is None:
+            return spec
+        self._decision = decision
+        yield DecisionTuned(decision, spec.classes.names)
+        return replace(spec, decision=decision)
 
     @property
     def _keeps_last(self) -> bool:
@@ -411,6 +429,7 @@ class _Trainer:
             epochs=self._progress.epoch,
             seconds=self._clock.seconds(),
             score=self._score,
+            decision=self._decision,
             is_complete=is_complete,
         )
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.axes import format_voxel_size
 from napari_segtrain.config import network_words
+from napari_segtrain.models import decision_words
 from napari_segtrain.training import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_segtrain.models import Model
+    from napari_segtrain.models import Model, ModelSpec
 
 _SHOWN = ("created", "iterations", "seconds", "seed", "images")
 
@@ -44,8 +45,15 @@ def describe_model(model: Model) -> list[str]:
         + (" (objects)" if spec.classes.is_objects else ""),
         f"normalization: {spec.normalization.words}",
         f"validation: {_scores(spec.scores) or 'none, so no score is claimed'}",
+        *_decision(spec),
         *(f"{key}: {value}" for key, value in _origin(spec.provenance).items()),
     ]
+
+
+def _decision(spec: ModelSpec) -> list[str]:
+    if spec.decision is None:
+        return []
+    return [f"decision: {decision_words(spec.decision, spec.classes.names)}"]
 
 
 def _scores(scores: Mapping[str, float | None]) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.models import Decision
 from napari_segtrain.ui.predict.result_canvas import ResultCanvas, fingerprint_of
 from napari_segtrain.ui.predict.scope import Frame
 
@@ -94,3 +95,21 @@ def test_nothing_is_left_of_another_model() -> None:
     assert not canvas.labels.any()
     assert canvas.maps is not None
     assert not canvas.maps.any()
+
+
+def test_the_decision_of_a_model_is_applied_to_the_whole_box() -> None:
+    decision = Decision((0.3, 0.7), min_voxels=(0, 3))
+    canvas = ResultCanvas(Frame("ZYX", (1, 4, 5)), CLASSES, "none", decision=decision)
+    found = np.zeros((1, 4, 5), np.float32)
+    found[0, 1, 1:3] = 0.8
+    found[0, 1, 3] = 0.65
+    found[0, 3, 2:] = 0.75
+    for x in ((0, 3), (3, 5)):
+        part = found[:, :, slice(*x)]
+        canvas.paint({}, box(x=x), np.stack([1 - part, part]))
+    expected = np.zeros((4, 5), bool)
+    expected[1, 1:3] = expected[3, 2:] = True
+    np.testing.assert_array_equal(canvas.labels[0] == 300, expected)
+    canvas.clean([{}], box())
+    expected[1] = False
+    np.testing.assert_array_equal(canvas.labels[0] == 300, expected)

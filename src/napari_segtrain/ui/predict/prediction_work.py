@@ -159,6 +159,8 @@ class _LayerWork:
         return wanted.wait(control)
 
     def _begin(self, *, is_locked: bool) -> ResultCanvas:
+        from napari_segtrain.inference.decision import chosen_decision
+
         job, classes = self._job, self._model.spec.classes
         kind = self._order.config.probabilities
         n_bytes = bytes_per_voxel(classes, kind)
@@ -172,6 +174,7 @@ class _LayerWork:
             kind,
             labels=None if former is None else former.labels,
             maps=maps,
+            decision=chosen_decision(self._model, self._order.config),
         )
         if former is not None and former.model != self._state:
             canvas.clear()
@@ -209,7 +212,10 @@ class _LayerWork:
 
     def _end(self, canvas: ResultCanvas, *, is_complete: bool) -> LayerEnded:
         job = self._job
-        canvas.finish(job.scope.items(job.image), job.scope.box(job.image))
+        where = job.scope.items(job.image), job.scope.box(job.image)
+        if is_complete:
+            canvas.clean(*where)
+        canvas.finish(*where)
         return LayerEnded(self._number, is_complete, canvas.fingerprint(), self._state)
 
 

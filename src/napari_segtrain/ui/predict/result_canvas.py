@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from napari_segtrain.image import Box, ClassTable
+    from napari_segtrain.models import Decision
     from napari_segtrain.ui.predict.scope import Frame
 
 Array = npt.NDArray[Any]
@@ -38,6 +39,8 @@ class ResultCanvas:
         Type of the maps, or none.
     labels, maps : ndarray, optional
         Arrays to go on with; new ones otherwise.
+    decision : Decision, optional
+        How probabilities become classes; the most likely class without it.
 
     Attributes
     ----------
@@ -55,7 +58,9 @@ class ResultCanvas:
         *,
         labels: Array | None = None,
         maps: Array | None = None,
+        decision: Decision | None = None,
     ) -> None:
+        self._decision = decision
         self.frame = frame
         self.classes = classes
         self.n_painted = 0
@@ -72,11 +77,11 @@ class ResultCanvas:
         self, index: Mapping[str, int], box: Box, probabilities: npt.NDArray[np.float32]
     ) -> None:
         """Enter a block (K, Z, Y, X) of an item."""
-        from napari_segtrain.inference.items import most_likely
+        from napari_segtrain.inference.decision import decide
 
         if self.is_closed:
             return
-        indices = most_likely(probabilities)
+        indices = decide(probabilities, self._decision)
         if self.classes.is_objects:
             values = np.isin(indices, self.classes.foreground)
         else:
@@ -111,6 +116,19 @@ class ResultCanvas:
             used = int(self._part(self.labels, index, self._whole_box()).max())
             ids = label_objects(mask).astype(part.dtype)
             part[...] = np.where(mask, ids + used, 0)
+        self.n_painted += 1
+
+    def clean(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
+        """Apply what of the decision needs the whole box."""
+        from napari_segtrain.inference.decision import clean, needs_neighbors
+
+        decision = self._decision
+        if decision is None or not needs_neighbors(decision) or self.is_closed:
+            return
+        for index in items:
+            part = self._part(self.labels, index, box)
+            indices = clean(self.classes.to_index(part), decision)
+            part[...] = self.classes.to_values(indices)
         self.n_painted += 1
 
     def fingerprint(self) -> str:

@@ -9,7 +9,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_segtrain.ui.train.run_view import RunView
-from napari_segtrain.ui.train.run_words import score_text
+from napari_segtrain.ui.train.run_words import decision_text, score_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,10 +67,11 @@ class OutcomeView(RunView):
     def _begin(self) -> None:
         result = None if self.run is None else self.run.result
         self.setVisible(result is not None)
-        if result is None:
+        if self.run is None or result is None:
             return
         text = score_text(result.score, is_complete=result.is_complete)
-        self._score.setText(text[:1].upper() + text[1:] + ".")
+        lines = [f"{text[:1].upper()}{text[1:]}.", decision_text(self.run)]
+        self._score.setText("\n".join(line for line in lines if line))
         self.resume_button.setVisible(not result.is_complete)
 
     def _on_run_changed(self, _state: str) -> None:

@@ -46,6 +46,16 @@ def score_text(score: float | None, *, is_complete: bool = True) -> str:
     return f"score {score:.3f} (mean IoU of held-out voxels)"
 
 
+def decision_text(run: TrainingRun) -> str:
+    """How the model decides, where that is not by the most likely class."""
+    if run.result is None or run.result.decision is None or run.plan is None:
+        return ""
+    from napari_segtrain.models import decision_words
+
+    words = decision_words(run.result.decision, run.plan.facts.classes.names)
+    return f"Decision: {words}."
+
+
 def _eta_text(run: TrainingRun, eta: float) -> str:
     text = remaining_text(eta)
     is_upper_bound = run.ends_at_plateau and not run.is_annealing

@@ -1,0 +1,141 @@
+"""Class maps without specks: majorities of windows, components of a least size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_segtrain.image import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.axes import ZYX
+
+Indices = npt.NDArray[np.uint8]
+
+
+def take_majority(indices: Indices, window: ZYX, n_classes: int) -> Indices:
+    """Give each voxel the class that most voxels of a window around it have.
+
+    With two classes this is the median filter. A voxel keeps its own class when no
+    other has more voxels; of equal others the first counts. Voxels beyond the border
+    and unlabelled ones have no vote, and unlabelled ones stay so.
+
+    Parameters
+    ----------
+    indices : ndarray of uint8, shape (Z, Y, X)
+        Class indices, or `IGNORE_INDEX`.
+    window : ZYX
+        Odd numbers of voxels.
+    n_classes : int
+        Classes, background included.
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+    """
+    best = np.zeros(indices.shape, np.int32)
+    winner = indices.copy()
+    for index in range(n_classes):
+        mask = indices == index
+        votes = 2 * _box_sum(mask, window) + mask
+        np.copyto(winner, np.uint8(index), where=votes > best)
+        np.maximum(best, votes, out=best)
+    np.copyto(winner, np.uint8(IGNORE_INDEX), where=indices == IGNORE_INDEX)
+    return winner
+
+
+def give_away_small(
+    indices: Indices, min_voxels: Sequence[int], *, per_slice: bool
+) -> Indices:
+    """Give components that are too small to the class around them.
+
+    Components are connected through faces. All small ones are found first; each takes
+    the class that most faces of its neighbors have, where only neighbors count that
+    are large enough. One without such a neighbor stays as it is.
+
+    Parameters
+    ----------
+    indices : ndarray of uint8, shape (Z, Y, X)
+        Class indices, or `IGNORE_INDEX`, which neither changes nor counts.
+    min_voxels : sequence of int
+        One per class; 0 and 1 leave all of its components.
+    per_slice : bool
+        Whether slices are looked at one by one.
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+    """
+    if per_slice and len(indices) > 1:
+        parts = [give_away_small(s[None], min_voxels, per_slice=False) for s in indices]
+        return np.concatenate(parts)
+    ids = _small_components(indices, min_voxels)
+    n_small = int(ids.max(initial=0))
+    result = indices.copy()
+    if n_small == 0:
+        return result
+    votes = _votes(ids, indices, n_small, len(min_voxels))
+    winners = votes.argmax(axis=1).astype(np.uint8)
+    is_moved = (ids > 0) & (votes.max(axis=1) > 0)[ids]
+    result[is_moved] = winners[ids[is_moved]]
+    return result
+
+
+def _box_sum(mask: npt.NDArray[np.bool_], window: ZYX) -> npt.NDArray[np.int32]:
+    """Voxels of a mask in the window around each voxel."""
+    total = mask.astype(np.int32)
+    for axis, width in enumerate(window):
+        if width == 1:
+            continue
+        size, radius = total.shape[axis], width // 2
+        sums = np.cumsum(total, axis=axis, dtype=np.int32)
+        lead = np.zeros_like(np.take(sums, [0], axis=axis))
+        sums = np.concatenate([lead, sums], axis=axis)
+        places = np.arange(size)
+        high = np.minimum(places + radius + 1, size)
+        low = np.maximum(places - radius, 0)
+        total = np.take(sums, high, axis=axis) - np.take(sums, low, axis=axis)
+    return total
+
+
+def _small_components(
+    indices: Indices, min_voxels: Sequence[int]
+) -> npt.NDArray[np.int32]:
+    """Ids 1, 2, ... of the components that are too small, 0 elsewhere."""
+    ids = np.zeros(indices.shape, np.int32)
+    n_found = 0
+    for index, least in enumerate(min_voxels):
+        if least <= 1:
+            continue
+        components, _ = ndimage.label(indices == index)
+        sizes = np.bincount(components.ravel())
+        is_small = sizes < least
+        is_small[0] = False
+        numbers = np.where(is_small, np.cumsum(is_small) + n_found, 0)
+        ids += numbers.astype(np.int32)[components]
+        n_found += int(is_small.sum())
+    return ids
+
+
+def _votes(
+    ids: npt.NDArray[np.int32], indices: Indices, n_small: int, n_classes: int
+) -> npt.NDArray[np.int64]:
+    """Faces that each small component (row) shares with large ones of a class."""
+    votes = np.zeros((n_small + 1) * n_classes, np.int64)
+    for axis in range(ids.ndim):
+        for here, there in (
+            (slice(None, -1), slice(1, None)),
+            (slice(1, None), slice(None, -1)),
+        ):
+            lead: tuple[Any, ...] = (slice(None),) * axis
+            own, other = ids[(*lead, here)], ids[(*lead, there)]
+            neighbor = indices[(*lead, there)]
+            counts = (own > 0) & (other == 0) & (neighbor != IGNORE_INDEX)
+            codes = own[counts].astype(np.int64) * n_classes + neighbor[counts]
+            votes += np.bincount(codes, minlength=len(votes))
+    return votes.reshape(n_small + 1, n_classes)
