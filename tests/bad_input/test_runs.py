@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from tests.bad_input.helpers import (
+    CONFIG,
     DATA,
     MODEL,
     TRAIN,
@@ -65,17 +66,14 @@ def test_a_checkpoint_that_is_not_there(fails, stopped: Path) -> None:
     fails("resume", "run", "--checkpoint", "best", code=MODEL, words=words)
 
 
-def test_going_on_with_other_data(fails, model: Path, tmp_path: Path) -> None:
+def test_going_on_with_another_network(fails, model: Path, tmp_path: Path) -> None:
     write_set(tmp_path, 2)
-    words = ("takes 2 channels", "have 1", "new model")
+    words = ("network.name is segnet", "has unet", "new model")
     given = (*TRAIN, "--continue-from", model)
-    fails(*given, code=MODEL, words=words)
-    for path in (tmp_path / "image").iterdir():
-        save(path, np.stack([tifffile.imread(path)] * 2), metadata={"axes": "CYX"})
-    for path in (tmp_path / "label").iterdir():
-        save(path, (tifffile.imread(path) > 0).astype(np.uint8))
-    words = ("(0, 100, 255)", "(0, 1)", "same classes")
-    fails(*given, code=MODEL, words=words)
+    fails(*given, "--network", "segnet", code=CONFIG, words=words)
+    words = ("frozen_encoder is 0.5", "no model to go on from")
+    option = ("--set", "training.frozen_encoder=0.5")
+    fails(*TRAIN, *option, code=CONFIG, words=words)
 
 
 @pytest.mark.parametrize("shape", [(20, 13), (1, 7), (3, 20, 9), (2, 3, 200)])

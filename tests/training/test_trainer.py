@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from tests.training.tasks import make_config, make_dataset
@@ -376,20 +375,6 @@ def test_train_on_starts_from_the_weights_of_a_model(tmp_path: Path) -> None:
     second = run(work)
     assert first.score is not None
     assert second.score == pytest.approx(first.score, abs=0.05)
-
-
-def test_train_on_refuses_other_classes(tmp_path: Path, dataset: Dataset) -> None:
-    train(dataset, make_config(training=_short()), tmp_path / "first")
-    other = make_dataset(1)
-    labels = np.asarray(other.samples[0].labels.array)
-    labels[labels == 1] = 7
-    model = load_model(tmp_path / "first")
-    with pytest.raises(ModelError, match="label values"):
-        run(
-            iter_training_run(
-                other, make_config(), tmp_path / "second", continue_from=model
-            )
-        )
 
 
 def test_3d_volumes_train(run_dir: Path) -> None:

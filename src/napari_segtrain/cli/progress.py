@@ -29,6 +29,7 @@ from napari_segtrain.training.describe import (
 )
 from napari_segtrain.training.events import (
     Annealing,
+    BaseScored,
     BatchShrunk,
     DecisionTuned,
     EpochEnd,
@@ -102,6 +103,8 @@ class TrainingDisplay(Bar):
             self._say(_epoch_line(event))
         elif isinstance(event, Annealing):
             self._say(f"annealing the learning rate: {event.reason}")
+        elif isinstance(event, BaseScored):
+            self._say(f"the model to go on from: validation IoU {event.score:.3f}")
         elif isinstance(event, DecisionTuned):
             self._say(f"decision: {decision_words(event.decision, event.names)}")
         elif isinstance(event, BatchShrunk):

@@ -98,3 +98,5 @@ def _train(
         f"trained {result.iterations} iterations in {result.seconds:.0f} s{score}; "
         f"the model is {result.model_path}"
     )
+    if result.verdict:
+        typer.echo(result.verdict)

@@ -87,6 +87,11 @@ class TrainingConfig(Config):
     """Decay per iteration of the running mean of the weights, which is validated and
     kept; ramped up from 0. 0: the weights themselves."""
 
+    frozen_encoder: Annotated[float, Field(ge=0, le=1)] | Auto = "auto"
+    """Of a training that goes on from a model: the share of it, from the start, in
+    which the encoder stays as it was and only the decoder learns. 0: never; 1: all of
+    the training, for very few labels; auto is 0.1."""
+
     keep_weights: Auto | Literal["best", "last"] = "auto"
     """Those of the epoch with the best score, or of the last iteration; auto is the
     last, unless an epoch was clearly better."""

@@ -83,6 +83,14 @@ def transplant(
     return result
 
 
+def channel_weights(graft: Graft) -> set[str]:
+    """Names of the weights that see the channels of the image."""
+    sizes = graft.old_channels, graft.old_classes
+    shapes = _shapes(graft.config, *sizes)
+    larger = _shapes(graft.config, sizes[0] + 1, sizes[1])
+    return {name for name, shape in shapes.items() if shape != larger[name]}
+
+
 def _shapes(
     config: NetworkConfig, n_channels: int, n_classes: int
 ) -> dict[str, torch.Size]:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 LEARNING_RATES = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3}
 """Peak by solver."""
+FINE_TUNING_RATE = 0.5
+"""Factor of the peak for a training that goes on from a model."""
+FROZEN_SHARE = 0.1
+"""Of such a training, in which the encoder does not learn."""
 EPOCH = 50
 MAX_MINUTES_CPU = 10.0
 MAX_MINUTES_GPU = 30.0

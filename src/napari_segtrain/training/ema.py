@@ -66,6 +66,8 @@ class WeightAverage:
     def recalibrate(self, network: nn.Module, batches: Iterable[torch.Tensor]) -> None:
         """Measure the statistics of batch norms anew, for the averaged weights.
 
+        Those of a frozen encoder stay as they are.
+
         The mean and variance that batch norms keep while training belong to the
         weights of the moment, and reach back a few batches only (Izmailov et al. 2018,
         https://arxiv.org/abs/1803.05407, section 3.2).
@@ -78,7 +80,11 @@ class WeightAverage:
             Normalized training patches on the network's device; the mean over them
             is taken.
         """
-        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        norms = [
+            module
+            for module in network.modules()
+            if isinstance(module, _BatchNorm) and _learns(module)
+        ]
         if not norms:
             return
         momenta = [norm.momentum for norm in norms]
@@ -93,3 +99,7 @@ class WeightAverage:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         network.train(was_training)
+
+
+def _learns(module: nn.Module) -> bool:
+    return all(p.requires_grad for p in module.parameters(recurse=False))

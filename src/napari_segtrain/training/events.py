@@ -140,6 +140,19 @@ class BatchShrunk(Event):
 
 
 @dataclass(frozen=True)
+class BaseScored(Event):
+    """The model that the training goes on from was applied to the held-out patches.
+
+    Parameters
+    ----------
+    score : float
+        Its mean IoU.
+    """
+
+    score: float
+
+
+@dataclass(frozen=True)
 class DecisionTuned(Event):
     """The model will decide otherwise than by the most likely class.
 
@@ -181,6 +194,8 @@ class TrainingResult:
         False when the run was stopped; it can be resumed.
     decision : Decision, optional
         How the model chooses classes, where that is not by the most likely one.
+    verdict : str
+        Whether the model is better than the one that it began as; empty without one.
     """
 
     run_dir: Path
@@ -191,3 +206,4 @@ class TrainingResult:
     score: float | None
     is_complete: bool
     decision: Decision | None = None
+    verdict: str = ""

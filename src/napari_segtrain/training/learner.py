@@ -17,9 +17,12 @@ from napari_segtrain.networks import (
     in_layout,
     supervised,
 )
+from napari_segtrain.networks.transplant import transplant
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
 from napari_segtrain.training.ema import WeightAverage
+from napari_segtrain.training.freezing import frozen_encoder
 from napari_segtrain.training.losses import DeepLoss, build_loss
+from napari_segtrain.training.model_scores import ModelJudge
 from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.patches import (
     batch_source,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from napari_segtrain.data.sampling import Patch, PatchSampler
     from napari_segtrain.models import Model
     from napari_segtrain.training.checkpoint import Checkpoint
+    from napari_segtrain.training.fine_tuning import Base
     from napari_segtrain.training.losses import SegmentationLoss
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.previews import PreviewPatch
@@ -77,6 +81,7 @@ class Learner:
         self.source = batch_source(plan, pairs, sampler, intensities)
         targets = targets_of(pairs, plan.facts.classes, plan.facts.used)
         self.tuner = DecisionTuner(plan, pairs, targets, intensities)
+        self.model_judge = ModelJudge(plan, pairs, targets)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
             pairs,
@@ -98,6 +103,7 @@ class Learner:
             self._training.weight_decay,
         )
         self._average = WeightAverage(self._network, self._training.ema_decay)
+        self._encoder = frozen_encoder(self._network, plan)
 
     def _build(self) -> nn.Module:
         network = build_network(
@@ -123,9 +129,11 @@ class Learner:
         is_deep = isinstance(self._trained, SupervisedNetwork)
         return DeepLoss(self._loss) if is_deep else self._loss
 
-    def start_from(self, model: Model) -> None:
-        """Take the weights of a model as the first ones."""
-        self._network.load_state_dict(model.network.state_dict())
+    def start_from(self, model: Model, base: Base) -> None:
+        """Take the weights of a model as the first ones, as far as they fit."""
+        graft = base.graft(self._plan.network)
+        own, weights = self._network.state_dict(), model.network.state_dict()
+        self._network.load_state_dict(transplant(graft, weights, own))
         self._average.load(self._network.state_dict())
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -138,6 +146,11 @@ class Learner:
         if checkpoint.progress.scaler_scale and scaler.is_enabled():
             state = scaler.state_dict()
             scaler.load_state_dict({**state, "scale": checkpoint.progress.scaler_scale})
+
+    def freeze(self, share_done: float) -> None:
+        """Hold the encoder as long as the plan says; it learns ever after."""
+        if self._encoder is not None:
+            self._encoder.set(is_frozen=share_done < self._plan.frozen_share)
 
     def step(self, batch: Batch, rate: float) -> float:
         """Make one optimizer step with a learning rate; return the loss."""

@@ -38,8 +38,8 @@ _FORWARD_SHARE = 0.4
 _MIN_RESERVE = 0.3
 _SAVE_FACTOR = 4.0
 _TUNING_SHARE = 0.05
-_TUNING_FACTOR = 1.7
-"""What a decision costs, over what the network takes for its voxels."""
+_FINAL_FACTOR = 1.7
+"""What a decision costs, over what a validation takes for its voxels."""
 
 
 class Pacer:
@@ -77,8 +77,8 @@ class Pacer:
         self.n_iterations = fixed_iterations(length, self.iterations_per_epoch)
         self._limit = time_limit(length, max_minutes)
         self.speed = Speedometer()
-        self.tuning_voxels = 0
-        """Voxels on which the decision is chosen at the end."""
+        self.final_voxels = 0
+        """Voxels that are predicted at the end, to choose a decision and to compare."""
         self._judged_voxels = 1
         self.validation_seconds = 0.0
         self.save_seconds = 0.0
@@ -105,13 +105,13 @@ class Pacer:
     def reserve(self) -> float:
         """Seconds to keep for the last validation and for writing the model."""
         saving = max(_MIN_RESERVE, _SAVE_FACTOR * self.save_seconds)
-        return saving + 1.1 * self.validation_seconds + self._tuning_seconds
+        return saving + 1.1 * self.validation_seconds + self._final_seconds
 
     @property
-    def _tuning_seconds(self) -> float:
-        """What choosing a decision is expected to take."""
-        share = self.tuning_voxels / self._judged_voxels
-        expected = _TUNING_FACTOR * share * self.validation_seconds
+    def _final_seconds(self) -> float:
+        """What predictions at the end are expected to take."""
+        share = self.final_voxels / self._judged_voxels
+        expected = _FINAL_FACTOR * share * self.validation_seconds
         return min(expected, _TUNING_SHARE * (self._limit or math.inf))
 
     @property

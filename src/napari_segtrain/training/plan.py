@@ -36,6 +36,7 @@ from napari_segtrain.training.findings import (
     loss_findings,
     memory_findings,
 )
+from napari_segtrain.training.fine_tuning import Base, base_findings
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.schedule import check_schedule
 
@@ -78,6 +79,10 @@ class TrainingPlan:
         Without ``auto``; absent in the plans of old runs.
     levels : tuple of LevelSummary
         Of the network, for a patch; empty in the plans of old runs.
+    base : Base, optional
+        The model that the training goes on from.
+    frozen_share : float
+        Of the training, from its start, in which the encoder does not learn.
     """
 
     config: ExperimentConfig
@@ -95,6 +100,8 @@ class TrainingPlan:
     findings: tuple[Finding, ...]
     augmentation: Augmentation | None = None
     levels: tuple[LevelSummary, ...] = ()
+    base: Base | None = None
+    frozen_share: float = 0.0
 
     @property
     def is_2d(self) -> bool:
@@ -103,7 +110,10 @@ class TrainingPlan:
 
 
 def resolve(
-    config: ExperimentConfig, facts: DatasetFacts, machine: Machine
+    config: ExperimentConfig,
+    facts: DatasetFacts,
+    machine: Machine,
+    base: Base | None = None,
 ) -> TrainingPlan:
     """Decide everything that the config leaves open.
 
@@ -115,6 +125,8 @@ def resolve(
         Measurements.
     machine : Machine
         Device and its memory.
+    base : Base, optional
+        The model that the training goes on from.
 
     Raises
     ------
@@ -142,7 +154,7 @@ def resolve(
         info=info,
         patch_size=patch,
         batch_size=batch,
-        learning_rate=_learning_rate(config),
+        learning_rate=_learning_rate(config, base),
         iterations_per_epoch=epoch,
         validation=defaults.validation_boxes(facts, info.dims, is_cpu=machine.is_cpu),
         machine=machine,
@@ -153,7 +165,10 @@ def resolve(
             *data_findings(config, facts),
             *loss_findings(config, facts),
             *memory_findings(memory, machine),
+            *(base_findings(base, facts) if base else ()),
         ),
+        base=base,
+        frozen_share=_frozen_share(config, base),
         augmentation=plan_augmentation(
             config.augmentation,
             channels=facts.channel_names or ("",) * facts.n_channels,
@@ -209,10 +224,25 @@ def _fit_memory(
         batch //= 2
 
 
-def _learning_rate(config: ExperimentConfig) -> float:
+def _learning_rate(config: ExperimentConfig, base: Base | None) -> float:
     rate = config.training.learning_rate
-    solver = config.training.solver.kind
-    return defaults.LEARNING_RATES[solver] if rate == "auto" else rate
+    if rate != "auto":
+        return rate
+    factor = 1.0 if base is None else defaults.FINE_TUNING_RATE
+    return factor * defaults.LEARNING_RATES[config.training.solver.kind]
+
+
+def _frozen_share(config: ExperimentConfig, base: Base | None) -> float:
+    share = config.training.frozen_encoder
+    if base is not None:
+        return defaults.FROZEN_SHARE if share == "auto" else share
+    if share not in ("auto", 0):
+        raise ConfigError(
+            f"training.frozen_encoder is {share}, but there is no model to go on from: "
+            "a new encoder has to learn; give one with --continue-from, or leave the "
+            "setting at auto."
+        )
+    return 0.0
 
 
 def _check_weights(config: ExperimentConfig, facts: DatasetFacts) -> None:

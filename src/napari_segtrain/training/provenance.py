@@ -31,7 +31,12 @@ def model_spec(plan: TrainingPlan) -> ModelSpec:
 
 
 def _provenance(plan: TrainingPlan) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    if plan.base is not None:
+        base = {"name": plan.base.name, "weights_sha256": plan.base.weights_sha256}
+        known["base"] = base
     return {
+        **known,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": describe_environment(),
         "seed": plan.config.training.seed,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PLAN_FORMAT_VERSION = 1
 LATEST, BEST = "latest", "best"
+_BASE_NAME = "base.json"
 _PACKAGES = ("napari-segtrain", "torch", "monai", "numpy", "tifffile", "zarr")
 
 
@@ -129,6 +130,17 @@ class RunFolder:
         path = self.path / "config.yaml"
         text = path.read_text("utf-8")
         return parse_experiment(load_yaml(text, source=str(path)), source=str(path))
+
+    def write_base_score(self, score: float) -> None:
+        """Keep the score of the model that the run goes on from."""
+        write_json(self.path / _BASE_NAME, {"IoU": score})
+
+    def read_base_score(self) -> float | None:
+        """Score of the model that the run goes on from, where it has one."""
+        path = self.path / _BASE_NAME
+        if not path.is_file():
+            return None
+        return float(json.loads(path.read_text("utf-8"))["IoU"])
 
     def write_thumbnail(self, picture: bytes) -> None:
         """Write the picture (PNG) by which a person knows the run again."""

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.data.batches import Batch, iter_batches
 from napari_segtrain.errors import TrainingError
-from napari_segtrain.models import assemble, save_model
+from napari_segtrain.models import save_model
 from napari_segtrain.training.checkpoint import Checkpoint, Progress
 from napari_segtrain.training.clock import RunClock
 from napari_segtrain.training.events import (
     Annealing,
     BatchShrunk,
     CheckpointSaved,
-    DecisionTuned,
     EpochEnd,
     IterationEnd,
     Preview,
     TrainingResult,
 )
+from napari_segtrain.training.finishing import Finisher
 from napari_segtrain.training.learner import Learner, is_out_of_memory
 from napari_segtrain.training.pacing import MIN_SCORE_GAIN, Pacer
 from napari_segtrain.training.provenance import model_spec
@@ -31,12 +31,10 @@ from napari_segtrain.training.run_folder import BEST, LATEST, RunFolder
 from napari_segtrain.training.thumbnail import draw_thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
-
-    import torch
+    from collections.abc import Generator, Iterator
 
     from napari_segtrain.data.dataset import Dataset
-    from napari_segtrain.models import Decision, Model, ModelSpec
+    from napari_segtrain.models import Model
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.steps import Validation
 
@@ -109,8 +107,9 @@ def _iterate(
 ) -> Generator[Event, None, TrainingResult]:
     learner = Learner(plan, dataset)
     trainer = _Trainer(plan, learner, run, clock)
-    if start_from is not None:
-        learner.start_from(start_from)
+    if start_from is not None and plan.base is not None:
+        learner.start_from(start_from, plan.base)
+        yield from trainer.finisher.score_base(start_from)
     if resume_from is not None:
         learner.restore(resume_from)
         trainer.go_on_from(resume_from.progress)
@@ -136,14 +135,14 @@ class _Trainer:
             iterations_per_epoch=plan.iterations_per_epoch,
             clock=clock,
         )
-        self._pacer.tuning_voxels = learner.tuner.n_voxels
+        self.finisher = Finisher(plan, learner, run)
+        self._pacer.final_voxels = self.finisher.n_voxels
         self._progress = Progress(
             batch_size=plan.batch_size,
             iterations_per_epoch=self._pacer.iterations_per_epoch,
         )
         self._spec = model_spec(plan)
         self._score: float | None = None
-        self._decision: Decision | None = None
         self._rate = 0.0
         self._last_event = 0.0
         self._n_bad_steps = 0
@@ -221,6 +220,7 @@ class _Trainer:
         start = time.perf_counter()
         batch = next(batches)
         waited = time.perf_counter() - start
+        self._learner.freeze(self._pacer.share_done(self._progress.iteration))
         factor = self._pacer.rate_factor(self._progress)
         self._rate = self._plan.learning_rate * factor
         loss = self._checked(self._learner.step(batch, self._rate), batch.iteration)
@@ -380,23 +380,12 @@ class _Trainer:
             spec, weights = best.spec, best.average
             preview = self._best_preview or preview
         self._score = spec.scores.get("IoU")
-        spec = yield from self._tuned(spec, weights)
+        limit = self._pacer.tuning_limit
+        spec = yield from self.finisher.finish(spec, weights, limit)
         thumbnail = self._thumbnail(preview)
         if not self._run.model_path.exists():
             save_model(self._run.model_path, spec, weights, thumbnail=thumbnail)
         yield self.checkpoint(LATEST)
-
-    def _tuned(
-        self, spec: ModelSpec, weights: Mapping[str, torch.Tensor]
-    ) -> Generator[Event, None, ModelSpec]:
-        """Let the model decide by what is best on the held-out data."""
-        model = assemble(spec, weights, source="the training")
-        decision = self._learner.tuner.tune(model, self._pacer.tuning_limit)
-        if decision is None:
-            return spec
-        self._decision = decision
-        yield DecisionTuned(decision, spec.classes.names)
-        return replace(spec, decision=decision)
 
     @property
     def _keeps_last(self) -> bool:
@@ -429,7 +418,8 @@ class _Trainer:
             epochs=self._progress.epoch,
             seconds=self._clock.seconds(),
             score=self._score,
-            decision=self._decision,
+            decision=self.finisher.decision,
+            verdict=self.finisher.verdict,
             is_complete=is_complete,
         )
 

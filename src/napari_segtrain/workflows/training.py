@@ -13,9 +13,10 @@ from napari_segtrain.config import ExperimentConfig, wants_volumes
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
-from napari_segtrain.errors import ConfigError, DataError, ModelError
+from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import Planned, TrainingResult
+from napari_segtrain.training.fine_tuning import check_network, take_base
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
 from napari_segtrain.training.run_folder import LATEST, RunFolder
@@ -51,22 +52,24 @@ def plan_training(
     config : ExperimentConfig
         Settings.
     continue_from : Model, optional
-        First weights; its network is taken over.
+        First weights; its network is taken over. Its channels and classes may be
+        others: those that correspond keep their weights.
 
     Raises
     ------
     DataError, ConfigError
-        When the data or the settings cannot be trained with.
+        When the data or the settings cannot be trained with, or settings of the network
+        contradict the model to go on from.
     ModelError
-        When the model to go on from does not fit the data.
+        When the model to go on from segments volumes and the images are flat.
     """
     if continue_from is not None:
-        config = config.model_copy(update={"network": continue_from.spec.network})
+        network = continue_from.spec.network
+        check_network(config.network, network)
+        config = config.model_copy(update={"network": network})
     facts = gather_facts(dataset, config)
-    plan = resolve(config, facts, find_machine(config.training.device))
-    if continue_from is not None:
-        _check_continuation(plan, continue_from)
-    return plan
+    base = take_base(continue_from.spec, facts) if continue_from else None
+    return resolve(config, facts, find_machine(config.training.device), base)
 
 
 def iter_training_run(
@@ -92,7 +95,7 @@ def iter_training_run(
     control : RunControl, optional
         Stop, pause, finish now.
     continue_from : Model, optional
-        First weights ("train on"); its network and channels are taken over.
+        First weights ("train on"); its network is taken over.
 
     Yields
     ------
@@ -178,21 +181,6 @@ def _removed_unless_begun(path: Path, *, keep_folder: bool) -> Iterator[None]:
             if keep_folder:
                 path.mkdir(exist_ok=True)
         raise
-
-
-def _check_continuation(plan: TrainingPlan, model: Model) -> None:
-    given, wanted = plan.facts.n_channels, model.spec.n_channels
-    if given != wanted:
-        raise ModelError(
-            f"The model to go on from takes {wanted} channels, the images have "
-            f"{given}; use the same channels, or train a new model."
-        )
-    names = (plan.facts.classes.values, model.spec.classes.values)
-    if names[0] != names[1]:
-        raise ModelError(
-            f"The model to go on from knows the label values {names[1]}, the labels "
-            f"hold {names[0]}; train a new model, or label the same classes."
-        )
 
 
 def train(

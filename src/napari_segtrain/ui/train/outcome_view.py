@@ -70,7 +70,8 @@ class OutcomeView(RunView):
         if self.run is None or result is None:
             return
         text = score_text(result.score, is_complete=result.is_complete)
-        lines = [f"{text[:1].upper()}{text[1:]}.", decision_text(self.run)]
+        score = f"{text[:1].upper()}{text[1:]}."
+        lines = [score, result.verdict, decision_text(self.run)]
         self._score.setText("\n".join(line for line in lines if line))
         self.resume_button.setVisible(not result.is_complete)
 

@@ -1,0 +1,98 @@
+"""What is found out about the weights of a training before they become a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from napari_segtrain.models import assemble
+from napari_segtrain.training.events import BaseScored, DecisionTuned
+from napari_segtrain.training.fine_tuning import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    import torch
+
+    from napari_segtrain.control import Event
+    from napari_segtrain.models import Decision, Model, ModelSpec
+    from napari_segtrain.training.learner import Learner
+    from napari_segtrain.training.plan import TrainingPlan
+    from napari_segtrain.training.run_folder import RunFolder
+
+
+class Finisher:
+    """Compares a model with the one it began as, and chooses its decision.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        Names the model that the training goes on from, if any.
+    learner : Learner
+        Predicts the held-out data.
+    run : RunFolder
+        Keeps the score of the model that the training goes on from.
+
+    Attributes
+    ----------
+    decision : Decision, optional
+        What was chosen.
+    verdict : str
+        Whether the model is better than the one it began as; empty without one.
+    """
+
+    def __init__(self, plan: TrainingPlan, learner: Learner, run: RunFolder) -> None:
+        self._base = plan.base
+        self._learner = learner
+        self._run = run
+        self.decision: Decision | None = None
+        self.verdict = ""
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels that are predicted at the end."""
+        n_compared = 0 if self._base is None else self._learner.model_judge.n_voxels
+        return self._learner.tuner.n_voxels + n_compared
+
+    def score_base(self, model: Model) -> Iterator[Event]:
+        """Score the model that the training goes on from, for the verdict."""
+        if self._base is None or not self._base.has_same_channels:
+            return
+        score = self._learner.model_judge.score(model, self._base.classes)
+        if score is not None:
+            self._run.write_base_score(score)
+            yield BaseScored(score)
+
+    def finish(
+        self,
+        spec: ModelSpec,
+        weights: Mapping[str, torch.Tensor],
+        seconds: float | None,
+    ) -> Generator[Event, None, ModelSpec]:
+        """Complete the description of a model.
+
+        Parameters
+        ----------
+        spec : ModelSpec
+            As the training has left it.
+        weights : mapping of str to Tensor
+            State dict of the model.
+        seconds : float, optional
+            What choosing a decision may take.
+        """
+        model = assemble(spec, weights, source="the training")
+        spec = self._compared(spec, model)
+        self.decision = self._learner.tuner.tune(model, seconds)
+        if self.decision is not None:
+            yield DecisionTuned(self.decision, spec.classes.names)
+        return replace(spec, decision=self.decision)
+
+    def _compared(self, spec: ModelSpec, model: Model) -> ModelSpec:
+        before = self._run.read_base_score()
+        if self._base is None or before is None:
+            return spec
+        after = self._learner.model_judge.score(model) or 0.0
+        self.verdict = verdict(before, after)
+        scores = {"IoU": before, "IoU after": after, "verdict": self.verdict}
+        known = {**spec.provenance["base"], **scores}
+        return replace(spec, provenance={**spec.provenance, "base": known})

@@ -1,0 +1,235 @@
+"""Trainings that go on from a model of other classes, channels or settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.training.tasks import disks, make_config, make_dataset
+from tests.training.test_trainer import Recorder, final_tensors
+
+from napari_segtrain import load_model
+from napari_segtrain.config import UNetConfig, parse_experiment
+from napari_segtrain.data.dataset import Dataset
+from napari_segtrain.data.files import make_sample
+from napari_segtrain.errors import ConfigError, ModelError
+from napari_segtrain.image import ClassInfo, ClassTable, Image, LabelImage
+from napari_segtrain.models import Model
+from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.events import BaseScored, Planned, TrainingResult
+from napari_segtrain.training.fine_tuning import (
+    check_network,
+    match_channels,
+    match_classes,
+    verdict,
+)
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
+
+ONE = {"length": {"kind": "iterations", "iterations": 1}, "learning_rate": 1e-6}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model that finds disks."""
+    path = tmp_path_factory.mktemp("base") / "run"
+    config = make_config(training={"length": {"kind": "iterations", "iterations": 80}})
+    run(iter_training_run(make_dataset(), config, path))
+    return load_model(path)
+
+
+def fine_tune(
+    base: Model,
+    path: Path,
+    dataset: Dataset | None = None,
+    recorder: Recorder | None = None,
+    **training,
+) -> TrainingResult:
+    recorder = recorder or Recorder()
+    work = iter_training_run(
+        dataset or make_dataset(),
+        make_config(training={**ONE, **training}),
+        path,
+        control=recorder.control,
+        continue_from=base,
+    )
+    return run(work, recorder)
+
+
+def changed_dataset(n_channels: int = 1, *, rings: bool = False) -> Dataset:
+    """Disks in the last channel, noise in the others; rings as a class of their own."""
+    samples = []
+    for seed in range(5):
+        image, labels = disks((96, 96), seed)
+        noise = np.random.default_rng(seed).integers(0, 255, (n_channels, 96, 96))
+        channels = noise.astype(np.uint8)
+        channels[-1] = image
+        if rings:
+            inner = labels.astype(bool)
+            shifted = [np.roll(inner, s, axis) for s in (-2, 2) for axis in (0, 1)]
+            labels = labels + (inner & ~np.logical_and.reduce(shifted)).astype(np.uint8)
+        names = ("noise", "image")[-n_channels:] if n_channels > 1 else ()
+        name = f"disks {seed}"
+        samples.append(
+            make_sample(
+                Image(channels, "CYX", channel_names=names, name=name),
+                LabelImage(labels, "YX", name=name),
+            )
+        )
+    return Dataset(tuple(samples))
+
+
+def rows(*values: tuple[int, str]) -> ClassTable:
+    back = ClassInfo(0, "background", "#000000", "background")
+    return ClassTable((back, *(ClassInfo(v, n, "#ffffff") for v, n in values)))
+
+
+def test_classes_correspond_by_name_then_background_then_value() -> None:
+    old = rows((1, "membrane"), (2, "synapse"), (3, "vesicle"))
+    assert match_classes(rows((7, "synapse"), (1, "wall")), old) == (0, 2, 1)
+    assert match_classes(rows((1, "synapse"), (2, "axon")), old) == (0, 2, None)
+    assert match_classes(old, old) == (0, 1, 2, 3)
+
+
+def test_channels_correspond_by_name_or_else_by_place() -> None:
+    assert match_channels(("b", "a"), 2, ("a", "b"), 2) == (1, 0)
+    assert match_channels(("a", "x"), 2, ("a",), 1) == (0, None)
+    assert match_channels(("x", "y"), 2, ("a", "b"), 2) == (0, 1)
+    assert match_channels(("x", "y"), 2, ("a",), 1) == (None, None)
+    assert match_channels((), 3, ("a",), 1) == (0, None, None)
+
+
+def test_the_same_data_give_the_same_score_again(base: Model, run_dir: Path) -> None:
+    recorder = Recorder()
+    result = fine_tune(base, run_dir, recorder=recorder)
+    (scored,) = recorder.of(BaseScored)
+    assert scored.score == pytest.approx(base.spec.scores["IoU"], abs=0.03)
+    assert result.score == pytest.approx(scored.score, abs=0.03)
+    assert result.verdict == load_model(run_dir).spec.provenance["base"]["verdict"]
+    sha = load_model(run_dir).spec.provenance["base"]["weights_sha256"]
+    assert sha == base.spec.weights_sha256
+
+
+def test_a_new_class_gets_a_head_and_the_rest_is_kept(
+    base: Model, run_dir: Path
+) -> None:
+    recorder = Recorder()
+    fine_tune(base, run_dir, changed_dataset(rings=True), recorder)
+    (planned,) = recorder.of(Planned)
+    texts = [finding.text for finding in planned.plan.findings]
+    assert any("class 2 new" in text or "new" in text for text in texts)
+    new, old = load_model(run_dir).network.state_dict(), base.network.state_dict()
+    assert new["head.weight"].shape[0] > old["head.weight"].shape[0]
+    (scored,) = recorder.of(BaseScored)
+    assert 0 < scored.score < base.spec.scores["IoU"]
+    for name, value in old.items():
+        if new[name].shape == value.shape and name.endswith("weight"):
+            torch.testing.assert_close(new[name], value, atol=1e-4, rtol=0)
+
+
+def test_a_new_channel_is_learned_from_and_no_score_is_claimed_for_the_base(
+    base: Model, run_dir: Path
+) -> None:
+    recorder = Recorder()
+    result = fine_tune(
+        base,
+        run_dir,
+        changed_dataset(2),
+        recorder,
+        length={"kind": "iterations", "iterations": 20},
+        learning_rate=0.002,
+        frozen_encoder=1,
+    )
+    model = load_model(run_dir)
+    assert model.spec.n_channels == 2
+    assert not recorder.of(BaseScored)
+    assert result.verdict == ""
+    first = "encoders.0.0.weight"
+    state, old = model.network.state_dict(), base.network.state_dict()
+    assert state[first].shape[1] == 2 * old[first].shape[1]
+    assert torch.equal(state["encoders.1.0.weight"], old["encoders.1.0.weight"])
+
+
+def test_the_encoder_learns_after_its_share_of_the_training(
+    base: Model, tmp_path: Path
+) -> None:
+    settings = {
+        "length": {"kind": "iterations", "iterations": 8},
+        "iterations_per_epoch": 4,
+        "checkpoint_every": 1,
+        "learning_rate": 0.01,
+        "frozen_encoder": 0.5,
+    }
+    path = tmp_path / "run"
+    fine_tune(base, path, **settings)
+    name, old = "encoders.1.0.weight", base.network.state_dict()
+    frozen, learned = (
+        load_checkpoint(path / f"checkpoints/epoch-000{n}.safetensors").network[name]
+        for n in (1, 2)
+    )
+    assert torch.equal(frozen, old[name])
+    assert not torch.equal(learned, old[name])
+
+
+def test_a_resumed_run_ends_as_an_unbroken_one(base: Model, tmp_path: Path) -> None:
+    settings = {
+        "length": {"kind": "iterations", "iterations": 12},
+        "iterations_per_epoch": 4,
+        "learning_rate": 0.01,
+        "frozen_encoder": 0.5,
+    }
+    whole = fine_tune(base, tmp_path / "whole", **settings)
+    for stop_at in (3, 9):
+        path = tmp_path / f"broken {stop_at}"
+        fine_tune(base, path, recorder=Recorder(stop_at=stop_at), **settings)
+        result = run(iter_resumed_run(path))
+        assert result.verdict == whole.verdict != ""
+        tensors = final_tensors(path)
+        for name, value in final_tensors(tmp_path / "whole").items():
+            assert torch.equal(tensors[name], value), name
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ({"dims": 3}, r"network\.dims is 3, but the model .* has 2"),
+        ({"depth": 5}, r"network\.depth is 5, but the model .* has 2"),
+        ({"name": "segnet"}, r"network\.name is segnet, but the model .* has unet"),
+        ({"norm": "instance"}, r"network\.norm is instance, .* has batch"),
+    ],
+)
+def test_settings_that_contradict_the_model_are_refused(base, network, words) -> None:
+    config = parse_experiment({"network": network}, source="the test")
+    with pytest.raises(ConfigError, match=words):
+        check_network(config.network, base.spec.network)
+
+
+def test_settings_that_agree_or_are_left_open_are_not(base: Model) -> None:
+    for asked in (UNetConfig(), UNetConfig(dims=2, depth=2), base.spec.network):
+        check_network(asked, base.spec.network)
+
+
+def test_a_model_of_volumes_does_not_go_on_with_flat_images(
+    base: Model, run_dir: Path
+) -> None:
+    network = base.spec.network.model_copy(update={"dims": 3})
+    deep = replace(base, spec=replace(base.spec, network=network, dims=3))
+    config = parse_experiment({"training": ONE}, source="the test")
+    with pytest.raises(ModelError, match=r"segments volumes, but disks 0 is flat"):
+        run(iter_training_run(make_dataset(), config, run_dir, continue_from=deep))
+    assert not run_dir.exists()
+
+
+def test_a_frozen_encoder_needs_a_model(run_dir: Path) -> None:
+    config = make_config(training={**ONE, "frozen_encoder": 0.5})
+    with pytest.raises(ConfigError, match=r"frozen_encoder is 0\.5, but there is no"):
+        run(iter_training_run(make_dataset(), config, run_dir))
+
+
+def test_verdicts() -> None:
+    assert verdict(0.6, 0.65).startswith("The new model is better than the one")
+    assert "keep that one" in verdict(0.6, 0.55)
+    assert "about as good" in verdict(0.6, 0.602)
