@@ -195,7 +195,7 @@ def verdict(before: float, after: float) -> str:
         return f"The new model is better than the one it began with: IoU {scores}."
     if gain < -EQUAL:
         return (
-            f"The new model is worse than the one it began with: IoU {scores}; keep that "
-            "one, or train longer or on more labels."
+            f"The new model is worse than the one it began with: IoU {scores}; keep "
+            "that one, or train longer or on more labels."
         )
     return f"The new model is about as good as the one it began with: IoU {scores}."
