@@ -191,11 +191,14 @@ def parse_numbers(text: str | None, option: str) -> tuple[float, ...] | None:
 
 
 def parse_validation(text: str | None) -> dict[str, Any] | None:
-    """Read ``auto``, ``none``, a share such as ``0.2``, or names of samples."""
+    """Read ``auto``, ``none``, a share such as ``0.2``, ``5-fold``, or names."""
     if text is None:
         return None
     if text in {"auto", "none"}:
         return {"kind": text}
+    k, fold, rest = text.partition("-fold")
+    if fold and not rest and k.isdigit():
+        return {"kind": "k-fold", "k": int(k)}
     try:
         return {"kind": "fraction", "fraction": float(text)}
     except ValueError:

@@ -33,6 +33,7 @@ from napari_segtrain.training.events import (
     BatchShrunk,
     DecisionTuned,
     EpochEnd,
+    FoldBegun,
     IterationEnd,
     Planned,
 )
@@ -97,6 +98,8 @@ class TrainingDisplay(Bar):
         if isinstance(event, Planned):
             show_plan(event.plan)
             typer.echo(f"run folder: {event.run_dir}")
+        elif isinstance(event, FoldBegun):
+            self._say(f"fold {event.number} of {event.n_folds}")
         elif isinstance(event, IterationEnd):
             self._show_iteration(event)
         elif isinstance(event, EpochEnd):

@@ -56,7 +56,7 @@ def train(
         str | None,
         typer.Option(
             "--validation",
-            help="auto, none, a share such as 0.2, or names of samples.",
+            help="auto, none, a share such as 0.2, 5-fold, or names of samples.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of all chance.")] = None,

@@ -88,6 +88,9 @@ def _train(
     with TrainingDisplay() as display:
         result = run(work, display)
     score = "" if result.score is None else f", validation IoU {result.score:.3f}"
+    if result.spread is not None:
+        n_folds = len(result.fold_scores)
+        score += f" ± {result.spread:.3f} (mean and spread of {n_folds} folds)"
     if not result.is_complete:
         typer.echo(
             f"stopped after {result.iterations} iterations{score}; go on with "

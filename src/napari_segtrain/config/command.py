@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from napari_segtrain.config.data import (
     FractionValidation,
     HandValidation,
+    KFoldValidation,
     NoValidation,
     ValidationConfig,
 )
@@ -129,10 +130,13 @@ def _validation(validation: ValidationConfig) -> Iterator[str]:
         yield from ("--validation", "none")
     elif isinstance(validation, FractionValidation):
         yield from ("--validation", _number(validation.fraction))
+    elif isinstance(validation, KFoldValidation):
+        yield from ("--validation", f"{validation.k}-fold")
     elif isinstance(validation, HandValidation):
         text = ",".join(validation.names)
         is_plain = all(name and "," not in name for name in validation.names)
-        if is_plain and text not in {"auto", "none"} and not _is_number(text):
+        is_other = text in {"auto", "none"} or text.endswith("-fold")
+        if is_plain and not is_other and not _is_number(text):
             yield f"--validation={text}"
 
 

@@ -73,6 +73,16 @@ class HandValidation(Config):
     """File names or stems of the held-out samples."""
 
 
+class KFoldValidation(Config):
+    """Train k models, each with another part held out, and use them together."""
+
+    kind: Literal["k-fold"] = "k-fold"
+    k: int = Field(5, ge=2, le=10)
+    """Number of models. Each has a part of the labels held out, and all of the labels
+    are held out once; predictions average the models. It takes k times as long, or
+    each has a k-th of a given time."""
+
+
 class NoValidation(Config):
     """Train on everything; no score is claimed."""
 
@@ -80,7 +90,11 @@ class NoValidation(Config):
 
 
 ValidationConfig = Annotated[
-    AutoValidation | FractionValidation | HandValidation | NoValidation,
+    AutoValidation
+    | FractionValidation
+    | HandValidation
+    | KFoldValidation
+    | NoValidation,
     Field(discriminator="kind"),
 ]
 

@@ -39,7 +39,7 @@ class ExperimentConfig(Config):
     """Images and labels."""
 
     validation: ValidationConfig = AutoValidation()
-    """Held-out data: auto, fraction, by-hand or none."""
+    """Held-out data: auto, fraction, by-hand, k-fold or none."""
 
     normalization: NormalizationConfig = NormalizationConfig()
     """Intensities."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_segtrain.axes import ZYX, VoxelSize
+from napari_segtrain.config import KFoldValidation
 from napari_segtrain.data.classes import known_unlabelled, propose_classes
+from napari_segtrain.data.folds import plan_folds
 from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.data.label_index import LabelIndex, index_labels
 from napari_segtrain.data.normalize import (
@@ -73,6 +75,8 @@ class DatasetFacts:
         pixel; ``None`` when no labelled slices lie beside each other.
     level : str
         Level of the multiscale images, of the first that has one; may be empty.
+    folds : tuple of Split
+        All splits of a cross-validation, of which ``split`` is one.
     """
 
     names: tuple[str, ...]
@@ -92,6 +96,7 @@ class DatasetFacts:
     voxel_sizes: tuple[tuple[str, VoxelSize | None], ...] = ()
     level: str = ""
     n_covered: int | None = None
+    folds: tuple[Split, ...] = ()
     change_ratio: float | None = None
 
     @property
@@ -132,7 +137,10 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     indices = index_pairs(pairs, classes, used, config.training.seed)
     used = tuple(index.labelled_slices for index in indices)
     rng = np.random.default_rng([config.training.seed, 1])
-    split = plan_split(pairs, indices, config.validation, rng)
+    folds: tuple[Split, ...] = ()
+    if isinstance(config.validation, KFoldValidation):
+        folds = plan_folds(pairs, indices, config.validation.k, rng)
+    split = folds[0] if folds else plan_split(pairs, indices, config.validation, rng)
     images = [pair.image for pair in pairs]
     names = tuple(pair.name for pair in pairs)
     wholes = [pair.whole for pair in pairs]
@@ -158,6 +166,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         level=next((s.image.level for s in dataset.samples if s.image.level), ""),
         n_covered=_n_covered(label_facts, used),
         change_ratio=_change_ratio(indices),
+        folds=folds,
     )
 
 

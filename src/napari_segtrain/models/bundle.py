@@ -27,6 +27,7 @@ from napari_segtrain.errors import ModelError, OutputError, SegtrainError
 from napari_segtrain.io.atomic import atomic_path, write_bytes
 from napari_segtrain.models.spec import MAX_SPEC_BYTES, ModelSpec, dump_spec, parse_spec
 from napari_segtrain.networks import NetworkInfo, build_network, describe_network
+from napari_segtrain.networks.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,12 +65,14 @@ class Model:
 
     @cached_property
     def info(self) -> NetworkInfo:
-        """Grid, receptive field and size of the network."""
-        return describe_network(
+        """Grid, receptive field and size of the network, or of all members."""
+        info = describe_network(
             self.spec.network,
             in_channels=self.spec.n_channels,
             n_classes=self.spec.classes.n_classes,
         )
+        n_members = self.spec.n_members
+        return replace(info, n_parameters=n_members * info.n_parameters)
 
 
 def save_model(
@@ -160,12 +163,7 @@ def assemble(
     """
     try:
         with torch.device("meta"):
-            network = build_network(
-                spec.network,
-                in_channels=spec.n_channels,
-                n_classes=spec.classes.n_classes,
-                seed=None,
-            )
+            network = _build(spec)
     except SegtrainError as error:
         raise ModelError(f"The network of {source} cannot be built: {error}") from error
     expected = {n: (tuple(t.shape), t.dtype) for n, t in network.state_dict().items()}
@@ -178,6 +176,20 @@ def assemble(
         )
     network.load_state_dict(dict(weights), strict=True, assign=True)
     return Model(spec, network.eval().requires_grad_(requires_grad=False))
+
+
+def _build(spec: ModelSpec) -> nn.Module:
+    """Network of a spec, or its ensemble."""
+    members = [
+        build_network(
+            spec.network,
+            in_channels=spec.n_channels,
+            n_classes=spec.classes.n_classes,
+            seed=None,
+        )
+        for _ in range(spec.n_members)
+    ]
+    return members[0] if spec.n_members == 1 else Ensemble(members)
 
 
 def _read_small(path: Path) -> str:

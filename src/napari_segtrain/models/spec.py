@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MAX_SPEC_BYTES = 4 << 20
 MAX_CHANNELS = 1 << 16
+MAX_MEMBERS = 32
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class ModelSpec:
         Checksum of the weights file.
     decision : Decision, optional
         How probabilities become classes, where the training has chosen it.
+    n_members : int
+        Networks whose probabilities are averaged.
     """
 
     name: str
@@ -82,6 +85,7 @@ class ModelSpec:
     provenance: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
     decision: Decision | None = None
+    n_members: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1
     format_version: int = FORMAT_VERSION
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +20,20 @@ class Planned(Event):
 
     plan: TrainingPlan
     run_dir: Path
+
+
+@dataclass(frozen=True)
+class FoldBegun(Event):
+    """One of the trainings of a cross-validation begins, or goes on.
+
+    Parameters
+    ----------
+    number, n_folds : int
+        Counted from 1, and how many there are.
+    """
+
+    number: int
+    n_folds: int
 
 
 @dataclass(frozen=True)
@@ -196,6 +211,8 @@ class TrainingResult:
         How the model chooses classes, where that is not by the most likely one.
     verdict : str
         Whether the model is better than the one that it began as; empty without one.
+    fold_scores : tuple of float
+        Validation scores of the folds of a cross-validation, whose mean is ``score``.
     """
 
     run_dir: Path
@@ -207,3 +224,10 @@ class TrainingResult:
     is_complete: bool
     decision: Decision | None = None
     verdict: str = ""
+    fold_scores: tuple[float, ...] = ()
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the scores of the folds; ``None`` without two."""
+        has_spread = len(self.fold_scores) > 1
+        return statistics.stdev(self.fold_scores) if has_spread else None

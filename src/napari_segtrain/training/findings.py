@@ -152,6 +152,17 @@ def _no_validation_finding(config: ExperimentConfig, facts: DatasetFacts) -> Fin
     )
 
 
+def fold_findings(facts: DatasetFacts) -> Iterator[Finding]:
+    """Say what a cross-validation does."""
+    if facts.folds:
+        yield Finding(
+            "info",
+            f"{len(facts.folds)} models are trained one after another, each with "
+            "another part held out; predictions average them.",
+            setting="validation",
+        )
+
+
 def loss_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding]:
     """Say what each class weighs in the loss, unless all weigh the same.
 

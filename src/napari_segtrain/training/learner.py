@@ -11,6 +11,7 @@ import torch
 
 from napari_segtrain.data.facts import targets_of
 from napari_segtrain.data.split import Region
+from napari_segtrain.models import first_member
 from napari_segtrain.networks import (
     SupervisedNetwork,
     build_network,
@@ -132,7 +133,8 @@ class Learner:
     def start_from(self, model: Model, base: Base) -> None:
         """Take the weights of a model as the first ones, as far as they fit."""
         graft = base.graft(self._plan.network)
-        own, weights = self._network.state_dict(), model.network.state_dict()
+        weights = first_member(model.spec, model.network.state_dict())
+        own = self._network.state_dict()
         self._network.load_state_dict(transplant(graft, weights, own))
         self._average.load(self._network.state_dict())
 

@@ -33,6 +33,7 @@ from napari_segtrain.training.choice import choose_network, flat_words
 from napari_segtrain.training.findings import (
     Finding,
     data_findings,
+    fold_findings,
     loss_findings,
     memory_findings,
 )
@@ -164,6 +165,7 @@ def resolve(
             Finding("info", why + flat_words(network), setting="network.dims"),
             *data_findings(config, facts),
             *loss_findings(config, facts),
+            *fold_findings(facts),
             *memory_findings(memory, machine),
             *(base_findings(base, facts) if base else ()),
         ),

@@ -18,7 +18,7 @@ from napari_segtrain.config import (
 )
 from napari_segtrain.errors import DataError, ModelError, OutputError
 from napari_segtrain.io.atomic import write_bytes, write_json, write_text
-from napari_segtrain.models import THUMBNAIL_NAME, Model, load_bundle
+from napari_segtrain.models import THUMBNAIL_NAME, Model, join_models, load_bundle
 from napari_segtrain.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PLAN_FORMAT_VERSION = 1
 LATEST, BEST = "latest", "best"
 _BASE_NAME = "base.json"
+_FOLDS = "folds"
 _PACKAGES = ("napari-segtrain", "torch", "monai", "numpy", "tifffile", "zarr")
 
 
@@ -95,6 +96,21 @@ class RunFolder:
     def snapshot_path(self) -> Path:
         """Where the labels that the run uses are kept."""
         return self.path / "snapshot"
+
+    @property
+    def base_path(self) -> Path:
+        """Where a cross-validation keeps the model that its folds begin with."""
+        return self.path / "base"
+
+    def fold(self, number: int) -> RunFolder:
+        """Folder of a training of a cross-validation, counted from 1."""
+        return RunFolder(self.path / _FOLDS / str(number))
+
+    def finished_folds(self) -> list[RunFolder]:
+        """Trainings of a cross-validation that have come to their end, in order."""
+        paths = sorted((self.path / _FOLDS).glob("*"), key=lambda path: path.name)
+        folds = [RunFolder(path) for path in paths]
+        return [fold for fold in folds if (fold.model_path / "model.yaml").is_file()]
 
     def write_start(self, config: ExperimentConfig, plan: TrainingPlan) -> None:
         """Write config, plan and environment."""
@@ -201,7 +217,7 @@ def load_model(path: Path) -> Model:
     """Load a model folder or zip, a run folder, or a checkpoint.
 
     Of a run that did not come to its end, the best checkpoint is taken, or else the
-    latest.
+    latest; of a cross-validation, the trainings that came to their end.
 
     Raises
     ------
@@ -217,9 +233,13 @@ def load_model(path: Path) -> Model:
     run = RunFolder(path)
     if (run.model_path / "model.yaml").is_file():
         return load_bundle(run.model_path)
-    for name in (BEST, LATEST):
-        if run.checkpoint_path(name).is_file():
-            return run.load(name).model
+    folds = run.finished_folds()
+    if folds:
+        return join_models([load_bundle(fold.model_path) for fold in folds])
+    for part in (run, run.fold(1)):
+        for name in (BEST, LATEST):
+            if part.checkpoint_path(name).is_file():
+                return part.load(name).model
     raise ModelError(f"The run {path} holds no model yet: it ended before it began.")
 
 

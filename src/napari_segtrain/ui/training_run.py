@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.training.events import (
         EpochEnd,
+        FoldBegun,
         IterationEnd,
         Preview,
         TrainingResult,
@@ -77,6 +78,8 @@ class TrainingRun(QObject):
         An event arrived; the history holds it already.
     note : str
         The last thing worth saying besides the state, such as a smaller batch.
+    fold : FoldBegun, optional
+        Which training of a cross-validation is under way; the history is that of it.
     is_annealing : bool
         Whether the learning rate is brought down for the end.
     """
@@ -100,6 +103,7 @@ class TrainingRun(QObject):
         self.result: TrainingResult | None = None
         self.failure: Failure | None = None
         self.note = ""
+        self.fold: FoldBegun | None = None
         self.is_annealing = False
         self._task: Task | None = start_task(make, title=title)
         self._task.reported.connect(self._on_task_event)
@@ -159,6 +163,7 @@ class TrainingRun(QObject):
             "Preview": self._keep_preview,
             "Annealing": self._keep_annealing,
             "BatchShrunk": self._keep_batch,
+            "FoldBegun": self._keep_fold,
         }.get(type(event).__name__)
         if keep is not None:
             keep(event)  # type: ignore[operator]
@@ -178,6 +183,12 @@ class TrainingRun(QObject):
         reason = event.reason  # type: ignore[attr-defined]
         is_asked = reason == "finish now"
         self.note = "" if is_asked else f"Ending now: {reason}."
+
+    def _keep_fold(self, event: FoldBegun) -> None:
+        self.fold = event
+        self.history = History()
+        self.is_annealing = False
+        self.changed.emit(self.state)
 
     def _keep_batch(self, event: Event) -> None:
         size = event.batch_size  # type: ignore[attr-defined]

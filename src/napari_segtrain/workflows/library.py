@@ -38,9 +38,9 @@ __all__ = [
 ]
 
 _OURS = {
-    "checkpoints", "config.yaml", "curves.png", "environment.json", "metrics.jsonl",
-    "model", "model.yaml", NAME_FILE, "plan.json", "snapshot", "thumbnail.png",
-    "weights.safetensors",
+    "base", "base.json", "checkpoints", "config.yaml", "curves.png", "environment.json",
+    "folds", "metrics.jsonl", "model", "model.yaml", NAME_FILE, "plan.json",
+    "snapshot", "thumbnail.png", "weights.safetensors",
 }  # fmt: skip
 _NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _MAX_NAME = 80

@@ -45,6 +45,7 @@ def describe_model(model: Model) -> list[str]:
         + (" (objects)" if spec.classes.is_objects else ""),
         f"normalization: {spec.normalization.words}",
         f"validation: {_scores(spec.scores) or 'none, so no score is claimed'}",
+        *([f"ensemble: {spec.n_members} networks"] if spec.n_members > 1 else []),
         *_decision(spec),
         *(f"{key}: {value}" for key, value in _origin(spec.provenance).items()),
     ]

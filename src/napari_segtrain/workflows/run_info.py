@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
@@ -148,11 +149,29 @@ def _of_run(info: RunInfo) -> RunInfo:
     info = _with_thumbnail(info, info.path / "model", info.path)
     if (info.path / "model" / _SPEC).is_file():
         return _of_spec(info, _read_spec(info.path / "model" / _SPEC))
+    folds = sorted((info.path / "folds").glob("*"))
+    finished = [path for path in folds if (path / "model" / _SPEC).is_file()]
+    if finished:
+        return _of_folds(info, finished)
     for name in ("latest", "best"):
-        checkpoint = info.path / "checkpoints" / f"{name}.safetensors"
-        if checkpoint.is_file():
-            return _of_checkpoint(info, checkpoint)
+        for folder in (info.path, info.path / "folds" / "1"):
+            checkpoint = folder / "checkpoints" / f"{name}.safetensors"
+            if checkpoint.is_file():
+                return _of_checkpoint(info, checkpoint)
     return _of_plan(info)
+
+
+def _of_folds(info: RunInfo, folds: list[Path]) -> RunInfo:
+    """Describe a cross-validation of which some trainings have come to their end."""
+    parts = [_of_spec(info, _read_spec(path / "model" / _SPEC)) for path in folds]
+    known = [part.score for part in parts if part.score is not None]
+    return replace(
+        _with_thumbnail(parts[0], folds[0]),
+        state="can be resumed",
+        score=fmean(known) if known else None,
+        iterations=sum(part.iterations or 0 for part in parts),
+        seconds=sum(part.seconds or 0.0 for part in parts),
+    )
 
 
 def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:

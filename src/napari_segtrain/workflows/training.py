@@ -17,6 +17,7 @@ from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import check_network, take_base
+from napari_segtrain.training.folds import iter_folds
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
 from napari_segtrain.training.run_folder import LATEST, RunFolder
@@ -116,6 +117,9 @@ def iter_training_run(
         write_snapshot(folder.snapshot_path, dataset, plan.facts.used, margin)
         yield Planned(plan, folder.path)
         frozen = read_snapshot(folder.snapshot_path)
+        if plan.facts.folds:
+            folds = iter_folds(plan, frozen, folder, control, start_from=continue_from)
+            return (yield from folds)
         result = yield from iter_training(
             plan, frozen, folder, control, start_from=continue_from
         )
@@ -147,20 +151,40 @@ def iter_resumed_run(
     folder = RunFolder.open(run_dir)
     plan = folder.read_plan()
     _remove_leftovers(run_dir)
+    plan = replace(plan, machine=find_machine(plan.config.training.device))
+    if plan.facts.folds:
+        return (yield from _resume_folds(plan, folder, checkpoint, control))
     state = folder.load(checkpoint)
     if state.progress.is_complete:
-        raise ConfigError(
-            f"The run {run_dir} came to its end; start a new one from its model with "
-            f"--continue-from {run_dir}."
-        )
-    device = find_machine(plan.config.training.device)
-    plan = replace(plan, machine=device)
+        raise _is_over(run_dir)
     frozen = read_snapshot(folder.snapshot_path)
     folder.forget_metrics_after(state.progress.iteration)
     yield Planned(plan, folder.path)
     result = yield from iter_training(plan, frozen, folder, control, resume_from=state)
     draw_curves(folder.path)
     return result
+
+
+def _resume_folds(
+    plan: TrainingPlan, folder: RunFolder, checkpoint: str, control: RunControl | None
+) -> Generator[Event, None, TrainingResult]:
+    if folder.model_path.exists():
+        raise _is_over(folder.path)
+    if checkpoint != LATEST:
+        raise ConfigError(
+            f"A cross-validation goes on where it stopped, not from '{checkpoint}'; "
+            "leave out --checkpoint."
+        )
+    yield Planned(plan, folder.path)
+    frozen = read_snapshot(folder.snapshot_path)
+    return (yield from iter_folds(plan, frozen, folder, control))
+
+
+def _is_over(run_dir: Path) -> ConfigError:
+    return ConfigError(
+        f"The run {run_dir} came to its end; start a new one from its model with "
+        f"--continue-from {run_dir}."
+    )
 
 
 def _remove_leftovers(run_dir: Path) -> None:
@@ -176,7 +200,7 @@ def _removed_unless_begun(path: Path, *, keep_folder: bool) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if not any(path.glob("checkpoints/*.safetensors")):
+        if not any(path.rglob("checkpoints/*.safetensors")):
             shutil.rmtree(path, ignore_errors=True)
             if keep_folder:
                 path.mkdir(exist_ok=True)

@@ -39,7 +39,8 @@ def state_of(path: Path) -> str:
         "checkpoints/latest.safetensors",
     )  # fmt: skip
     parts = [str(path)]
-    for file in (path, *(path / name for name in names)):
+    folds = sorted(path.glob("folds/*/model/weights.safetensors"))
+    for file in (path, *(path / name for name in names), *folds):
         try:
             found = file.stat()
         except OSError:

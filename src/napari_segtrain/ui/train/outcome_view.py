@@ -69,7 +69,9 @@ class OutcomeView(RunView):
         self.setVisible(result is not None)
         if self.run is None or result is None:
             return
-        text = score_text(result.score, is_complete=result.is_complete)
+        text = score_text(
+            result.score, is_complete=result.is_complete, spread=result.spread
+        )
         score = f"{text[:1].upper()}{text[1:]}."
         lines = [score, result.verdict, decision_text(self.run)]
         self._score.setText("\n".join(line for line in lines if line))

@@ -94,3 +94,5 @@ class RunPage(RunView):
             self.curves.add_event(event)
         elif kind == "Preview":
             self._show_preview(event)
+        elif kind == "FoldBegun":
+            self._begin()

@@ -17,12 +17,17 @@ def state_text(run: TrainingRun) -> str:
         return _end_text(run)
     words = {
         "preparing": "Preparing: looking at images and labels",
-        "training": "Training",
+        "training": f"Training{_fold_text(run)}",
         "pausing": "Paused",
         "finishing": "Finishing: settling the weights, then saving",
         "stopping": "Stopping: saving what was learned",
     }
     return words[run.state]
+
+
+def _fold_text(run: TrainingRun) -> str:
+    fold = run.fold
+    return "" if fold is None else f": fold {fold.number} of {fold.n_folds}"
 
 
 def progress_text(run: TrainingRun) -> str:
@@ -37,12 +42,16 @@ def progress_text(run: TrainingRun) -> str:
     return " · ".join(parts)
 
 
-def score_text(score: float | None, *, is_complete: bool = True) -> str:
+def score_text(
+    score: float | None, *, is_complete: bool = True, spread: float | None = None
+) -> str:
     """The score of a model, with what it is."""
     if score is None and not is_complete:
         return "no score yet: the run was stopped before one was computed"
     if score is None:
         return "no score, as nothing was held out"
+    if spread is not None:
+        return f"score {score:.3f} ± {spread:.3f} (IoU, mean and spread of the folds)"
     return f"score {score:.3f} (mean IoU of held-out voxels)"
 
 
