@@ -23,6 +23,7 @@ from napari_segtrain.config import (
     FractionValidation,
     HandValidation,
     IterationsLength,
+    KFoldValidation,
     NormalizationConfig,
     NoValidation,
     OneCycleSchedule,
@@ -80,6 +81,7 @@ def configs() -> st.SearchStrategy[ExperimentConfig]:
         data=data,
         validation=st.sampled_from([AutoValidation(), NoValidation()])
         | st.builds(FractionValidation, fraction=st.floats(0.1, 0.25))
+        | st.builds(KFoldValidation, k=st.integers(2, 10))
         | st.builds(HandValidation, names=NAMES),
         normalization=st.builds(
             NormalizationConfig, percentiles=st.just((0.5, 99.0)) | st.just((1.0, 99.8))

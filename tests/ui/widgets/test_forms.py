@@ -31,6 +31,7 @@ from napari_segtrain.config import (
     HandValidation,
     InferenceConfig,
     IterationsLength,
+    KFoldValidation,
     NamedClassWeights,
     NoValidation,
     OneCycleSchedule,
@@ -460,6 +461,7 @@ VALIDATIONS = st.one_of(
     st.builds(AutoValidation),
     st.builds(NoValidation),
     st.builds(FractionValidation, fraction=st.floats(0.1, 0.25)),
+    st.builds(KFoldValidation, k=st.integers(2, 10)),
     st.builds(HandValidation, names=st.lists(TEXT, min_size=1).map(tuple)),
 )
 EXPERIMENTS = st.fixed_dictionaries(
