@@ -12,6 +12,7 @@ from benchmarks import (
     augmentation,
     choice,
     contention,
+    fine_tuning,
     large_volume,
     loop_overhead,
     membranes,
@@ -30,14 +31,17 @@ def main() -> None:
     parser.add_argument("--baseline", type=Path, help="script of the baseline loop")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--budget", type=float, default=300, help="seconds of each training (choice)"
+        "--budget",
+        type=float,
+        default=300,
+        help="seconds of each training (choice), or of the longest (fine-tuning)",
     )
     parser.add_argument(
         "--rows",
         type=Path,
         default=Path("benchmarks.jsonl"),
         help="file of results, written as they are made; those in it are not made "
-        "again (choice, membranes)",
+        "again (choice, fine-tuning, membranes)",
     )
     options = parser.parse_args()
     rows = Rows(options.rows)
@@ -54,6 +58,9 @@ def main() -> None:
             options.data, options.baseline, options.seeds, rows
         ),
         "strokes": lambda: membranes.run_strokes(options.data, options.seeds),
+        "fine-tuning": lambda: fine_tuning.run(
+            options.data, options.budget, options.seeds, rows
+        ),
         "choice": lambda: choice.run(options.data, options.budget, options.seeds, rows),
     }
     known = bundled | with_data

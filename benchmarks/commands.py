@@ -37,21 +37,29 @@ def train_and_score(
 ) -> dict[str, Any]:
     """Train, predict and evaluate in a scratch folder; IoU, seconds and iterations."""
     with scratch() as folder:
-        run, out, report = (folder / name for name in ("run", "out", "report"))
+        run = folder / "run"
         wall, _ = segtrain(
             "train", "--images", data["images"], "--labels", data["labels"],
             "--time-budget", f"{seconds}s", "--output", run, *options,
         )  # fmt: skip
-        segtrain("predict", run, data["test_images"], "--output", out)
-        extra = ["--objects"] if data.get("objects") else []
-        segtrain("evaluate", data["test_labels"], out, "--output", report, *extra)
-        result = json.loads((report / "metrics.json").read_text())
+        report = score(run, data)
         row = (run / "metrics.jsonl").read_text().splitlines()[-1]
     return {
-        "report": result["total"],
+        "report": report,
         "wall": wall,
         "iterations": json.loads(row)["iteration"],
     }
+
+
+def score(run: Path, data: dict[str, Path], *settings: object) -> dict[str, Any]:
+    """Predict the test images with a run and evaluate them; the totals."""
+    with scratch() as folder:
+        out, report = folder / "out", folder / "report"
+        segtrain("predict", run, data["test_images"], "--output", out, *settings)
+        extra = ["--objects"] if data.get("objects") else []
+        segtrain("evaluate", data["test_labels"], out, "--output", report, *extra)
+        found: dict[str, Any] = json.loads((report / "metrics.json").read_text())
+    return dict(found["total"])
 
 
 def peak_rss_gb() -> float:

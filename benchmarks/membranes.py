@@ -32,7 +32,7 @@ _SIZE = {
 
 def run(data: Path, baseline: Path, n_seeds: int, rows: Rows) -> None:
     with scratch() as folder:
-        files = _split(data / "membranes_isbi2012", folder)
+        files = split(data / "membranes_isbi2012", folder)
         for seconds in BUDGETS:
             keys = {"benchmark": "membranes", "budget": seconds}
             for seed in range(n_seeds):
@@ -65,7 +65,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def run_strokes(data: Path, n_seeds: int) -> None:
     with scratch() as folder:
-        files = _split(data / "membranes_isbi2012", folder)
+        files = split(data / "membranes_isbi2012", folder)
         ratios = []
         for seed in range(n_seeds):
             sparse = _ours(files, "strokes", 60, seed)["iou"]
@@ -75,7 +75,7 @@ def run_strokes(data: Path, n_seeds: int) -> None:
         print(f"median ratio {statistics.median(ratios):.3f}", flush=True)
 
 
-def _split(source: Path, folder: Path) -> dict[str, Path]:
+def split(source: Path, folder: Path) -> dict[str, Path]:
     image = tifffile.imread(source / "image.ome.tif")
     labels = tifffile.imread(source / "label.ome.tif")
     strokes = tifffile.imread(source / "strokes.ome.tif")

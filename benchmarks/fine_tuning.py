@@ -1,0 +1,99 @@
+"""A model of one stack of membranes, fine-tuned on a few slices of another.
+
+A network is trained on the membranes of the larval nerve cord, and goes on with 5 of
+the 24 training slices of ISBI 2012 for a fifth of the time; a new network has all 24
+slices and all of the time. Both are scored on slices 24-29, and so is the first model
+as it is. Rows that are there already are not made again.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from benchmarks.commands import score, scratch, segtrain, train_and_score
+from benchmarks.membranes import split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.rows import Rows
+
+FEW = (2, 7, 12, 17, 22)
+"""Slices with labels for fine-tuning, spread over the 24."""
+_SHARE = 0.2
+_MEMBRANE = 1
+_ALLOWED = 0.01
+
+
+def run(data: Path, budget: float, n_seeds: int, rows: Rows) -> None:
+    keys = {"benchmark": "fine-tuning", "budget": budget}
+    with scratch() as folder:
+        isbi = split(data / "membranes_isbi2012", folder)
+        cord = _nerve_cord(data / "vnc_sstem", folder)
+        few = _few(isbi, folder)
+        for seed in range(n_seeds):
+            key = {**keys, "seed": seed}
+            if not rows.where(**key):
+                base = folder / f"base-{seed}"
+                rows.add(key | _compare(isbi, few, cord, base, budget, seed))
+                print(_line(rows.where(**key)[0]), flush=True)
+    made = rows.where(**keys)
+    gain = statistics.median(row["fine_tuned"] - row["scratch"] for row in made)
+    verdict = "reached" if gain >= -_ALLOWED else "missed"
+    print(f"median difference {gain:+.4f} (at least {-_ALLOWED}: {verdict})")
+
+
+def _compare(
+    isbi: dict[str, Path],
+    few: dict[str, Path],
+    cord: dict[str, Path],
+    base: Path,
+    budget: float,
+    seed: int,
+) -> dict[str, float]:
+    segtrain(
+        "train", "--images", cord["images"], "--labels", cord["labels"],
+        "--time-budget", f"{budget}s", "--output", base, "--seed", seed,
+    )  # fmt: skip
+    begun = ("--seed", seed, "--continue-from", base)
+    tuned = train_and_score({**isbi, **few}, _SHARE * budget, *begun)
+    fresh = train_and_score(isbi, budget, "--seed", seed)
+    return {
+        "base": score(base, isbi)["overall"]["iou"],
+        "fine_tuned": tuned["report"]["overall"]["iou"],
+        "scratch": fresh["report"]["overall"]["iou"],
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    return (
+        f"{row['budget']:g} s, seed {row['seed']}: model of the nerve cord "
+        f"{row['base']:.4f}, fine-tuned {row['fine_tuned']:.4f}, from scratch "
+        f"{row['scratch']:.4f}, difference {row['fine_tuned'] - row['scratch']:+.4f}"
+    )
+
+
+def _nerve_cord(source: Path, folder: Path) -> dict[str, Path]:
+    """Images and labels of the membranes alone."""
+    with tifffile.TiffFile(source / "label.ome.tif") as file:
+        labels = (file.asarray() == _MEMBRANE).astype(np.uint8)
+    path = folder / "nerve_cord_labels.ome.tif"
+    size = {"axes": "ZYX", "PhysicalSizeX": 0.0046, "PhysicalSizeY": 0.0046}
+    metadata = {**size, "PhysicalSizeZ": 0.05}
+    tifffile.imwrite(path, labels, ome=True, metadata=metadata)
+    return {"images": source / "image.ome.tif", "labels": path}
+
+
+def _few(isbi: dict[str, Path], folder: Path) -> dict[str, Path]:
+    files = {}
+    for name in ("images", "labels"):
+        files[name] = folder / f"few_{name}.ome.tif"
+        few = tifffile.imread(isbi[name])[list(FEW)]
+        size = {"axes": "ZYX", "PhysicalSizeX": 0.004, "PhysicalSizeY": 0.004}
+        metadata = {**size, "PhysicalSizeZ": 0.25}
+        tifffile.imwrite(files[name], few, ome=True, metadata=metadata)
+    return files
