@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+from qtpy.QtWidgets import QLabel
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
+from napari_segtrain.ui.train.outcome_view import OutcomeView
 from napari_segtrain.ui.train.run_words import progress_text, state_text
 from napari_segtrain.ui.train.training_controls import TrainingControls
 from napari_segtrain.ui.training_run import TrainingRun
@@ -200,3 +202,23 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_what_is_left(seconds: float, text: str) -> None:
     assert remaining_text(seconds) == text
+
+
+def test_the_folds_of_a_cross_validation_are_told(qtbot, tmp_path: Path) -> None:
+    run = start(
+        tmp_path,
+        validation={"kind": "k-fold", "k": 2},
+        training={"length": {"kind": "iterations", "iterations": 6}},
+    )
+    seen: list[str] = []
+    run.reported.connect(lambda _event: seen.append(state_text(run)))
+    qtbot.waitUntil(lambda: not run.is_running, timeout=3 * WAIT)
+    assert "Training: fold 1 of 2" in seen
+    assert "Training: fold 2 of 2" in seen
+    assert len(run.history.epochs) < len(run.result.fold_scores) * 6
+    assert max(event.iteration for event in run.history.epochs) == 6
+    outcome = OutcomeView()
+    qtbot.addWidget(outcome)
+    outcome.show_run(run)
+    text = outcome.findChildren(QLabel)[0].text()
+    assert f"{run.result.score:.3f} ± {run.result.spread:.3f}" in text
