@@ -103,7 +103,7 @@ def section(text, name):
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("validation", ["auto", "fraction", "by-hand", "none"]),
+        ("validation", ["auto", "fraction", "by-hand", "k-fold", "none"]),
         ("length", ["iterations", "epochs", "time-budget", "plateau"]),
         ("solver", ["adamw", "adam", "sgd", "rmsprop"]),
         (
