@@ -55,6 +55,7 @@ from napari_segtrain.config.network import (
     UNetPlusPlusConfig,
     asked_dims,
     network_words,
+    view_words,
     wants_volumes,
 )
 from napari_segtrain.config.sampling import SamplingConfig
@@ -153,5 +154,6 @@ __all__ = [
     "parse_experiment",
     "set_value",
     "training_command",
+    "view_words",
     "wants_volumes",
 ]

@@ -372,6 +372,12 @@ def wants_volumes(config: NetworkConfig) -> bool:
     return asked_dims(config) == VOLUMES
 
 
+def view_words(config: NetworkConfig) -> str:
+    """2D, 2.5D (a slice and its neighbors) or 3D."""
+    has_neighbors = getattr(config, "slices", 1) not in {1, "auto"}
+    return "2.5D" if has_neighbors else f"{config.dims}D"
+
+
 def network_words(config: NetworkConfig) -> str:
     """Name and sizes of a network, for people."""
     values = config.model_dump()
@@ -382,7 +388,9 @@ def network_words(config: NetworkConfig) -> str:
         "first_filters": "{} first filters",
         "encoder": "{}",
     }
-    parts = [f"{config.name} {config.dims}D"]
+    view = view_words(config)
+    named = config.name.endswith(view.lower())
+    parts = [config.name if named else f"{config.name} {view}"]
     parts += [
         text.format(values[name]) for name, text in words.items() if values.get(name)
     ]

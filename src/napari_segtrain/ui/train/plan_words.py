@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from napari_segtrain.config import view_words
 from napari_segtrain.config.presets import flat_values
 from napari_segtrain.training.defaults import complete_loss
 from napari_segtrain.training.describe import describe_plan
@@ -33,8 +34,9 @@ def headline(plan: TrainingPlan) -> str:
     patch = f"{y} × {x}" if plan.is_2d else f"{z} × {y} × {x}"
     n = _count(plan.info.n_parameters)
     names = [row.name for row in plan.facts.classes.classes]
+    view = view_words(plan.network)
     return (
-        f"{plan.info.dims}D network ({n} parameters) for {len(names)} classes: "
+        f"{view} network ({n} parameters) for {len(names)} classes: "
         f"{', '.join(names)}. Patches of {patch} voxels, {plan.batch_size} at a time."
     )
 
