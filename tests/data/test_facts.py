@@ -105,10 +105,22 @@ def test_labels_of_balls_tell_how_thick_slices_are(squeeze, expected):
     assert facts.change_ratio == pytest.approx(expected, rel=0.1)
 
 
+def test_how_much_of_a_class_recurs_in_the_next_slice():
+    labels = np.zeros((8, 40, 40), np.uint8)
+    for z in range(8):
+        labels[z, 5:15, 5 + z : 25 + z] = 1
+        labels[z, 20:40, 4 * z : 4 * z + 5] = 2
+    config = ExperimentConfig(data=DataConfig(zero="dense"))
+    facts = gather_facts(make_dataset(labels), config)
+    assert facts.continuity == pytest.approx(19 / 20)
+
+
 @pytest.mark.parametrize("labelled", [[3], [0, 2, 4, 6]])
 def test_thickness_needs_labelled_slices_beside_each_other(labelled):
     labels = np.full((8, 24, 24), 255, np.uint8)
     labels[labelled] = 0
     labels[labelled, :12] = 1
     config = parse_experiment({"data": {"ignore": [255]}}, source="test")
-    assert gather_facts(make_dataset(labels), config).change_ratio is None
+    facts = gather_facts(make_dataset(labels), config)
+    assert facts.change_ratio is None
+    assert facts.continuity is None

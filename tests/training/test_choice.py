@@ -13,8 +13,12 @@ from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.training.choice import Stack, choose_network, choose_view
 from napari_segtrain.training.defaults import complete_network
 
-CUBIC = Stack(n_slices=40, ratio=1.0, change_ratio=1.0, n_used=40, n_total=40)
-SECTIONS = Stack(n_slices=20, ratio=10.9, change_ratio=6.4, n_used=20, n_total=20)
+CUBIC = Stack(
+    n_slices=40, ratio=1.0, change_ratio=1.0, continuity=0.9, n_used=40, n_total=40
+)
+SECTIONS = Stack(
+    n_slices=20, ratio=10.9, change_ratio=6.4, continuity=0.78, n_used=20, n_total=20
+)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +35,18 @@ SECTIONS = Stack(n_slices=20, ratio=10.9, change_ratio=6.4, n_used=20, n_total=2
         (replace(CUBIC, ratio=3.1), "2.5D", "3.1 times thicker"),
         (replace(CUBIC, ratio=0.5), "3D", "not longer"),
         (SECTIONS, "2.5D", "10.9 times thicker than pixels are wide"),
+        (SECTIONS, "2.5D", "but 78% of a class recur in the next slice"),
+        (replace(SECTIONS, continuity=0.5), "2.5D", "50% of a class"),
+        (replace(SECTIONS, continuity=0.49), "2D", "10.9 times thicker"),
+        (replace(SECTIONS, continuity=0.49), "2D", "hardly go on"),
+        (replace(SECTIONS, continuity=None), "2D", "hardly go on"),
+        (replace(SECTIONS, ratio=None, continuity=0.4), "2D", "6.4 times as often"),
+        (replace(CUBIC, continuity=0.1), "3D", "not longer in z"),
         (replace(SECTIONS, ratio=None), "2.5D", "labels change 6.4 times as often"),
         (replace(SECTIONS, ratio=1.0), "3D", "not longer in z"),
         (replace(CUBIC, ratio=None), "3D", "unknown voxel size"),
         (replace(CUBIC, ratio=None, change_ratio=3.1), "2.5D", "3.1 times as often"),
-        (replace(CUBIC, ratio=None, change_ratio=None), "3D", "unknown voxel size"),
+        (replace(CUBIC, ratio=None, change_ratio=None), "2D", "too sparse to tell"),
         (replace(CUBIC, n_used=20), "3D", "not longer"),
         (replace(CUBIC, n_used=19), "2D", "19 of 40 slices hold labels"),
         (replace(SECTIONS, n_used=9), "2D", "9 of 20 slices hold labels"),

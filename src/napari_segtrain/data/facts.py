@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from napari_segtrain.data.dataset import Dataset, Pair
 
 
+_MIN_PAIRS = 0.2
+"""Labelled pairs along z, relative to those in the plane, that can be judged by."""
+
+
 @dataclass(frozen=True)
 class DatasetFacts:
     """Measured properties of a training set; everything can be written as JSON.
@@ -72,7 +76,11 @@ class DatasetFacts:
         Voxels of used slices that the labels cover; all of them when it is absent.
     change_ratio : float, optional
         How many times as often classes change from slice to slice as from pixel to
-        pixel; ``None`` when no labelled slices lie beside each other.
+        pixel; ``None`` when few labels lie beside each other in neighboring slices.
+    continuity : float, optional
+        Share of the voxels of a class that are of it in the next slice, too, of the
+        class that is not background with the greatest; ``None`` when no labels lie
+        beside each other in neighboring slices.
     level : str
         Level of the multiscale images, of the first that has one; may be empty.
     folds : tuple of Split
@@ -98,6 +106,7 @@ class DatasetFacts:
     n_covered: int | None = None
     folds: tuple[Split, ...] = ()
     change_ratio: float | None = None
+    continuity: float | None = None
 
     @property
     def n_slices(self) -> int:
@@ -167,6 +176,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         n_covered=_n_covered(label_facts, used),
         change_ratio=_change_ratio(indices),
         folds=folds,
+        continuity=_continuity(indices, classes.foreground),
     )
 
 
@@ -212,10 +222,19 @@ def _change_ratio(indices: Sequence[LabelIndex]) -> float | None:
     each axis, so this grows with the length of a voxel in z, known or not.
     """
     changed, seen = np.sum([index.changes for index in indices], axis=0)
-    if not seen.all() or not changed[1:].any():
+    if not changed[1:].any() or seen[0] < _MIN_PAIRS * seen[1:].mean():
         return None
     along_z, *in_plane = changed / seen
     return float(along_z / np.mean(in_plane))
+
+
+def _continuity(
+    indices: Sequence[LabelIndex], foreground: Sequence[int]
+) -> float | None:
+    """Greatest overlap (Dice) of a class with itself in the next slice."""
+    same, both = np.sum([index.recurrence for index in indices], axis=0)
+    shares = [float(same[c] / both[c]) for c in foreground if both[c]]
+    return max(shares, default=None)
 
 
 def targets_of(

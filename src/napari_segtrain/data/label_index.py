@@ -49,11 +49,15 @@ class LabelIndex:
     changes : ndarray of int64, shape (2, 3)
         Pairs of labelled voxels beside each other along Z, Y and X: those whose classes
         differ, and all. Pairs in two blocks are not counted.
+    recurrence : ndarray of int64, shape (2, n_classes)
+        In such pairs along Z: voxels of each class beside one of the same class, and
+        all voxels of the class.
     """
 
     marginals: tuple[npt.NDArray[np.int64], ...]
     positions: tuple[Positions, ...]
     changes: npt.NDArray[np.int64]
+    recurrence: npt.NDArray[np.int64]
 
     @property
     def labelled_slices(self) -> tuple[bool, ...]:
@@ -73,16 +77,18 @@ def index_labels(target: TargetItem, rng: np.random.Generator) -> LabelIndex:
     marginals = tuple(np.zeros((n, size), np.int64) for size in target.shape)
     positions: list[Positions] = []
     changes = np.zeros((2, 3), np.int64)
+    recurrence = np.zeros((2, n), np.int64)
     for box in iter_blocks(target.shape, _BLOCK_VOXELS):
         if not any(target.used[box[0]]):
             continue
         block = target.read(box)
         changes += _changes(block)
+        recurrence += _recurrence(block, n)
         for class_index in _present(block):
             mask = block == class_index
             _add_marginals(marginals, mask, class_index, box)
             positions.append(_positions(mask, class_index, box, rng))
-    return LabelIndex(marginals, tuple(positions), changes)
+    return LabelIndex(marginals, tuple(positions), changes, recurrence)
 
 
 def _changes(block: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -98,6 +104,16 @@ def _changes(block: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         seen = both[:-1] & both[1:]
         counts.append((int(((first != second) & seen).sum()), int(seen.sum())))
     return np.array(counts, np.int64).T
+
+
+def _recurrence(block: npt.NDArray[np.uint8], n_classes: int) -> npt.NDArray[np.int64]:
+    """Voxels of each class that are of it in the next slice, too, and all of them."""
+    seen = (block[:-1] != IGNORE_INDEX) & (block[1:] != IGNORE_INDEX)
+    first, second = block[:-1][seen], block[1:][seen]
+    same = np.bincount(first[first == second], minlength=n_classes)
+    both = np.bincount(first, minlength=n_classes)
+    both += np.bincount(second, minlength=n_classes)
+    return np.stack([2 * same, both])
 
 
 def _present(block: npt.NDArray[np.uint8]) -> list[int]:

@@ -33,6 +33,9 @@ default network for volumes would see one or two otherwise."""
 MIN_USED_SHARE = 0.5
 """Share of the slices that hold labels, below which there is too little to learn from
 for more than that (``benchmarks/RESULTS.md``)."""
+MIN_CONTINUITY = 0.5
+"""Share of a class that has to recur in the next slice for neighbors to help: most of
+it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Stack:
     change_ratio : float, optional
         How many times as often classes change from slice to slice as from pixel to
         pixel; ``None`` when that cannot be told.
+    continuity : float, optional
+        Greatest share of a class that recurs in the next slice.
     n_used, n_total : int
         Slices that hold labels, and slices, of all images.
     """
@@ -55,6 +60,7 @@ class Stack:
     n_slices: int
     ratio: float | None
     change_ratio: float | None
+    continuity: float | None
     n_used: int
     n_total: int
 
@@ -110,6 +116,7 @@ def describe_stack(facts: DatasetFacts) -> Stack:
         n_slices=min(shape[0] for shape in facts.shapes),
         ratio=anisotropy(facts.voxel_size),
         change_ratio=facts.change_ratio,
+        continuity=facts.continuity,
         n_used=facts.n_used_slices,
         n_total=facts.n_slices,
     )
@@ -130,12 +137,20 @@ def choose_view(stack: Stack) -> tuple[View, str]:
         return "2D", obstacle
     thickness = _thickness(stack)
     if thickness:
-        return "2.5D", thickness
+        return _sections_view(stack, thickness)
     if stack.ratio is None:
         return "3D", "a volume of unknown voxel size, taken as isotropic"
     if stack.ratio <= 1:
         return "3D", "voxels are not longer in z than in the plane"
     return "3D", f"voxels are only {stack.ratio:.1f} times longer in z"
+
+
+def _sections_view(stack: Stack, thickness: str) -> tuple[View, str]:
+    """Take neighbors into account where they say something about the slice."""
+    share = stack.continuity or 0.0
+    if share < MIN_CONTINUITY:
+        return "2D", f"{thickness}, and classes hardly go on from one to the next"
+    return "2.5D", f"{thickness}, but {share:.0%} of a class recur in the next slice"
 
 
 def _obstacle_to_neighbors(stack: Stack) -> str:
@@ -146,6 +161,8 @@ def _obstacle_to_neighbors(stack: Stack) -> str:
         return f"a stack of {stack.n_slices} slices is too thin for more"
     if stack.n_used < MIN_USED_SHARE * stack.n_total:
         return f"{stack.n_used} of {stack.n_total} slices hold labels"
+    if stack.ratio is None and stack.change_ratio is None:
+        return "the voxel size is unknown, and labels are too sparse to tell it from"
     return ""
 
 
