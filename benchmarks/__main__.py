@@ -16,6 +16,8 @@ from benchmarks import (
     large_volume,
     loop_overhead,
     membranes,
+    memory,
+    networks,
     samples,
     viewer,
 )
@@ -34,14 +36,15 @@ def main() -> None:
         "--budget",
         type=float,
         default=300,
-        help="seconds of each training (choice), or of the longest (fine-tuning)",
+        help="seconds of each training (choice, networks), or of the longest "
+        "(fine-tuning)",
     )
     parser.add_argument(
         "--rows",
         type=Path,
         default=Path("benchmarks.jsonl"),
         help="file of results, written as they are made; those in it are not made "
-        "again (choice, fine-tuning, membranes)",
+        "again (choice, fine-tuning, membranes, networks)",
     )
     options = parser.parse_args()
     rows = Rows(options.rows)
@@ -50,6 +53,7 @@ def main() -> None:
         "loop-overhead": loop_overhead.run,
         "contention": contention.run,
         "large-volume": large_volume.run,
+        "memory": memory.run,
         "viewer": viewer.run,
         "samples": lambda: samples.run(options.seeds),
     }
@@ -62,6 +66,7 @@ def main() -> None:
             options.data, options.budget, options.seeds, rows
         ),
         "choice": lambda: choice.run(options.data, options.budget, options.seeds, rows),
+        "networks": lambda: networks.run(options.data, options.budget, rows),
     }
     known = bundled | with_data
     for name in options.names or bundled:

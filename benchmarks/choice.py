@@ -110,7 +110,7 @@ def _nerve_cord(data: Path, folder: Path) -> dict[str, Path]:
     return files
 
 
-def _embryo(data: Path, folder: Path) -> dict[str, Path]:
+def embryo(data: Path, folder: Path) -> dict[str, Path]:
     del folder
     source = data / "embryo_nuclei_3d"
     return {
@@ -123,5 +123,5 @@ def _embryo(data: Path, folder: Path) -> dict[str, Path]:
 
 _DATA: dict[str, Callable[[Path, Path], dict[str, Path]]] = {
     "nerve cord": _nerve_cord,
-    "embryo nuclei": _embryo,
+    "embryo nuclei": embryo,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PROCESS = Path("/proc/self")
 
 
 @contextmanager
@@ -65,3 +68,14 @@ def score(run: Path, data: dict[str, Path], *settings: object) -> dict[str, Any]
 def peak_rss_gb() -> float:
     """Greatest resident memory of any child so far, in GB."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+
+
+def forget_peak() -> None:
+    """Count the peak of this process from now on; only on Linux."""
+    _PROCESS.joinpath("clear_refs").write_text("5")
+
+
+def peak_bytes() -> int:
+    """Greatest resident memory of this process, in bytes; only on Linux."""
+    [size] = re.findall(r"VmHWM:\s+(\d+) kB", _PROCESS.joinpath("status").read_text())
+    return int(size) * 1024

@@ -102,6 +102,20 @@ def test_wishes_are_respected_and_rounded_to_the_grid():
     assert settings.batch_size == 3
 
 
+def test_a_tile_of_one_step_of_the_grid_has_no_halo():
+    # a network that is not local is predicted in tiles of its patch, which may be that
+    info = INFOS[3, "instance"]
+    shape, tile = (51, 120, 122), (info.grid[0], 64, 64)
+    settings = choose(shape, info, tile_size=tile)
+    assert (settings.tile, settings.halo[0]) == (tile, 0)
+    assert settings.halo[1] > 0
+    assert plan(shape, info, settings)
+    small = settings
+    while small is not None:
+        assert plan(shape, info, small)
+        small = small.smaller(info)
+
+
 def test_a_small_box_reads_its_context_in_one_tile():
     box = (slice(0, 1), slice(400, 420), slice(400, 420))
     settings = choose((1, 3000, 3000), PLANE, box=box)

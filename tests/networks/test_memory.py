@@ -64,9 +64,22 @@ def test_estimate_is_near_the_measured_peak(config, batch, patch):
 def test_memory_grows_with_the_patch_and_holds_the_weights():
     config = UNetConfig(stem=1, dims=3, depth=2, first_filters=8)
     info = describe_network(config, in_channels=1, n_classes=2)
-    small, large = (
+    small, middle, large = (
         estimate_training_bytes(config, (16, n, n), 1, in_channels=1, n_classes=2)
-        for n in (16, 64)
+        for n in (16, 64, 128)
     )
-    assert large > 8 * small
+    # sixteen times the voxels of the first, then four times those of the second
+    assert 3 < (large - middle) / (middle - small) < 3.4
     assert small > 20 * info.n_parameters
+
+
+def test_batches_that_wait_are_counted():
+    config = UNetConfig(stem=1, dims=2, depth=2, first_filters=8)
+    none, four = (
+        estimate_training_bytes(
+            config, (1, 64, 64), 4, in_channels=3, n_classes=2, n_waiting=n
+        )
+        for n in (0, 4)
+    )
+    voxels = 4 * 4 * 64 * 64
+    assert four - none >= voxels * (3 * 4 + 1)

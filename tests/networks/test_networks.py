@@ -23,6 +23,8 @@ from napari_segtrain.config import (
 from napari_segtrain.config.network import DIMS_OF
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import build_network, describe_network, network_names
+from napari_segtrain.networks.geometry import DEEPEM3D_REACH, ENCODER_REACHES
+from napari_segtrain.networks.reach import measure_reach
 
 HEAVY = {("swin-unetr", 3), ("encoder-unet", 3)}
 LIGHT = [case for case in CASES if case not in HEAVY]
@@ -239,3 +241,16 @@ def test_nnunets_network_has_at_least_two_steps_down():
         small("dynunet", 2, depth=1)
     info = described(small("dynunet", 3, flat_levels=2, first_filters=2))
     assert info.grid == (1, 4, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("config", "grid", "expected"),
+    [
+        (DeepEM3DConfig(dims=2, slices=1, width=0.01), 16, DEEPEM3D_REACH),
+        (EncoderUNetConfig(dims=2), 32, ENCODER_REACHES["resnet18"]),
+    ],
+)
+def test_reaches_that_are_written_down_are_those_measured(config, grid, expected):
+    reach = measure_reach(built(config), (grid, grid), 1)
+    assert max(reach) + grid - 1 == expected

@@ -177,9 +177,14 @@ def iter_batches(
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="segtrain-batches")
     try:
         while True:
-            while len(waiting) < n_threads + _AHEAD:
+            while len(waiting) < n_batches_ahead(n_threads):
                 waiting.append(pool.submit(source.make, first))
                 first += 1
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def n_batches_ahead(n_threads: int) -> int:
+    """Batches that are made ahead by so many threads."""
+    return n_threads + _AHEAD if n_threads else 0

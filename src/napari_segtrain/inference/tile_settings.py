@@ -64,7 +64,8 @@ class TileSettings:
         tile = steps[axis] // 2 * info.grid[axis]
         if tile < info.min_result[axis]:
             return None
-        halo = min(self.halo[axis], tile // _HALO_SHARE)
+        room = (tile - info.grid[axis]) // 2
+        halo = min(self.halo[axis], tile // _HALO_SHARE, room)
         overlap = min(self.overlap[axis], max(0, tile - 2 * halo - info.grid[axis]))
         return replace(
             self,
@@ -200,6 +201,8 @@ class _Axis:
         """
         is_whole = tile >= self._length
         halo = self._halo(tile, is_whole=is_whole)
+        if self._fixed is None and not is_whole:
+            halo = min(halo, max(0, tile - self._grid) // 2)
         room = tile - 2 * halo
         if room < self._grid and not is_whole:
             raise ConfigError(

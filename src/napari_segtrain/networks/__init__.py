@@ -2,6 +2,7 @@
 
 from napari_segtrain.networks.constraints import (
     check_patch,
+    check_slices,
     fit_patch,
     round_up_to_grid,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "SupervisedNetwork",
     "build_network",
     "check_patch",
+    "check_slices",
     "choose_device",
     "describe_levels",
     "describe_network",

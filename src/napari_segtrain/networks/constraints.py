@@ -76,5 +76,33 @@ def check_patch(wanted: ZYX, info: NetworkInfo) -> None:
     )
 
 
+def check_slices(depth: int, info: NetworkInfo) -> None:
+    """Refuse volumes that have fewer slices than a network needs.
+
+    Parameters
+    ----------
+    depth : int
+        Slices of the thinnest volume.
+    info : NetworkInfo
+        What the network takes.
+
+    Raises
+    ------
+    ConfigError
+        With both numbers, and what to change.
+    """
+    if info.is_of_slices:
+        least = 2 * info.margin[0] + 1
+        remedy = "set network.slices to fewer, or network.dims to 2 for another network"
+    else:
+        least = info.min_result[0]
+        remedy = "set network.dims to 2, or network.depth to less where it has one"
+    if depth < least:
+        raise ConfigError(
+            f"This network needs volumes of at least {least} slices, but the thinnest "
+            f"has {depth}; {remedy}."
+        )
+
+
 def _words(size: ZYX) -> str:
     return " × ".join(map(str, size))

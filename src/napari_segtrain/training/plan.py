@@ -16,6 +16,7 @@ from napari_segtrain.config import (
     PlateauLength,
 )
 from napari_segtrain.config.presets import Augmentation, plan_augmentation
+from napari_segtrain.data.batches import n_batches_ahead
 from napari_segtrain.data.facts import DatasetFacts
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import ConfigError
@@ -23,6 +24,7 @@ from napari_segtrain.networks import (
     LevelSummary,
     NetworkInfo,
     check_patch,
+    check_slices,
     describe_levels,
     describe_network,
     estimate_training_bytes,
@@ -71,7 +73,7 @@ class TrainingPlan:
     machine : Machine
         Device.
     memory_bytes : int
-        Estimate for an iteration.
+        Estimate; see `estimate_training_bytes`.
     max_minutes : float
         Longest time of a run until plateau.
     findings : tuple of Finding
@@ -145,9 +147,17 @@ def resolve(
     )
     n_classes = facts.classes.n_classes
     info = describe_network(network, in_channels=facts.n_channels, n_classes=n_classes)
+    check_slices(min(shape[0] for shape in facts.shapes), info)
     patch = _patch_size(config, facts, info, machine)
     batch = _batch_size(config, patch, info, machine)
-    batch, memory = _fit_memory(network, patch, batch, facts, machine)
+    batch, memory = _fit_memory(
+        network,
+        patch,
+        batch,
+        facts,
+        machine,
+        n_waiting=n_batches_ahead(config.sampling.loader_threads),
+    )
     return TrainingPlan(
         config=config,
         facts=facts,
@@ -211,6 +221,8 @@ def _fit_memory(
     batch: int,
     facts: DatasetFacts,
     machine: Machine,
+    *,
+    n_waiting: int,
 ) -> tuple[int, int]:
     """Halve the batch until it fits into most of the free memory."""
     while True:
@@ -220,6 +232,7 @@ def _fit_memory(
             batch,
             in_channels=facts.n_channels,
             n_classes=facts.classes.n_classes,
+            n_waiting=n_waiting,
         )
         if batch == 1 or memory <= defaults.MEMORY_SHARE * machine.memory_bytes:
             return batch, memory
