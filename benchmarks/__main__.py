@@ -18,6 +18,7 @@ from benchmarks import (
     membranes,
     memory,
     networks,
+    nuclei,
     samples,
     viewer,
 )
@@ -35,16 +36,15 @@ def main() -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        default=300,
-        help="seconds of each training (choice, networks), or of the longest "
-        "(fine-tuning)",
+        help="seconds of each training (choice, networks: 300; nuclei: 180), or of the "
+        "longest (fine-tuning: 300)",
     )
     parser.add_argument(
         "--rows",
         type=Path,
         default=Path("benchmarks.jsonl"),
         help="file of results, written as they are made; those in it are not made "
-        "again (choice, fine-tuning, membranes, networks)",
+        "again (choice, fine-tuning, membranes, networks, nuclei)",
     )
     options = parser.parse_args()
     rows = Rows(options.rows)
@@ -63,10 +63,15 @@ def main() -> None:
         ),
         "strokes": lambda: membranes.run_strokes(options.data, options.seeds),
         "fine-tuning": lambda: fine_tuning.run(
-            options.data, options.budget, options.seeds, rows
+            options.data, options.budget or 300, options.seeds, rows
         ),
-        "choice": lambda: choice.run(options.data, options.budget, options.seeds, rows),
-        "networks": lambda: networks.run(options.data, options.budget, rows),
+        "nuclei": lambda: nuclei.run(
+            options.data, options.budget or 180, options.seeds, rows
+        ),
+        "choice": lambda: choice.run(
+            options.data, options.budget or 300, options.seeds, rows
+        ),
+        "networks": lambda: networks.run(options.data, options.budget or 300, rows),
     }
     known = bundled | with_data
     for name in options.names or bundled:

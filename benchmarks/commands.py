@@ -45,10 +45,10 @@ def train_and_score(
             "train", "--images", data["images"], "--labels", data["labels"],
             "--time-budget", f"{seconds}s", "--output", run, *options,
         )  # fmt: skip
-        report = score(run, data)
+        report = score_images(run, data)
         row = (run / "metrics.jsonl").read_text().splitlines()[-1]
     return {
-        "report": report,
+        **report,
         "wall": wall,
         "iterations": json.loads(row)["iteration"],
     }
@@ -56,13 +56,19 @@ def train_and_score(
 
 def score(run: Path, data: dict[str, Path], *settings: object) -> dict[str, Any]:
     """Predict the test images with a run and evaluate them; the totals."""
+    report: dict[str, Any] = score_images(run, data, *settings)["report"]
+    return report
+
+
+def score_images(run: Path, data: dict[str, Path], *settings: object) -> dict[str, Any]:
+    """Predict the test images and evaluate them; the totals, and each image."""
     with scratch() as folder:
         out, report = folder / "out", folder / "report"
         segtrain("predict", run, data["test_images"], "--output", out, *settings)
         extra = ["--objects"] if data.get("objects") else []
         segtrain("evaluate", data["test_labels"], out, "--output", report, *extra)
         found: dict[str, Any] = json.loads((report / "metrics.json").read_text())
-    return dict(found["total"])
+    return {"report": found["total"], "images": found["images"]}
 
 
 def peak_rss_gb() -> float:

@@ -85,6 +85,23 @@ def full_box(shape: ZYX) -> Box:
     return z, y, x
 
 
+def grown_box(box: Box, width: ZYX, shape: ZYX) -> Box:
+    """Box with ``width`` voxels more on each side, inside an item of ``shape``."""
+    sides = zip(box, width, shape, strict=True)
+    z, y, x = (
+        slice(max(0, part.start - more), min(size, part.stop + more))
+        for part, more, size in sides
+    )
+    return z, y, x
+
+
+def relative(part: Box, whole: Box) -> Box:
+    """Box ``part`` counted from the start of ``whole``."""
+    pairs = zip(part, whole, strict=True)
+    z, y, x = (slice(p.start - w.start, p.stop - w.start) for p, w in pairs)
+    return z, y, x
+
+
 @dataclass(frozen=True)
 class Item:
     """One image of an `Image` or `LabelImage`: a fixed index on every item axis.

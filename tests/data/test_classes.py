@@ -10,6 +10,7 @@ from tests.data.helpers import class_table, facts_of
 from napari_segtrain.config import DataConfig
 from napari_segtrain.data.classes import describe_labels, propose_classes
 from napari_segtrain.data.samples import sample_dir
+from napari_segtrain.data.targets import has_only_objects
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import ClassInfo, ClassTable, LabelImage
 
@@ -195,9 +196,21 @@ class TestObjects:
         assert table.to_index(labels).tolist() == [0, 1, 1, 255]
 
     def test_ids_need_a_background(self):
-        for settings in ({"zero": "unlabelled"}, {"ignore": (0,)}):
-            with pytest.raises(DataError, match=r"need a background.*--zero dense"):
-                propose(with_values(0, 1, 2), target="instances", **settings)
+        with pytest.raises(DataError, match=r"need a background.*data\.ignore"):
+            propose(with_values(0, 1, 2), target="instances", ignore=(0,))
+
+    def test_sparse_ids_have_a_background_although_0_is_unlabelled(self):
+        settings = {"target": "instances", "zero": "unlabelled"}
+        table = propose(with_values(0, 1, 2), **settings)
+        assert [row.role for row in table.rows] == ["background", "class"]
+        assert has_only_objects(table)
+        assert propose(with_values(0, 1, 2), known=table) == table
+
+    def test_with_a_painted_background_0_stays_unlabelled(self):
+        settings = {"target": "instances", "zero": "unlabelled", "background": (3,)}
+        table = propose(with_values(0, 1, 2, 3), **settings)
+        assert [row.role for row in table.rows] == ["background", "class", "unlabelled"]
+        assert not has_only_objects(table)
 
 
 class TestNames:

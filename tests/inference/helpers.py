@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from napari_segtrain.config import UNetConfig
+from napari_segtrain.data.object_recipe import ObjectRecipe, output_names
 from napari_segtrain.image import ClassInfo, ClassTable, Item
 from napari_segtrain.inference import TorchRuntime
 from napari_segtrain.models import Decision
@@ -41,6 +42,11 @@ class Spec:
     normalization: Halved = field(default_factory=Halved)
     patch_size: tuple[int, int, int] = (1, 32, 32)
     decision: Decision | None = None
+    objects: ObjectRecipe | None = None
+
+    @property
+    def output_names(self):
+        return output_names(self.classes, self.objects)
 
 
 @dataclass
@@ -56,7 +62,7 @@ def tiny_model(dims=2, *, depth=1, norm="batch", padding="same", seed=0, **spec)
     config = UNetConfig(
         stem=1, dims=dims, depth=depth, first_filters=4, norm=norm, padding=padding
     )
-    sizes = {"in_channels": facts.n_channels, "n_classes": facts.classes.n_classes}
+    sizes = {"in_channels": facts.n_channels, "n_classes": len(facts.output_names)}
     network = build_network(config, seed=seed, **sizes)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(3):

@@ -58,6 +58,13 @@ from napari_segtrain.config.network import (
     view_words,
     wants_volumes,
 )
+from napari_segtrain.config.objects import (
+    BoundariesTarget,
+    DistancesTarget,
+    ForegroundTarget,
+    ObjectsConfig,
+    ObjectTargetConfig,
+)
 from napari_segtrain.config.sampling import SamplingConfig
 from napari_segtrain.config.schedule import (
     ConstantSchedule,
@@ -92,6 +99,7 @@ __all__ = [
     "AttentionUNetConfig",
     "AugmentationConfig",
     "AutoValidation",
+    "BoundariesTarget",
     "BoundaryCrossEntropyConfig",
     "ClassWeightsConfig",
     "Config",
@@ -102,12 +110,14 @@ __all__ = [
     "DeepEM3DConfig",
     "DiceConfig",
     "DiceCrossEntropyConfig",
+    "DistancesTarget",
     "DynUNetConfig",
     "EffectiveNumberWeights",
     "EncoderUNetConfig",
     "EpochsLength",
     "ExperimentConfig",
     "FocalConfig",
+    "ForegroundTarget",
     "FractionValidation",
     "GeneralizedDiceConfig",
     "HandValidation",
@@ -123,6 +133,8 @@ __all__ = [
     "NoValidation",
     "Norm",
     "NormalizationConfig",
+    "ObjectTargetConfig",
+    "ObjectsConfig",
     "OnPlateauSchedule",
     "OneCycleSchedule",
     "OrderedClassWeights",

@@ -16,6 +16,7 @@ from napari_segtrain.config.data import (
 )
 from napari_segtrain.config.loss import DiceCrossEntropyConfig, LossConfig
 from napari_segtrain.config.network import NetworkConfig, UNetConfig
+from napari_segtrain.config.objects import ObjectsConfig
 from napari_segtrain.config.plain_yaml import (
     PlainYamlError,
     dump_plain_yaml,
@@ -37,6 +38,9 @@ class ExperimentConfig(Config):
 
     data: DataConfig = DataConfig()
     """Images and labels."""
+
+    objects: ObjectsConfig = ObjectsConfig()
+    """Objects with ids."""
 
     validation: ValidationConfig = AutoValidation()
     """Held-out data: auto, fraction, by-hand, k-fold or none."""

@@ -16,6 +16,7 @@ from napari_segtrain.data.label_facts import (
     look_like_strokes,
 )
 from napari_segtrain.data.tables import merge_tables, role_of, settle
+from napari_segtrain.data.targets import has_only_objects
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import (
     MAX_CLASSES,
@@ -294,11 +295,12 @@ def _object_rows(found: _Found) -> list[ClassInfo]:
     background = [v for v in said.background or () if v in found.painted]
     if found.is_zero_labelled and not said.is_zero_a_class:
         background = [0, *background]
-    if not background:
+    if not background and 0 in found.ignored:
         raise DataError(
-            "Objects with ids need a background, but 0 counts as unlabelled; use "
-            "--zero dense (or painted-slices), or --target semantic."
+            "Objects with ids need a background, but 0 is ignored; take it out of "
+            "data.ignore, or say --target semantic."
         )
+    background = background or [0]
     ids = [value for value in found.painted if value not in background]
     taken = {0, *background, *found.ignored}
     value = next(number for number in itertools.count(1) if number not in taken)
@@ -310,7 +312,7 @@ def _object_rows(found: _Found) -> list[ClassInfo]:
     return [
         found.background_row(background),
         ClassInfo(value, name, color, "class", found.n_voxels(ids)),
-        *found.unlabelled_rows(),
+        *(row for row in found.unlabelled_rows() if row.value not in background),
     ]
 
 
@@ -383,7 +385,7 @@ def _check(table: ClassTable) -> None:
     present = [row for row in table.classes if row.n_voxels]
     if not any(row.value for row in present):
         raise DataError(_NO_LABELS)
-    if len(present) > 1:
+    if len(present) > 1 or (present and has_only_objects(table)):
         return
     row = present[0]
     hint = (

@@ -18,6 +18,7 @@ from napari_segtrain.data.normalize import (
     Normalization,
     plan_normalization,
 )
+from napari_segtrain.data.object_recipe import object_sizes, plan_ring
 from napari_segtrain.data.split import Split, plan_split
 from napari_segtrain.data.tables import check_agreement, merge_tables, settle
 from napari_segtrain.data.targets import TargetItem, used_slices
@@ -85,6 +86,10 @@ class DatasetFacts:
         Level of the multiscale images, of the first that has one; may be empty.
     folds : tuple of Split
         All splits of a cross-validation, of which ``split`` is one.
+    object_voxels : tuple of int
+        Of labels that number objects: size that 5, 50 and 95 % of them do not exceed.
+    ring : ZYX
+        Where objects are all that is labelled: voxels around each that are background.
     """
 
     names: tuple[str, ...]
@@ -107,6 +112,8 @@ class DatasetFacts:
     folds: tuple[Split, ...] = ()
     change_ratio: float | None = None
     continuity: float | None = None
+    object_voxels: tuple[int, ...] = ()
+    ring: ZYX = (0, 0, 0)
 
     @property
     def n_slices(self) -> int:
@@ -143,7 +150,9 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     ]
     classes = propose_classes(label_facts, config.data, known)
     used = tuple(used_slices(fact.painted, classes) for fact in label_facts)
-    indices = index_pairs(pairs, classes, used, config.training.seed)
+    voxel_size = config.data.voxel_size or dataset.voxel_size
+    ring = plan_ring(config.objects, classes, voxel_size)
+    indices = index_pairs(pairs, classes, used, config.training.seed, ring=ring)
     used = tuple(index.labelled_slices for index in indices)
     rng = np.random.default_rng([config.training.seed, 1])
     folds: tuple[Split, ...] = ()
@@ -162,7 +171,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         used=used,
         n_channels=dataset.n_channels,
         channel_names=dataset.channel_names,
-        voxel_size=config.data.voxel_size or dataset.voxel_size,
+        voxel_size=voxel_size,
         classes=classes,
         class_voxels=tuple(np.sum([i.counts for i in indices], axis=0).tolist()),
         normalization=normalization,
@@ -177,6 +186,8 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         change_ratio=_change_ratio(indices),
         folds=folds,
         continuity=_continuity(indices, classes.foreground),
+        object_voxels=object_sizes(label_facts, classes),
+        ring=ring,
     )
 
 
@@ -238,11 +249,15 @@ def _continuity(
 
 
 def targets_of(
-    pairs: Sequence[Pair], classes: ClassTable, used: Sequence[tuple[bool, ...]]
+    pairs: Sequence[Pair],
+    classes: ClassTable,
+    used: Sequence[tuple[bool, ...]],
+    *,
+    ring: ZYX = (0, 0, 0),
 ) -> list[TargetItem]:
     """Class indices of each pair's labels."""
     return [
-        TargetItem(pair.labels, classes, slices)
+        TargetItem(pair.labels, classes, slices, ring)
         for pair, slices in zip(pairs, used, strict=True)
     ]
 
@@ -252,11 +267,13 @@ def index_pairs(
     classes: ClassTable,
     used: Sequence[tuple[bool, ...]],
     seed: int,
+    *,
+    ring: ZYX = (0, 0, 0),
 ) -> list[LabelIndex]:
     """Find the labelled voxels of each pair; the same seed finds the same."""
     return [
         index_labels(target, np.random.default_rng([seed, 2, number]))
-        for number, target in enumerate(targets_of(pairs, classes, used))
+        for number, target in enumerate(targets_of(pairs, classes, used, ring=ring))
     ]
 
 

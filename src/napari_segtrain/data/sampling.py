@@ -11,14 +11,14 @@ import numpy.typing as npt
 from napari_segtrain.data.normalize import Intensities, check_finite
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import IGNORE_INDEX, Box, Item, full_box
+from napari_segtrain.image import IGNORE_INDEX, Box, Item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.data.label_index import LabelIndex, Positions
-    from napari_segtrain.data.targets import TargetItem
+    from napari_segtrain.data.targets import BoxReader, TargetItem
 
 _JITTER = 0.25
 """Share of the patch by which its center may lie off the chosen voxel."""
@@ -215,15 +215,13 @@ class PatchReader:
     ) -> None:
         self.context = context
         self._images = images
-        self._targets = targets
+        self._targets: Sequence[BoxReader] = targets
         self._intensities = intensities
-        self._cached: list[tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]] = []
+        self._cached: list[npt.NDArray[Any]] = []
         if sum(_n_bytes(item) for item in images) <= cache_bytes:
-            self._cached = [
-                (image.read(), target.read(full_box(target.shape)))
-                for image, target in zip(images, targets, strict=True)
-            ]
-            for number, (image, _) in enumerate(self._cached, start=1):
+            self._cached = [image.read() for image in images]
+            self._targets = [target.in_memory() for target in targets]
+            for number, image in enumerate(self._cached, start=1):
                 if image.dtype.kind == "f":
                     check_finite(image, name=f"image {number} of {len(images)}")
 
@@ -251,11 +249,10 @@ class PatchReader:
         return image, target
 
     def _read(self, patch: Patch) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        target = self._targets[patch.pair].read(patch.box)
         if self._cached:
-            image, target = self._cached[patch.pair]
-            return image[(slice(None), *patch.box)], target[patch.box]
-        image = self._images[patch.pair].read(patch.box)
-        return image, self._targets[patch.pair].read(patch.box)
+            return self._cached[patch.pair][(slice(None), *patch.box)], target
+        return self._images[patch.pair].read(patch.box), target
 
 
 def _added(first: Widths, second: Widths) -> Widths:

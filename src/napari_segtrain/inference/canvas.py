@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.data.object_recipe import ObjectRecipe
+from napari_segtrain.data.targets import has_only_objects
 from napari_segtrain.image import (
     IGNORE_INDEX,
     Box,
@@ -17,15 +19,16 @@ from napari_segtrain.image import (
     Item,
     LabelImage,
     box_shape,
+    relative,
 )
 from napari_segtrain.inference.decision import clean, decide, needs_neighbors
-from napari_segtrain.inference.items import relative
-from napari_segtrain.objects.instances import label_objects
+from napari_segtrain.objects.seeded import evidence_of, make_objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from napari_segtrain.inference.events import BlockPredicted
+    from napari_segtrain.inference.protocol import TrainedSpec
     from napari_segtrain.models import Decision
 
 _FULL = 255
@@ -33,8 +36,8 @@ Probabilities = Literal["none", "uint8", "float32"]
 
 
 def _of_prediction(classes: ClassTable) -> ClassTable:
-    """Table of labels in which every slice was looked at."""
-    is_partial = classes.zero == "painted-slices"
+    """Table of labels in which every voxel was looked at."""
+    is_partial = classes.zero == "painted-slices" or has_only_objects(classes)
     return replace(classes, zero="dense") if is_partial else classes
 
 
@@ -45,8 +48,8 @@ class Canvas:
     ----------
     image : Image
         What is predicted; gives axes and voxel size.
-    classes : ClassTable
-        Classes in the order of the probabilities.
+    spec : TrainedSpec
+        Classes, and how objects are made.
     box : Box
         Region of each item that is predicted; the result is as large.
     probabilities : str
@@ -60,7 +63,7 @@ class Canvas:
     def __init__(
         self,
         image: Image,
-        classes: ClassTable,
+        spec: TrainedSpec,
         box: Box,
         probabilities: Probabilities,
         *,
@@ -69,21 +72,27 @@ class Canvas:
     ) -> None:
         self._image = image
         self._decision = decision
-        self._holds_indices = classes.is_objects or needs_neighbors(decision)
-        self._classes = classes
+        self._classes = spec.classes
+        self._outputs = spec.output_names
+        self._recipe = spec.objects or ObjectRecipe()
+        self._holds_indices = needs_neighbors(decision) and not self._classes.is_objects
         self._box = box
         self._axes = "".join(a for a in image.axes if a != "C" and a not in dropped)
         self._item_axes = [axis for axis in self._axes if axis not in SPATIAL_AXES]
         counts = [image.array.shape[image.axes.index(a)] for a in self._item_axes]
         shape = (*counts, *box_shape(box))
-        if self._holds_indices:
-            self._labels: npt.NDArray[Any] = np.full(shape, IGNORE_INDEX, np.uint8)
+        self._evidence = np.zeros((0, *shape), np.uint8)
+        self._labels: npt.NDArray[Any] = np.zeros(0, np.uint8)
+        if self._classes.is_objects:
+            self._evidence = np.zeros((2, *shape), np.uint8)
+        elif self._holds_indices:
+            self._labels = np.full(shape, IGNORE_INDEX, np.uint8)
         else:
-            dtype = classes.to_values(np.zeros(1, np.uint8)).dtype
+            dtype = self._classes.to_values(np.zeros(1, np.uint8)).dtype
             self._labels = np.zeros(shape, dtype)
         self._maps: npt.NDArray[Any] | None = None
         if probabilities != "none":
-            shape = (*counts, classes.n_classes, *box_shape(box))
+            shape = (*counts, len(self._outputs), *box_shape(box))
             self._maps = np.zeros(shape, probabilities)
         self._n_painted = np.zeros((*counts, box_shape(box)[0]), np.int64)
 
@@ -96,13 +105,17 @@ class Canvas:
 
     def paint(self, item: Item, block: BlockPredicted) -> None:
         """Enter a block of an item."""
-        indices = decide(block.probabilities, self._decision)
         index: tuple[Any, ...] = tuple(item.index[axis] for axis in self._item_axes)
         place = relative(block.box, self._box)
-        is_kept = self._holds_indices
-        values = indices if is_kept else self._classes.to_values(indices)
-        self._labels[(*index, *place)] = values
-        self._n_painted[(*index, place[0])] += values[0].size
+        self._n_painted[(*index, place[0])] += block.probabilities[0, 0].size
+        if self._classes.is_objects:
+            found = evidence_of(block.probabilities, self._recipe)
+            self._evidence[(slice(None), *index, *place)] = found
+        else:
+            indices = decide(block.probabilities, self._decision)
+            is_kept = self._holds_indices
+            values = indices if is_kept else self._classes.to_values(indices)
+            self._labels[(*index, *place)] = values
         if self._maps is None:
             return
         maps = block.probabilities
@@ -131,7 +144,7 @@ class Canvas:
             self._without_flat_z(self._maps),
             "".join(self._item_axes) + "C" + self._spatial,
             self._image.voxel_size,
-            self._classes.names,
+            self._outputs,
             name=self._image.name,
         )
 
@@ -144,6 +157,8 @@ class Canvas:
 
     def _values(self) -> npt.NDArray[Any]:
         """Label values, or object ids, of all items."""
+        if self._classes.is_objects:
+            return self._objects()
         if not self._holds_indices:
             return self._labels
         counts = self._labels.shape[: len(self._item_axes)]
@@ -151,11 +166,16 @@ class Canvas:
         return np.stack(items).reshape(self._labels.shape)
 
     def _item_values(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        if self._decision is not None and needs_neighbors(self._decision):
+        if self._decision is not None:
             indices = clean(indices, self._decision)
-        if self._classes.is_objects:
-            return label_objects(np.isin(indices, self._classes.foreground))
         is_done = indices != IGNORE_INDEX
         values = self._classes.to_values(np.where(is_done, indices, np.uint8(0)))
         values[~is_done] = 0
         return values
+
+    def _objects(self) -> npt.NDArray[np.uint32]:
+        shape = self._evidence.shape[1:]
+        ids = np.zeros(shape, np.uint32)
+        for index in np.ndindex(*shape[: len(self._item_axes)]):
+            ids[index] = make_objects(self._evidence[:, *index], self._recipe)
+        return ids

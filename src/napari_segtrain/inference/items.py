@@ -15,7 +15,7 @@ import numpy.typing as npt
 from napari_segtrain.axes import SPATIAL_AXES, ZYX
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import PredictionError
-from napari_segtrain.image import Box, Item, box_shape, full_box
+from napari_segtrain.image import Box, Item, box_shape, full_box, relative
 from napari_segtrain.inference.events import BlockPredicted, TileDone
 from napari_segtrain.inference.reading import read_tile
 from napari_segtrain.inference.runtime import OutOfMemory
@@ -118,13 +118,6 @@ def predict_classes(
         if isinstance(event, BlockPredicted):
             indices[relative(event.box, box)] = most_likely(event.probabilities)
     return indices
-
-
-def relative(part: Box, whole: Box) -> Box:
-    """Box ``part`` counted from the start of ``whole``."""
-    pairs = zip(part, whole, strict=True)
-    z, y, x = (slice(p.start - w.start, p.stop - w.start) for p, w in pairs)
-    return z, y, x
 
 
 def most_likely(probabilities: Array32) -> npt.NDArray[np.uint8]:

@@ -121,7 +121,7 @@ def iter_prediction(
     chosen = chosen_items(image, items)
     canvas = Canvas(
         image,
-        model.spec.classes,
+        model.spec,
         box,
         config.probabilities,
         dropped=tuple(items or {}),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_segtrain.axes import ZYX
+    from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.image import Box, ClassTable, Item
     from napari_segtrain.models import Decision
     from napari_segtrain.networks import NetworkInfo
@@ -49,7 +50,17 @@ class TrainedSpec(Protocol):
 
     @property
     def classes(self) -> ClassTable:
-        """Classes in the order of the network's outputs."""
+        """Classes; in the order of the network's outputs unless these are parts."""
+        ...
+
+    @property
+    def objects(self) -> ObjectRecipe | None:
+        """How objects are made; ``None`` where there is nothing to say of it."""
+        ...
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What the network tells apart: the classes, or the parts of objects."""
         ...
 
     @property

@@ -69,7 +69,7 @@ class Model:
         info = describe_network(
             self.spec.network,
             in_channels=self.spec.n_channels,
-            n_classes=self.spec.classes.n_classes,
+            n_classes=len(self.spec.output_names),
         )
         n_members = self.spec.n_members
         return replace(info, n_parameters=n_members * info.n_parameters)
@@ -184,7 +184,7 @@ def _build(spec: ModelSpec) -> nn.Module:
         build_network(
             spec.network,
             in_channels=spec.n_channels,
-            n_classes=spec.classes.n_classes,
+            n_classes=len(spec.output_names),
             seed=None,
         )
         for _ in range(spec.n_members)

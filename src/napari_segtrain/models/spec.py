@@ -20,6 +20,7 @@ from napari_segtrain.config.plain_yaml import (
 )
 from napari_segtrain.data.histogram import N_QUANTILES
 from napari_segtrain.data.normalize import Normalization
+from napari_segtrain.data.object_recipe import ObjectRecipe, output_names
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import MAX_CLASSES, ClassTable
 from napari_segtrain.models.decision import Decision
@@ -31,6 +32,7 @@ FORMAT_VERSION = 1
 MAX_SPEC_BYTES = 4 << 20
 MAX_CHANNELS = 1 << 16
 MAX_MEMBERS = 32
+_OBJECT_ROLES = ["background", "class"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class ModelSpec:
         Classes in the order of the network's outputs.
     patch_size : ZYX
         Size of the training patches, voxels.
+    objects : ObjectRecipe, optional
+        Which parts of objects the network tells apart, and how objects are made of
+        them; absent where classes are learned, and in old models, whose objects are
+        the connected pieces of the foreground.
     voxel_size : tuple of float, optional
         Of the training images, µm ZYX.
     level : str
@@ -78,6 +84,7 @@ class ModelSpec:
     normalization: Normalization
     classes: ClassTable
     patch_size: ZYX
+    objects: ObjectRecipe | None = None
     voxel_size: VoxelSize | None = None
     channel_names: tuple[str, ...] = ()
     level: str = ""
@@ -92,6 +99,11 @@ class ModelSpec:
     def axes(self) -> str:
         """Axes of the input that the network takes."""
         return "CYX" if self.dims == 2 else "CZYX"  # noqa: PLR2004
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What the network tells apart: the classes, or the parts of objects."""
+        return output_names(self.classes, self.objects)
 
 
 _ADAPTER = TypeAdapter(ModelSpec)
@@ -154,6 +166,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
     yield from _class_problems(spec.classes)
     if spec.decision is not None:
         yield from spec.decision.problems(spec.classes.n_classes)
+    if spec.objects is not None and not _is_for_objects(spec.classes):
+        yield "it makes objects, but its classes are not background and object"
     yield from _intensity_problems(spec.normalization, spec.n_channels)
 
 
@@ -165,6 +179,10 @@ def _class_problems(table: ClassTable) -> Iterator[str]:
         yield "two classes have the same value"
     if table.is_objects and not table.foreground:
         yield "it is for objects, but has no class for them"
+
+
+def _is_for_objects(table: ClassTable) -> bool:
+    return table.is_objects and [r.role for r in table.classes] == _OBJECT_ROLES
 
 
 def _rises(row: tuple[float, ...]) -> bool:

@@ -82,6 +82,7 @@ class AugmentationPreview:
 
     def __init__(self, plan: TrainingPlan, dataset: Dataset) -> None:
         self._plan = plan
+        facts = plan.facts
         pairs, intensities = prepared_pairs(plan, dataset)
         images = [pair.image for pair in pairs]
         self._is_colored = images[0].n_channels in _COLORS and all(
@@ -90,7 +91,7 @@ class AugmentationPreview:
         self._sampler = patch_sampler(plan, pairs)
         self._reader = PatchReader(
             images,
-            targets_of(pairs, plan.facts.classes, plan.facts.used),
+            targets_of(pairs, facts.classes, facts.used, ring=facts.ring),
             intensities,
             cache_bytes=0,
         )

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from napari_segtrain.axes import VoxelSize, format_voxel_size
-from napari_segtrain.config import AutoValidation, ExperimentConfig
+from napari_segtrain.config import (
+    AutoValidation,
+    BoundaryCrossEntropyConfig,
+    ExperimentConfig,
+    ObjectsConfig,
+)
+from napari_segtrain.errors import ConfigError
 from napari_segtrain.training import defaults
 from napari_segtrain.training.class_weights import resolve_class_weights
 
@@ -14,11 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_segtrain.data.facts import DatasetFacts
+    from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.training.machine import Machine
 
 Level = Literal["info", "warning"]
 
 _FEW_VOXELS = 500
+_TARGET_WORDS = {
+    "foreground": "their foreground is learned, and each piece of it is an object",
+    "boundaries": "interior, boundary and where they touch are learned",
+    "distances": "how deep in its object a voxel lies is learned",
+}
 _SIZE_TOLERANCE = 0.01
 """Relative difference up to which voxel sizes count as the same."""
 
@@ -60,19 +72,42 @@ def data_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding
         )
     if config.data.voxel_size is None:
         findings += _voxel_size_findings(facts)
-    if facts.classes.is_objects:
-        findings.append(
-            Finding(
-                "info",
-                "The labels look like object ids and train as foreground; connected "
-                "components give objects back.",
-                "Say so if they are classes.",
-                "data.target",
-            )
-        )
     if not facts.split.validation:
         findings.append(_no_validation_finding(config, facts))
     return [*findings, *_class_findings(config, facts)]
+
+
+def object_findings(
+    config: ExperimentConfig, facts: DatasetFacts, objects: ObjectRecipe | None
+) -> list[Finding]:
+    """Say how objects are learned, or that settings of objects have no effect.
+
+    Raises
+    ------
+    ConfigError
+        When the loss does not go with parts of objects.
+    """
+    if objects is None:
+        if config.objects == ObjectsConfig():
+            return []
+        text = "The labels are classes, so the settings of objects have no effect."
+        return [Finding("warning", text, "Say so if they are ids.", "data.target")]
+    if objects.parts and isinstance(config.loss, BoundaryCrossEntropyConfig):
+        raise ConfigError(
+            "The loss boundary-cross-entropy finds the gaps between objects itself, so "
+            f"it does not go with objects.target {objects.target.kind}; use another "
+            "loss, or objects.target foreground."
+        )
+    what = _TARGET_WORDS[objects.target.kind]
+    if not facts.object_voxels:
+        text = f"Most values stand for several pieces, not for one object each: {what}."
+        remedy = "Give each object a value of its own, or say that values are classes."
+        return [Finding("warning", text, remedy, "data.target")]
+    text = (
+        f"The labels number objects (usual size {facts.object_voxels[1]} voxels): "
+        f"{what}; predicted objects have at least {objects.min_voxels} voxels."
+    )
+    return [Finding("info", text, "Say so if they are classes.", "data.target")]
 
 
 def _class_findings(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:

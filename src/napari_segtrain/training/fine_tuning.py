@@ -57,8 +57,17 @@ class Base:
         return Graft(network, *sizes, self.channels, self.classes)
 
 
-def take_base(spec: ModelSpec, facts: DatasetFacts) -> Base:
+def take_base(spec: ModelSpec, facts: DatasetFacts, parts: Sequence[str] = ()) -> Base:
     """Find out what of a model a training can use.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    facts : DatasetFacts
+        The data of the training.
+    parts : sequence of str
+        Parts of objects that the training tells apart.
 
     Raises
     ------
@@ -76,10 +85,22 @@ def take_base(spec: ModelSpec, facts: DatasetFacts) -> Base:
         name=spec.name,
         weights_sha256=spec.weights_sha256,
         n_channels=spec.n_channels,
-        n_classes=spec.classes.n_classes,
+        n_classes=len(spec.output_names),
         channels=match_channels(*channels, spec.n_channels),
-        classes=match_classes(facts.classes, spec.classes),
+        classes=_match_outputs(facts.classes, parts, spec),
     )
+
+
+def _match_outputs(table: ClassTable, parts: Sequence[str], spec: ModelSpec) -> Numbers:
+    """Find each output in a model; parts of objects only when all are the same."""
+    known = spec.objects.parts if spec.objects else ()
+    if not parts and not known:
+        return match_classes(table, spec.classes)
+    if tuple(parts) == known:
+        return tuple(range(1 + len(known)))
+    n_new = len(parts) or table.n_classes - 1
+    is_background = table.classes[0].role == spec.classes.classes[0].role
+    return (0 if is_background else None, *[None] * n_new)
 
 
 def match_channels(
@@ -166,9 +187,8 @@ def _contradiction(name: str, asked: object, known: object) -> ConfigError:
     )
 
 
-def base_findings(base: Base, facts: DatasetFacts) -> Iterator[Finding]:
+def base_findings(base: Base, names: Sequence[str]) -> Iterator[Finding]:
     """Say what of the model is kept, and warn when nothing fits."""
-    names = facts.classes.names
     new = [n for n, old in zip(names, base.classes, strict=True) if old is None]
     kept = [n for n in names if n not in new]
     text = "Goes on from a model: "

@@ -9,7 +9,6 @@ import numpy as np
 import psutil
 import torch
 
-from napari_segtrain.data.facts import targets_of
 from napari_segtrain.data.split import Region
 from napari_segtrain.models import first_member
 from napari_segtrain.networks import (
@@ -27,7 +26,9 @@ from napari_segtrain.training.model_scores import ModelJudge
 from napari_segtrain.training.optim import build_optimizer, memory_layout
 from napari_segtrain.training.patches import (
     batch_source,
+    class_targets,
     patch_sampler,
+    patch_targets,
     prepared_pairs,
 )
 from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
@@ -80,13 +81,13 @@ class Learner:
         pairs, intensities = prepared_pairs(plan, dataset)
         sampler = patch_sampler(plan, pairs)
         self.source = batch_source(plan, pairs, sampler, intensities)
-        targets = targets_of(pairs, plan.facts.classes, plan.facts.used)
+        targets = class_targets(plan, pairs)
         self.tuner = DecisionTuner(plan, pairs, targets, intensities)
         self.model_judge = ModelJudge(plan, pairs, targets)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
             pairs,
-            targets,
+            patch_targets(plan, pairs),
             intensities,
             info=plan.info,
             is_2d=plan.is_2d,
@@ -110,7 +111,7 @@ class Learner:
         network = build_network(
             self._plan.network,
             in_channels=self._plan.facts.n_channels,
-            n_classes=self._plan.facts.classes.n_classes,
+            n_classes=self._plan.info.n_classes,
             seed=self._training.seed,
         )
         return in_layout(network.to(self._device), self._layout)
@@ -121,7 +122,7 @@ class Learner:
             trained = supervised(
                 self._network,
                 self._plan.network,
-                n_classes=self._plan.facts.classes.n_classes,
+                n_classes=self._plan.info.n_classes,
             )
         return in_layout(trained.to(self._device), self._layout)
 

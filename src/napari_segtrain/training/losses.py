@@ -155,14 +155,19 @@ class DeepLoss(nn.Module):
 
 
 def build_loss(plan: TrainingPlan) -> SegmentationLoss:
-    """Build the loss of a run, with the class weights of its data."""
-    classes = plan.facts.classes
-    config = complete_loss(plan.config.loss, plan.facts)
+    """Build the loss of a run, with the class weights of its data.
+
+    Parts of objects weigh as much as the class that they are parts of.
+    """
+    config, objects = complete_loss(plan.config.loss, plan.facts), plan.objects
+    weights = resolve_class_weights(config, plan.facts)
+    if objects is not None and weights is not None:
+        weights = tuple(weights[index] for index in objects.class_of_part)
     return SegmentationLoss(
         config,
-        n_classes=classes.n_classes,
-        has_background=0 not in classes.foreground,
-        class_weights=resolve_class_weights(config, plan.facts),
+        n_classes=plan.info.n_classes,
+        has_background=0 not in plan.facts.classes.foreground,
+        class_weights=weights,
     )
 
 

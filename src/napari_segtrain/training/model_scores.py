@@ -82,7 +82,9 @@ class ModelJudge:
         return matrix.scores(self._classes).overall.iou or 0.0
 
     def _lookup(self, classes: Sequence[int | None]) -> npt.NDArray[np.uint8]:
-        """Class of the training by that of the model."""
+        """Class of the training by that of the model; parts of objects are objects."""
+        if self._classes.is_objects:
+            return (np.arange(IGNORE_INDEX + 1) > 0).astype(np.uint8)
         has_background = 0 not in self._classes.foreground
         other = 0 if has_background else IGNORE_INDEX
         lookup = np.full(IGNORE_INDEX + 1, other, np.uint8)

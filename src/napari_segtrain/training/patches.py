@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_segtrain.config.presets import Augmentation, complete_augmentation
 from napari_segtrain.data.batches import BatchSource
 from napari_segtrain.data.facts import index_pairs, targets_of
+from napari_segtrain.data.object_targets import object_targets
 from napari_segtrain.data.sampling import PatchReader, PatchSampler
 from napari_segtrain.data.warp import is_in_plane
 from napari_segtrain.training.defaults import foreground_share
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from napari_segtrain.data.dataset import Dataset, Pair
     from napari_segtrain.data.normalize import Intensities
+    from napari_segtrain.data.object_targets import ObjectTargetItem
+    from napari_segtrain.data.targets import TargetItem
     from napari_segtrain.training.plan import TrainingPlan
 
 
@@ -26,7 +29,9 @@ def patch_sampler(plan: TrainingPlan, pairs: Sequence[Pair]) -> PatchSampler:
     facts, config = plan.facts, plan.config
     return PatchSampler(
         facts.split.training,
-        index_pairs(pairs, facts.classes, facts.used, config.training.seed),
+        index_pairs(
+            pairs, facts.classes, facts.used, config.training.seed, ring=facts.ring
+        ),
         plan.patch_size,
         foreground=facts.classes.foreground,
         foreground_share=foreground_share(config.sampling, facts),
@@ -52,6 +57,22 @@ def prepared_pairs(
     return pairs, intensities
 
 
+def class_targets(plan: TrainingPlan, pairs: Sequence[Pair]) -> list[TargetItem]:
+    """Class indices of each pair."""
+    facts = plan.facts
+    return targets_of(pairs, facts.classes, facts.used, ring=facts.ring)
+
+
+def patch_targets(
+    plan: TrainingPlan, pairs: Sequence[Pair]
+) -> Sequence[TargetItem | ObjectTargetItem]:
+    """What the network learns of each pair: its classes, or the parts of objects."""
+    targets = class_targets(plan, pairs)
+    if plan.objects is None:
+        return targets
+    return object_targets(targets, plan.objects, is_2d=plan.is_2d)
+
+
 def augmentation_of(plan: TrainingPlan) -> Augmentation:
     """Random changes of the patches."""
     return plan.augmentation or complete_augmentation(plan.config.augmentation)
@@ -69,10 +90,10 @@ def batch_source(
     intensities: Sequence[Intensities],
 ) -> BatchSource:
     """What makes the batch of any iteration."""
-    facts, config = plan.facts, plan.config
+    config = plan.config
     reader = PatchReader(
         [pair.image for pair in pairs],
-        targets_of(pairs, facts.classes, facts.used),
+        patch_targets(plan, pairs),
         intensities,
         cache_bytes=config.sampling.cache_megabytes << 20,
         context=loss_context(config.loss, is_2d=plan.is_2d),

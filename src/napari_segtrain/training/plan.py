@@ -18,6 +18,7 @@ from napari_segtrain.config import (
 from napari_segtrain.config.presets import Augmentation, plan_augmentation
 from napari_segtrain.data.batches import n_batches_ahead
 from napari_segtrain.data.facts import DatasetFacts
+from napari_segtrain.data.object_recipe import ObjectRecipe, output_names, plan_objects
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import (
@@ -38,6 +39,7 @@ from napari_segtrain.training.findings import (
     fold_findings,
     loss_findings,
     memory_findings,
+    object_findings,
 )
 from napari_segtrain.training.fine_tuning import Base, base_findings
 from napari_segtrain.training.machine import Machine
@@ -86,6 +88,8 @@ class TrainingPlan:
         The model that the training goes on from.
     frozen_share : float
         Of the training, from its start, in which the encoder does not learn.
+    objects : ObjectRecipe, optional
+        For labels that number objects; absent in the plans of old runs.
     """
 
     config: ExperimentConfig
@@ -105,6 +109,7 @@ class TrainingPlan:
     levels: tuple[LevelSummary, ...] = ()
     base: Base | None = None
     frozen_share: float = 0.0
+    objects: ObjectRecipe | None = None
 
     @property
     def is_2d(self) -> bool:
@@ -145,8 +150,9 @@ def resolve(
     network = defaults.complete_network(
         network, voxel_size=facts.voxel_size, is_cpu=machine.is_cpu
     )
-    n_classes = facts.classes.n_classes
-    info = describe_network(network, in_channels=facts.n_channels, n_classes=n_classes)
+    objects = plan_objects(config.objects, facts, is_2d=network.dims == _2D)
+    names = output_names(facts.classes, objects)
+    info = describe_network(network, in_channels=facts.n_channels, n_classes=len(names))
     check_slices(min(shape[0] for shape in facts.shapes), info)
     patch = _patch_size(config, facts, info, machine)
     batch = _batch_size(config, patch, info, machine)
@@ -154,7 +160,7 @@ def resolve(
         network,
         patch,
         batch,
-        facts,
+        info,
         machine,
         n_waiting=n_batches_ahead(config.sampling.loader_threads),
     )
@@ -174,10 +180,11 @@ def resolve(
         findings=(
             Finding("info", why + flat_words(network), setting="network.dims"),
             *data_findings(config, facts),
+            *object_findings(config, facts, objects),
             *loss_findings(config, facts),
             *fold_findings(facts),
             *memory_findings(memory, machine),
-            *(base_findings(base, facts) if base else ()),
+            *(base_findings(base, names) if base else ()),
         ),
         base=base,
         frozen_share=_frozen_share(config, base),
@@ -187,8 +194,9 @@ def resolve(
             is_2d=info.dims == _2D,
         ),
         levels=describe_levels(
-            network, in_channels=facts.n_channels, n_classes=n_classes, patch=patch
+            network, in_channels=facts.n_channels, n_classes=info.n_classes, patch=patch
         ),
+        objects=objects,
     )
 
 
@@ -219,7 +227,7 @@ def _fit_memory(
     network: NetworkConfig,
     patch: ZYX,
     batch: int,
-    facts: DatasetFacts,
+    info: NetworkInfo,
     machine: Machine,
     *,
     n_waiting: int,
@@ -230,8 +238,8 @@ def _fit_memory(
             network,
             patch,
             batch,
-            in_channels=facts.n_channels,
-            n_classes=facts.classes.n_classes,
+            in_channels=info.in_channels,
+            n_classes=info.n_classes,
             n_waiting=n_waiting,
         )
         if batch == 1 or memory <= defaults.MEMORY_SHARE * machine.memory_bytes:

@@ -23,6 +23,7 @@ def model_spec(plan: TrainingPlan) -> ModelSpec:
         network=plan.network,
         normalization=facts.normalization,
         classes=facts.classes,
+        objects=plan.objects,
         patch_size=plan.patch_size,
         voxel_size=facts.voxel_size,
         level=facts.level,

@@ -11,9 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from napari_segtrain.data.object_targets import ObjectTargetItem
+from napari_segtrain.evaluation.instance import ObjectScores
 from napari_segtrain.evaluation.semantic import ConfusionMatrix, SemanticScores
 from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.networks import round_up_to_grid
+from napari_segtrain.training.object_scores import ObjectJudge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -89,10 +92,11 @@ def train_step(
 
 @dataclass(frozen=True)
 class Validation:
-    """Loss and scores on the validation boxes."""
+    """Loss and scores on the validation boxes; of objects where they are learned."""
 
     loss: float
     scores: SemanticScores
+    objects: ObjectScores | None = None
 
     @property
     def score(self) -> float:
@@ -103,6 +107,8 @@ class Validation:
         """IoU and Dice, overall and per class, by the names that people see."""
         overall, classes = self.scores.overall, self.scores.classes
         named = {"IoU": overall.iou, "Dice": overall.dice}
+        if self.objects is not None:
+            named["object F1"] = self.objects.f1
         named |= {f"IoU {row.name}": row.iou for row in classes}
         return named | {f"Dice {row.name}": row.dice for row in classes}
 
@@ -168,6 +174,7 @@ class Validator:
         """
         classes = self._targets[0].classes
         matrix = ConfusionMatrix(classes.n_classes)
+        judge = self._object_judge()
         losses = []
         was_training = network.training
         network.eval()
@@ -180,12 +187,21 @@ class Validator:
                 logits = self._logits(network, weights, box, block)
                 truth = torch.from_numpy(target).to(logits.device)
                 losses.append(float(loss_function(logits, self._like(truth))))
-                indices = self._indices(logits)
+                if judge is None:
+                    indices = self._indices(logits)
+                else:
+                    indices = judge.add(box, self._probabilities(logits))
+                    target = judge.recipe.to_classes(target)
                 matrix.add(target, indices)
                 keeper.add(box, block, target, indices)
         network.train(was_training)
         loss = float(np.mean(losses)) if losses else 0.0
-        return Validation(loss, matrix.scores(classes))
+        objects = judge.scores() if judge else None
+        return Validation(loss, matrix.scores(classes), objects)
+
+    def _object_judge(self) -> ObjectJudge | None:
+        targets = [t for t in self._targets if isinstance(t, ObjectTargetItem)]
+        return ObjectJudge(targets) if targets else None
 
     def _logits(
         self,
@@ -221,6 +237,13 @@ class Validator:
     def _indices(self, logits: torch.Tensor) -> npt.NDArray[np.uint8]:
         indices = logits.argmax(1).to(torch.uint8).cpu().numpy()
         return indices if self._is_2d else indices[0]
+
+    def _probabilities(self, logits: torch.Tensor) -> npt.NDArray[np.float32]:
+        """Probabilities (K, Z, Y, X) of logits (N, K, [Z], Y, X)."""
+        probabilities = logits.float().softmax(1)
+        volume = probabilities.transpose(0, 1) if self._is_2d else probabilities[0]
+        found: npt.NDArray[np.float32] = volume.cpu().numpy()
+        return found
 
 
 @contextmanager

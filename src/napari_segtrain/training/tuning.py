@@ -17,11 +17,11 @@ import numpy.typing as npt
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.data.split import Region
 from napari_segtrain.data.warp import is_in_plane
-from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.image import IGNORE_INDEX, relative
 from napari_segtrain.inference.decision import clean, decide, needs_neighbors
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import fitted_config
-from napari_segtrain.inference.items import predict_item, relative
+from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
 from napari_segtrain.models import Decision
 from napari_segtrain.training.decision_scores import (

@@ -13,6 +13,7 @@ from napari_segtrain.config import ExperimentConfig, wants_volumes
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
+from napari_segtrain.data.object_recipe import asked_parts
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import Planned, TrainingResult
@@ -69,7 +70,8 @@ def plan_training(
         check_network(config.network, network)
         config = config.model_copy(update={"network": network})
     facts = gather_facts(dataset, config)
-    base = take_base(continue_from.spec, facts) if continue_from else None
+    parts = asked_parts(config.objects, facts.classes)
+    base = take_base(continue_from.spec, facts, parts) if continue_from else None
     return resolve(config, facts, find_machine(config.training.device), base)
 
 

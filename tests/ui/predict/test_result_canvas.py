@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+from tests.objects.touching import perfect, touching_balls
 
+from napari_segtrain.config import DistancesTarget
+from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.models import Decision
+from napari_segtrain.objects.seeded import evidence_of, make_objects
 from napari_segtrain.ui.predict.result_canvas import ResultCanvas, fingerprint_of
 from napari_segtrain.ui.predict.scope import Frame
 
@@ -68,6 +72,24 @@ def test_an_object_reaches_through_blocks() -> None:
         canvas.paint({}, box((z, z + 1)), certain(np.ones((1, 4, 5), bool)))
     canvas.finish([{}], whole)
     assert np.unique(canvas.labels).tolist() == [1]
+
+
+def test_touching_objects_are_separated_across_blocks_and_slices() -> None:
+    ids = touching_balls((4, 40, 40), (3, 1, 1), n=6)
+    recipe = ObjectRecipe(DistancesTarget(), (3, 1, 1))
+    probabilities = perfect(ids, recipe, is_2d=False)
+    canvas = ResultCanvas(Frame("ZYX", ids.shape), OBJECTS, "uint8", objects=recipe)
+    whole = box((0, 4), (0, 40), (0, 40))
+    canvas.begin([{}], whole)
+    for z in (1, 0, 2, 3):
+        part = box((z, z + 1), (0, 40), (0, 40))
+        canvas.paint({}, part, probabilities[:, z : z + 1])
+        assert set(np.unique(canvas.labels)) <= {0, 1}, "only foreground for the time"
+    canvas.finish([{}], whole)
+    expected = make_objects(evidence_of(probabilities, recipe), recipe)
+    np.testing.assert_array_equal(canvas.labels, expected)
+    assert expected.max() == 6
+    assert len(canvas.maps) == len(canvas.outputs) == 6
 
 
 def test_nothing_is_painted_into_a_closed_canvas() -> None:

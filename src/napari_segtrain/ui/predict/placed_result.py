@@ -167,7 +167,7 @@ class PlacedResult:
             **self._origin.metadata(kind),
             layer_id=str(layer.unique_id),
             frame={"axes": frame.axes, "origin": dict(frame.origin)},
-            classes=list(self._canvas.classes.names),
+            classes=list(self._canvas.outputs),
         )
 
     def _write_classes(self, *, is_whole: bool) -> None:

@@ -161,17 +161,19 @@ class _LayerWork:
     def _begin(self, *, is_locked: bool) -> ResultCanvas:
         from napari_segtrain.inference.decision import chosen_decision
 
-        job, classes = self._job, self._model.spec.classes
+        job, spec = self._job, self._model.spec
+        classes = spec.classes
         kind = self._order.config.probabilities
-        n_bytes = bytes_per_voxel(classes, kind)
+        n_bytes = bytes_per_voxel(classes, spec.output_names, kind)
         frame = frame_of(job.image, job.axes, job.scope, n_bytes)
         former = self._usable(frame, classes) if is_locked else None
-        maps = _usable_maps(former, frame, classes, kind)
+        maps = _usable_maps(former, frame, len(spec.output_names), kind)
         self._check_memory(frame, n_bytes, former)
         canvas = ResultCanvas(
             frame,
             classes,
             kind,
+            objects=spec.objects,
             labels=None if former is None else former.labels,
             maps=maps,
             decision=chosen_decision(self._model, self._order.config),
@@ -220,11 +222,11 @@ class _LayerWork:
 
 
 def _usable_maps(
-    former: Former | None, frame: Frame, classes: ClassTable, kind: Probabilities
+    former: Former | None, frame: Frame, n_maps: int, kind: Probabilities
 ) -> npt.NDArray[Any] | None:
     """Maps of the former result, if they fit."""
     if former is None or former.maps is None or kind == "none":
         return None
-    shape = (classes.n_classes, *frame.shape)
+    shape = (n_maps, *frame.shape)
     fits = former.maps.shape == shape and former.maps.dtype == kind
     return former.maps if fits else None

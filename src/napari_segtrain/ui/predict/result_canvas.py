@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
+from napari_segtrain.data.object_recipe import ObjectRecipe, output_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_segtrain.image import Box, ClassTable
     from napari_segtrain.models import Decision
@@ -22,6 +23,8 @@ Probabilities = Literal["none", "uint8", "float32"]
 
 _FULL = 255
 _OBJECTS = np.dtype(np.int32)
+_EVIDENCE_BYTES = 2
+_HALF = 128
 
 
 class ResultCanvas:
@@ -37,6 +40,8 @@ class ResultCanvas:
         Of the model.
     probabilities : str
         Type of the maps, or none.
+    objects : ObjectRecipe, optional
+        How objects are made, where the labels are ids.
     labels, maps : ndarray, optional
         Arrays to go on with; new ones otherwise.
     decision : Decision, optional
@@ -56,6 +61,7 @@ class ResultCanvas:
         classes: ClassTable,
         probabilities: Probabilities,
         *,
+        objects: ObjectRecipe | None = None,
         labels: Array | None = None,
         maps: Array | None = None,
         decision: Decision | None = None,
@@ -63,6 +69,9 @@ class ResultCanvas:
         self._decision = decision
         self.frame = frame
         self.classes = classes
+        self.outputs = output_names(classes, objects)
+        self._recipe = objects or ObjectRecipe()
+        self._evidence: list[Array] = []
         self.n_painted = 0
         self.is_closed = False
         self.labels = np.zeros(frame.shape, labels_dtype(classes))
@@ -70,7 +79,7 @@ class ResultCanvas:
             self.labels = labels
         self.maps: Array | None = None
         if probabilities != "none":
-            shape = (classes.n_classes, *frame.shape)
+            shape = (len(self.outputs), *frame.shape)
             self.maps = np.zeros(shape, probabilities) if maps is None else maps
 
     def paint(
@@ -78,13 +87,17 @@ class ResultCanvas:
     ) -> None:
         """Enter a block (K, Z, Y, X) of an item."""
         from napari_segtrain.inference.decision import decide
+        from napari_segtrain.objects.seeded import evidence_of
 
         if self.is_closed:
             return
-        indices = decide(probabilities, self._decision)
         if self.classes.is_objects:
-            values = np.isin(indices, self.classes.foreground)
+            found = evidence_of(probabilities, self._recipe)
+            for array, channel in zip(self._evidence, found, strict=True):
+                self._part(array, index, box)[...] = channel
+            values = found[0] >= _HALF
         else:
+            indices = decide(probabilities, self._decision)
             values = self.classes.to_values(indices)
         self._part(self.labels, index, box)[...] = values
         if self.maps is not None:
@@ -100,6 +113,7 @@ class ResultCanvas:
     def begin(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
         """Clear what objects are to be found in; classes are written over."""
         if self.classes.is_objects:
+            self._evidence = [np.zeros(self.frame.shape, np.uint8) for _ in range(2)]
             for index in items:
                 self._part(self.labels, index, box)[...] = 0
 
@@ -107,15 +121,16 @@ class ResultCanvas:
         """Give the objects of each item their ids, beside those around the box."""
         if not self.classes.is_objects or self.is_closed:
             return
-        from napari_segtrain.objects.instances import label_objects
+        from napari_segtrain.objects.seeded import make_objects
 
         for index in items:
             part = self._part(self.labels, index, box)
-            mask = part > 0
             part[...] = 0
             used = int(self._part(self.labels, index, self._whole_box()).max())
-            ids = label_objects(mask).astype(part.dtype)
-            part[...] = np.where(mask, ids + used, 0)
+            evidence = [self._part(array, index, box) for array in self._evidence]
+            ids = make_objects(np.stack(evidence), self._recipe).astype(part.dtype)
+            part[...] = np.where(ids, ids + used, 0)
+        self._evidence = []
         self.n_painted += 1
 
     def clean(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
@@ -180,11 +195,15 @@ def labels_dtype(classes: ClassTable) -> np.dtype[Any]:
     return classes.to_values(np.zeros(1, np.uint8)).dtype
 
 
-def bytes_per_voxel(classes: ClassTable, probabilities: Probabilities) -> int:
-    """Bytes of labels and maps together."""
+def bytes_per_voxel(
+    classes: ClassTable, outputs: Sequence[str], probabilities: Probabilities
+) -> int:
+    """Bytes of labels and maps together, and of what objects are made of."""
     n_bytes = labels_dtype(classes).itemsize
+    if classes.is_objects:
+        n_bytes += _EVIDENCE_BYTES
     if probabilities != "none":
-        n_bytes += classes.n_classes * np.dtype(probabilities).itemsize
+        n_bytes += len(outputs) * np.dtype(probabilities).itemsize
     return n_bytes
 
 

@@ -85,6 +85,8 @@ def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
     loss = complete_loss(plan.config.loss, plan.facts).model_dump()
     values |= {f"loss.{name}": value for name, value in loss.items()}
     values |= {f"augmentation.{path}": value for path, value in augmentation.items()}
+    if plan.objects is not None:
+        values["objects.min_voxels"] = plan.objects.min_voxels
     return values | {
         "network.dims": plan.info.dims,
         "sampling.patch_size": plan.patch_size,

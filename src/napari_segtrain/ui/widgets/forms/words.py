@@ -18,6 +18,8 @@ _WORDS = {
     "ema_decay": "weight averaging",
     "iterations_per_epoch": "iterations / epoch",
     "max_minutes": "at most (minutes)",
+    "min_voxels": "smallest object (voxels)",
+    "ring_width": "ring of background (voxels)",
     "norm": "normalization",
     "poisson": "Poisson noise",
     "zero": "meaning of 0",

@@ -1,0 +1,69 @@
+"""How ids of objects become what a network learns, and objects are made of it again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, NonNegativeInt
+
+from napari_segtrain.config.base import Auto, Config
+
+
+class ForegroundTarget(Config):
+    """Learn the foreground only: each connected piece of it is an object."""
+
+    kind: Literal["foreground"] = "foreground"
+
+
+class BoundariesTarget(Config):
+    """Learn interior, boundary, and where objects touch, as in DeepMIB's example."""
+
+    kind: Literal["boundaries"] = "boundaries"
+    width: float = Field(2.0, ge=1, le=50)
+    """Width of boundaries inside the objects, in voxels (of the finest axis)."""
+
+
+class DistancesTarget(Config):
+    """Learn how deep in its object a voxel lies, in steps (Bai and Urtasun 2017)."""
+
+    kind: Literal["distances"] = "distances"
+    steps: int = Field(5, ge=2, le=32)
+    """Steps from the edge of an object to its deepest voxel."""
+
+
+def _with_kind(value: Any) -> Any:
+    """Short form: a kind alone."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+ObjectTargetConfig = Annotated[
+    ForegroundTarget | BoundariesTarget | DistancesTarget,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
+]
+
+
+class ObjectsConfig(Config):
+    """For labels that number objects: what is learned, and what an object is."""
+
+    target: ObjectTargetConfig = BoundariesTarget()
+    """What the network learns of each object: foreground, boundaries or distances."""
+
+    ring_width: int = Field(5, ge=1, le=100)
+    """Where 0 is unlabelled: voxels around each painted object that are background, in
+    voxels (of the finest axis)."""
+
+    prominence: float = Field(0.02, ge=0, lt=1)
+    """How much deeper an object must be in its middle than where it meets the next one;
+    higher separates less, lower breaks more objects into pieces."""
+
+    smoothing: float = Field(0.15, ge=0, le=2)
+    """How much the depth is smoothed before objects are separated, in radii of a usual
+    labelled object; higher separates less."""
+
+    min_voxels: NonNegativeInt | Auto = "auto"
+    """Smaller objects are left out of predictions; auto is a quarter of the size that
+    95 % of the labelled objects exceed."""
+
+    fill_holes: bool = True
+    """Close the holes inside predicted objects."""
