@@ -101,6 +101,8 @@ ValidationConfig = Annotated[
 
 _CELL_SIZE = 128
 _CLIP_LIMIT = 0.01
+_PERCENTILES = (1.0, 99.8)
+_WITHOUT_PERCENTILES = ("zscore", "zero-center", "rescale", "none")
 
 
 class NormalizationConfig(Config):
@@ -120,7 +122,7 @@ class NormalizationConfig(Config):
     scope: Auto | Literal["image", "training-set"] = "auto"
     """Whether each image is measured by itself, or the training set once for all."""
 
-    percentiles: tuple[float, float] = (1.0, 99.8)
+    percentiles: tuple[float, float] = _PERCENTILES
     """Low and high percentile."""
 
     per_channel: bool = True
@@ -155,6 +157,12 @@ class NormalizationConfig(Config):
             raise ValueError(
                 "cell_size and clip_limit belong to the method local-contrast, not to "
                 f"{self.method}"
+            )
+        has_percentiles = self.percentiles != _PERCENTILES
+        if has_percentiles and self.method in _WITHOUT_PERCENTILES:
+            raise ValueError(
+                "percentiles belong to the methods percentile and local-contrast, not "
+                f"to {self.method}"
             )
         if self.match_histogram and self.scope == "image":
             raise ValueError(

@@ -273,6 +273,24 @@ def complete_augmentation(config: AugmentationConfig) -> Augmentation:
     return _ADAPTER.validate_python(_nested(preset | woken | given))
 
 
+def ineffective_settings(config: AugmentationConfig) -> dict[str, str]:
+    """Settings that a person has given and switched off by another one.
+
+    Returns
+    -------
+    dict of str to str
+        Path of the setting, and of what is off.
+    """
+    given = _given(config)
+    off = {path for path in _WAKES if path in given and not given[path]}
+    return {
+        cause: switch
+        for switch in sorted(off)
+        for cause in _WAKES[switch][1]
+        if given.get(cause)
+    }
+
+
 def plan_augmentation(
     config: AugmentationConfig,
     *,

@@ -44,6 +44,7 @@ from napari_segtrain.training.findings import (
 from napari_segtrain.training.fine_tuning import Base, base_findings
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.schedule import check_schedule
+from napari_segtrain.training.setting_findings import setting_findings
 
 _2D: Literal[2] = 2
 
@@ -183,6 +184,7 @@ def resolve(
             *object_findings(config, facts, objects),
             *loss_findings(config, facts),
             *fold_findings(facts),
+            *setting_findings(config, facts, info, patch=patch, batch=batch),
             *memory_findings(memory, machine),
             *(base_findings(base, names) if base else ()),
         ),
