@@ -213,6 +213,82 @@ def a_good_pair(folder: Path) -> None:
     with_image(folder, disks((64, 64), 0)[0])
 
 
+# ---- networks and settings that do not go with the data, or with one another
+
+
+def setting(
+    *assignments: str, code: int = CONFIG, words: str
+) -> Callable[..., Prepare]:
+    """Add a case of settings."""
+    options = [part for text in assignments for part in ("--set", text)]
+    return case(*TRAIN, "--iterations", "2", *options, code=code, words=words)
+
+
+@setting("network.name=unet-2.5d", words="3D network|flat|--dims 2|--stack")
+@setting("network.name=unet-2.5d", "network.dims=2", words="network.dims|3")
+@setting(
+    "network.depth=8", "network.first_filters=1",
+    words="at least 1 × 1024 × 1024|1 × 64 × 64|smaller network.depth",
+)  # fmt: skip
+@setting("network.first_filters=0", words="first_filters|greater than or equal to 1|0")
+@setting("network.dims=4", words="network.dims|2 or 3|4")
+@setting("network.flat_levels=1", words="flat_levels is 1|one slice|network.dims to 3")
+@setting("network.size=3", words="network.size|no such setting")
+@setting(
+    "network.name=encoder-unet", "network.weights=no.safetensors",
+    words="no.safetensors|cannot be read|.safetensors",
+)  # fmt: skip
+@setting("loss.class_weights={cell: 3}", words="'cell'|class 100|name one of these")
+@setting("loss.class_weights=[1, 2, 3, 4]", words="4 weights|classes|one each")
+@setting("loss.class_weights=[0, 0, 0]", words="class_weights|0|greater than 0")
+@setting(
+    "loss.dice_weight=0", "loss.cross_entropy_weight=0", words="loss|greater than 0"
+)
+@setting("augmentation.stack.jump=1", words="stack.jump|one slice|dims to 3")
+@setting("augmentation.color.max_hue=30", words="max_hue|1 channels, not 3|auto")
+@setting("normalization.percentiles=[9, 3]", words="percentiles|rise|9")
+@setting(
+    "normalization.method=zscore", "normalization.percentiles=[5, 95]",
+    words="percentiles|percentile and local-contrast|zscore",
+)  # fmt: skip
+@setting("normalization.cell_size=64", words="cell_size|local-contrast|auto")
+@setting(
+    "normalization.match_histogram=true", "normalization.scope=image",
+    words="match_histogram|training-set",
+)  # fmt: skip
+@setting("normalization.denoising=3", words="denoising|less than or equal to 2|3")
+@setting(
+    "training.keep_weights=best", "validation={kind: none}",
+    words="Nothing is held out|keep_weights: last",
+)  # fmt: skip
+@setting(
+    "training.schedule={kind: constant, warm_up: 50}", words="50 iterations|2|warm_up"
+)
+@setting("training.solver={kind: sgd, momentum: 0}", words="nesterov|momentum")
+def a_good_image(folder: Path) -> None:
+    with_image(folder, disks((64, 64), 0)[0])
+
+
+@setting("network.dims=3", words="8 × 16 × 16|3 × 64 × 64|network.dims to 2")
+@setting(
+    "network.name=unet-2.5d", "network.slices=9",
+    words="at least 9|3 × 64 × 64|fewer network.slices",
+)  # fmt: skip
+def a_stack_of_three_slices(folder: Path) -> None:
+    image, labels = disks((3, 64, 64), 0)
+    save(folder / "image/a.tif", image, metadata={"axes": "ZYX"})
+    save(folder / "label/a.tif", labels, metadata={"axes": "ZYX"})
+
+
+@case(*TRAIN, "--validation", "c", code=DATA, words="'class 7'|held out|another sample")
+def a_class_that_is_only_held_out(folder: Path) -> None:
+    for number, name in enumerate("abc"):
+        image, labels = disks((64, 64), number)
+        labels[10:30, 10:30] = 7 if name == "c" else 0
+        save(folder / f"image/{name}.tif", image)
+        save(folder / f"label/{name}.tif", labels)
+
+
 @case(*TRAIN, code=DATA, words="No image matches|a.tif|b.tif|same names")
 def unpaired_files(folder: Path) -> None:
     for number, name in enumerate(("a", "c")):

@@ -30,9 +30,14 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> str:
         The class whose settings were checked.
     """
     return "; ".join(
-        f"{place}: {', or '.join(messages)} (met {_SHORT.repr(met)})"
+        f"{place}: {', or '.join(messages)}{_met(met)}"
         for place, (messages, met) in find_problems(error, model).items()
     )
+
+
+def _met(value: Any) -> str:
+    """What was met, unless it is a section, whose problem names its values."""
+    return "" if isinstance(value, dict) else f" (met {_SHORT.repr(value)})"
 
 
 def find_problems(

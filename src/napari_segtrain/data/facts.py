@@ -19,9 +19,10 @@ from napari_segtrain.data.normalize import (
     plan_normalization,
 )
 from napari_segtrain.data.object_recipe import object_sizes, plan_ring
-from napari_segtrain.data.split import Split, plan_split
+from napari_segtrain.data.split import Split, plan_split, unseen_classes
 from napari_segtrain.data.tables import check_agreement, merge_tables, settle
 from napari_segtrain.data.targets import TargetItem, used_slices
+from napari_segtrain.errors import DataError
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.io import fingerprint
 
@@ -133,8 +134,8 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     ------
     DataError
         When the labels are empty, hold one class or values that are no integers, their
-        class tables contradict each other, the images are constant, or a sampled
-        voxel is NaN or infinite.
+        class tables contradict each other, a class is labelled in held-out samples
+        only, the images are constant, or a sampled voxel is NaN or infinite.
     """
     pairs = dataset.pairs()
     known, differences = known_table(dataset, config.data)
@@ -159,6 +160,8 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
     if isinstance(config.validation, KFoldValidation):
         folds = plan_folds(pairs, indices, config.validation.k, rng)
     split = folds[0] if folds else plan_split(pairs, indices, config.validation, rng)
+    if not folds:
+        _check_seen(classes, split, indices)
     images = [pair.image for pair in pairs]
     names = tuple(pair.name for pair in pairs)
     wholes = [pair.whole for pair in pairs]
@@ -189,6 +192,18 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         object_voxels=object_sizes(label_facts, classes),
         ring=ring,
     )
+
+
+def _check_seen(
+    classes: ClassTable, split: Split, indices: Sequence[LabelIndex]
+) -> None:
+    unseen = [f"'{classes.names[index]}'" for index in unseen_classes(split, indices)]
+    if unseen:
+        raise DataError(
+            f"Labels of {', '.join(unseen)} are only in what is held out, so the "
+            "network would never see them; hold out other samples (validation), or "
+            "label them in another sample as well."
+        )
 
 
 def known_table(

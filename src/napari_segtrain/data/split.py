@@ -164,6 +164,14 @@ def plan_split(
     return _no_validation(pairs, reason)
 
 
+def unseen_classes(split: Split, indices: Sequence[LabelIndex]) -> list[int]:
+    """Class indices that are labelled in held-out items only, so never learned."""
+    trained = {region.pair for region in split.training}
+    inside = np.sum([indices[number].counts for number in sorted(trained)], axis=0)
+    total = np.sum([index.counts for index in indices], axis=0)
+    return np.flatnonzero((total > 0) & (inside == 0)).tolist()
+
+
 def _no_validation(pairs: Sequence[Pair], reason: str) -> Split:
     regions = tuple(whole(n, pair.shape) for n, pair in enumerate(pairs))
     return Split(regions, (), reason)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from napari_segtrain.networks import NetworkInfo
 
 
+_MOST_REFLECTED = 2
+"""How much larger than the image the smallest input of a network may be."""
+
+
 def setting_findings(
     config: ExperimentConfig,
     facts: DatasetFacts,
@@ -45,10 +49,12 @@ def setting_findings(
     Raises
     ------
     ConfigError
-        When levels of a network for slices are to work in the plane only.
+        When levels of a network for slices are to work in the plane only, or the
+        network sees much more than there is of any image.
     """
     _check_flat_levels(config, info)
     return [
+        *_fit_findings(facts, info),
         *_size_findings(config, patch, batch),
         *_augmentation_findings(config, facts, patch),
     ]
@@ -62,6 +68,27 @@ def _check_flat_levels(config: ExperimentConfig, info: NetworkInfo) -> None:
             "time, where every level works in the plane; set network.flat_levels to "
             "auto, or network.dims to 3."
         )
+
+
+def _fit_findings(facts: DatasetFacts, info: NetworkInfo) -> Iterator[Finding]:
+    """Compare the smallest input of the network with the largest image."""
+    sizes = [max(axis) for axis in zip(*facts.shapes, strict=True)]
+    pairs = list(zip(sizes, info.min_size, strict=True))
+    if all(size >= least for size, least in pairs):
+        return
+    text = (
+        f"This network takes at least {_words(info.min_size)} voxels (Z, Y, X), but "
+        f"the largest image has {_words(tuple(sizes))}"
+    )
+    remedy = "Use a smaller network.depth, another network, or larger images."
+    if pairs[0][0] < pairs[0][1]:
+        remedy = (
+            "Set network.dims to 2, take a smaller network.depth or fewer "
+            "network.slices, or train on more slices."
+        )
+    if any(least > _MOST_REFLECTED * size for size, least in pairs):
+        raise ConfigError(f"{text}, so most of it would be made up. {remedy}")
+    yield Finding("warning", f"{text}; the rest is reflected.", remedy, "network")
 
 
 def _size_findings(
