@@ -216,12 +216,10 @@ def a_good_pair(folder: Path) -> None:
 # ---- networks and settings that do not go with the data, or with one another
 
 
-def setting(
-    *assignments: str, code: int = CONFIG, words: str
-) -> Callable[..., Prepare]:
+def setting(*assignments: str, words: str) -> Callable[[Prepare], Prepare]:
     """Add a case of settings."""
     options = [part for text in assignments for part in ("--set", text)]
-    return case(*TRAIN, "--iterations", "2", *options, code=code, words=words)
+    return case(*TRAIN, "--iterations", "2", *options, code=CONFIG, words=words)
 
 
 @setting("network.name=unet-2.5d", words="3D network|flat|--dims 2|--stack")
@@ -232,7 +230,11 @@ def setting(
 )  # fmt: skip
 @setting("network.first_filters=0", words="first_filters|greater than or equal to 1|0")
 @setting("network.dims=4", words="network.dims|2 or 3|4")
-@setting("network.flat_levels=1", words="flat_levels is 1|one slice|network.dims to 3")
+@setting("network.flat_levels=1", words="3D network|flat|--dims 2")
+@setting(
+    "network.flat_levels=1", "network.dims=2",
+    words="flat_levels is 1|one slice|network.dims to 3",
+)  # fmt: skip
 @setting("network.size=3", words="network.size|no such setting")
 @setting(
     "network.name=encoder-unet", "network.weights=no.safetensors",

@@ -28,13 +28,15 @@ from tests.training.tasks import disks
 from napari_segtrain.config import ExperimentConfig, NoValidation
 from napari_segtrain.data.batches import Batch, iter_batches
 from napari_segtrain.data.dataset import Dataset
-from napari_segtrain.data.facts import gather_facts
+from napari_segtrain.data.facts import DatasetFacts, gather_facts
 from napari_segtrain.data.files import make_sample
 from napari_segtrain.data.storage import write_samples
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.networks import build_network
 from napari_segtrain.training.checkpoint import Progress
+from napari_segtrain.training.choice import choose_network
 from napari_segtrain.training.clock import RunClock
+from napari_segtrain.training.defaults import complete_network
 from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.losses import build_loss
 from napari_segtrain.training.machine import Machine, find_machine
@@ -106,6 +108,12 @@ def plan_of(config: ExperimentConfig, data: str) -> TrainingPlan:
     return _plan(config.model_dump_json(), data)
 
 
+@functools.cache
+def facts_of(data: str) -> DatasetFacts:
+    """What is measured of a data set."""
+    return gather_facts(dataset(data), ExperimentConfig(validation=NoValidation()))
+
+
 def plan(config: ExperimentConfig, data: str) -> object:
     """Patches, batches, splits and so on, but not what merely repeats the config."""
     planned = plan_of(config, data)
@@ -115,32 +123,34 @@ def plan(config: ExperimentConfig, data: str) -> object:
 
 def network(config: ExperimentConfig, data: str) -> object:
     """Layers, and the shapes of their weights."""
-    planned = plan_of(config, data)
+    facts = facts_of(data)
+    chosen, _ = choose_network(config.network, facts)
     with torch.device("meta"):
-        built = _built(planned)
+        built = build_network(
+            complete_network(chosen, is_cpu=True),
+            in_channels=facts.n_channels,
+            n_classes=facts.classes.n_classes,
+            seed=0,
+        )
     shapes = {name: tuple(value.shape) for name, value in built.state_dict().items()}
-    return repr(built), shapes, planned.info
+    return repr(built), shapes
 
 
 def output(config: ExperimentConfig, data: str) -> object:
     """Result of a network in training mode."""
     planned = plan_of(config, data)
-    built = _built(planned)
+    facts = planned.facts
+    built = build_network(
+        planned.network,
+        in_channels=facts.n_channels,
+        n_classes=facts.classes.n_classes,
+        seed=config.training.seed,
+    )
     size = planned.patch_size[planned.is_2d :]
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         image = torch.randn(2, planned.facts.n_channels, *size)
         return digest(built(image))
-
-
-def _built(planned: TrainingPlan) -> torch.nn.Module:
-    facts = planned.facts
-    return build_network(
-        planned.network,
-        in_channels=facts.n_channels,
-        n_classes=facts.classes.n_classes,
-        seed=planned.config.training.seed,
-    )
 
 
 def loss(config: ExperimentConfig, data: str) -> object:

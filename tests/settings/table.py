@@ -143,7 +143,7 @@ TABLE: dict[str, Case] = {
     **{
         f"loss[{path}": Case(value, see.loss)
         for path, value in {
-            "dice-cross-entropy].exclude_background": True,
+            "dice-cross-entropy].exclude_background": False,
             "dice-cross-entropy].dice_weight": 3,
             "dice-cross-entropy].cross_entropy_weight": 3,
             "dice].exclude_background": True,
@@ -174,10 +174,12 @@ NETWORK_VALUES: dict[str, Any] = {
     "depth": 3, "stem": 2, "flat_levels": 1, "first_filters": 12, "kernel_size": 5,
     "activation": "elu", "residual": True, "downsampling": "strided", "dropout": 0.5,
     "slices": 5, "width": 0.2, "encoder": "resnet34", "norm": "instance",
+    "padding": "valid", "deep_supervision": True,
 }  # fmt: skip
 """Values that the networks of `small` have not."""
 BESIDE: dict[tuple[str, str], Values] = {
     ("dynunet", "flat_levels"): {"depth": 3},
+    ("unet-3d", "padding"): {"depth": 1},
     ("swin-unetr", "first_filters"): {"first_filters": 24},
 }
 
@@ -185,6 +187,7 @@ AUGMENTATION_VALUES: dict[str, Any] = {
     "flips": True, "rotations": True, "interpolation": "cubic", "in_depth": True,
 }  # fmt: skip
 WARPED = {"preset": "none", "affine_probability": 1, "max_rotation": 20}
+USUAL_PATCH = {"patch_size": "auto"}
 CUBES = {"patch_size": [8, 24, 24], "batch_size": 2, "loader_threads": 0}
 
 
@@ -211,29 +214,28 @@ def _networks() -> Iterator[tuple[str, Case]]:
     for name, dims in dict(NETWORKS[::-1]).items():
         base = small(name, dims).model_dump()
         yield f"network[{name}].dims", _dims_case(name)
-        for part in base.keys() - {"name", "dims"}:
+        for part in base.keys() & {*NETWORK_VALUES, "weights"}:
             yield f"network[{name}].{part}", _network_case(name, part, dims)
 
 
 def _dims_case(name: str) -> Case:
     if len(DIMS_OF[name]) == 1:
         return refused(2, "dims", network={"name": name})
-    return Case(3, see.network, {"network": {"name": name, "dims": 2}}, "volume")
+    given = {"network": {"name": name, "dims": 2}, "sampling": USUAL_PATCH}
+    return Case(3, see.network, given, "volume")
 
 
 def _network_case(name: str, part: str, dims: int) -> Case:
-    if part == "weights":
-        file = "no.safetensors"
-        return Case(file, see.output, {"network": {"name": name}}, words=file)
     if part in {"flat_levels", "slices"}:
         dims = 3
-    given = small(name, dims).model_dump() | BESIDE.get((name, part), {})
-    return Case(
-        NETWORK_VALUES[part],
-        see.network,
-        {"network": given},
-        "flat" if dims == 2 else "volume",
-    )
+    network = small(name, dims).model_dump() | BESIDE.get((name, part), {})
+    given = {"network": network, "sampling": USUAL_PATCH}
+    if part == "weights":
+        file = "no.safetensors"
+        return Case(file, see.output, given, words=file)
+    observe = see.steps if part == "deep_supervision" else see.network
+    data = "flat" if dims == 2 else "volume"
+    return Case(NETWORK_VALUES[part], observe, given, data)
 
 
 def _augmentation() -> Iterator[tuple[str, Case]]:

@@ -124,6 +124,22 @@ def no_such_device(_viewer, _widget, _patch) -> None:
     get_plugin_settings("napari-segtrain").general.device = absent
 
 
+def settings(**sections) -> Trouble:
+    """Settings that do not go with the data, or with one another."""
+
+    def make(_viewer, widget, _patch) -> None:
+        widget.setup_page.form.set_config(make_config(**USUAL, **sections))
+
+    return make
+
+
+USUAL = {"training": {"length": {"kind": "iterations", "iterations": 6}}}
+TOO_DEEP = settings(network={"depth": 8, "first_filters": 1})
+FLATTENED = settings(network={"flat_levels": 1})
+COLORED = settings(augmentation={"color": {"max_hue": 30}})
+UNKNOWN_CLASS = settings(loss={"class_weights": {"cell": 3}})
+
+
 CASES = [
     Case("no layers", no_layers, ("no sample", "add a row")),
     Case("no image", no_image, ("No image is chosen", "open one")),
@@ -148,6 +164,10 @@ CASES = [
         has_details=True,
     ),
     Case("loose screw", loose_screw, ("screw", "report"), has_details=True),
+    Case("too deep", TOO_DEEP, ("1 × 1024 × 1024", "depth"), has_details=True),
+    Case("flattened", FLATTENED, ("one slice", "dims"), has_details=True),
+    Case("colored", COLORED, ("1 channels, not 3",), has_details=True),
+    Case("unknown class", UNKNOWN_CLASS, ("'cell'", "name one"), has_details=True),
 ]  # fmt: skip
 
 
@@ -169,8 +189,7 @@ def dock(qtbot, viewer, tmp_path: Path, preferences) -> TrainingWidget:
     preferences.run_folder = str(tmp_path / "runs")
     widget = TrainingWidget(viewer)
     qtbot.addWidget(widget)
-    length = {"length": {"kind": "iterations", "iterations": 6}}
-    widget.setup_page.form.set_config(make_config(training=length))
+    widget.setup_page.form.set_config(make_config(**USUAL))
     return widget
 
 
@@ -204,6 +223,7 @@ def test_one_sentence_and_on_it_goes(
 def mend(viewer, dock, tmp_path: Path, preferences) -> None:
     preferences.device = "auto"
     preferences.run_folder = str(tmp_path / "elsewhere")
+    dock.setup_page.form.set_config(make_config(**USUAL))
     viewer.layers.clear()
     fill(viewer)
     (row,) = dock.setup_page.samples.table.row_widgets()
