@@ -102,6 +102,14 @@ class Comparison:
         """Voxels that both have, labelled or not."""
         return math.prod(self.overlap.shape)
 
+    def write_tables(self, path: Path) -> list[Path]:
+        """Write the scores as CSV; return the files, that of the classes first."""
+        path = path if path.suffix else path.with_suffix(".csv")
+        self.report.write_csv(path)
+        parts = ("objects", "slices")
+        others = [path.with_stem(f"{path.stem}_{part}") for part in parts]
+        return [path, *(other for other in others if other.exists())]
+
 
 class _StoppedError(Exception):
     """Stop was asked for while labels were read."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.compat import isalive
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,26 +17,25 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_segtrain.errors import DataError, SegtrainError
+from napari_segtrain.ui.compare.compared_pair import ComparedPair
 from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
-from napari_segtrain.ui.compare.error_layer import find_error_map, show_error_map
+from napari_segtrain.ui.compare.error_layer import find_error_map
 from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.compare.label_watch import LabelWatch
 from napari_segtrain.ui.compare.overlap import overlay_labels
-from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.results import result_of
-from napari_segtrain.ui.layers.transforms import result_transform
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 from napari_segtrain.ui.widgets.messages import MessageBar
+from napari_segtrain.ui.widgets.page_area import PageArea
 from napari_segtrain.ui.widgets.theme import follow_theme
 from napari_segtrain.ui.worker import start_job, start_task
 
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_segtrain.ui.compare.comparison import Comparison, Target
-    from napari_segtrain.ui.compare.overlap import Overlaid
     from napari_segtrain.ui.compare.slice_series import Place
     from napari_segtrain.ui.worker import Failure, Task
 
@@ -83,8 +80,8 @@ class ComparisonWidget(DockContent):
         self._session = session_of(napari_viewer)
         self._task: Task | None = None
         self._saving: Task | None = None
-        self._pair: _Pair | None = None
-        self._next: _Pair | None = None
+        self._pair: ComparedPair | None = None
+        self._next: ComparedPair | None = None
         self._edit = ""
         self._comparison: Comparison | None = None
         self._watch = LabelWatch(self._session, self)
@@ -150,7 +147,7 @@ class ComparisonWidget(DockContent):
         if path is None or self._comparison is None:
             return
         self._saving = start_job(
-            partial(_write_csv, self._comparison, path), title="Save scores"
+            partial(self._comparison.write_tables, path), title="Save scores"
         )
         self._saving.succeeded.connect(self._on_saving_succeeded)
         self._saving.failed.connect(self.messages.show_failure)
@@ -195,11 +192,9 @@ class ComparisonWidget(DockContent):
         layout.addWidget(self.view)
         layout.addWidget(self.save_button)
         layout.addStretch(1)
-        scroll = _VerticalScroll()
-        scroll.setWidget(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(PageArea(inner))
 
     def _form(self) -> QFormLayout:
         form = QFormLayout()
@@ -267,7 +262,7 @@ class ComparisonWidget(DockContent):
             target=self.target_choice.currentData(),
             objects=self.objects_box.isChecked(),
         )
-        self._next, self._edit = _Pair(truth, prediction, overlaid), ""
+        self._next, self._edit = ComparedPair(truth, prediction, overlaid), ""
         self._watch.watch((truth, prediction))
         task = self._task = start_task(
             partial(iter_comparison, request), title=f"Compare {prediction.name}"
@@ -302,32 +297,17 @@ class ComparisonWidget(DockContent):
         self._show_state()
 
     def _show_errors(self) -> None:
-        """Add or update the error map; the active layer stays active."""
         viewer, pair, comparison = self._session.viewer, self._pair, self._comparison
-        if viewer is None or pair is None or comparison is None:
-            return
-        active = viewer.layers.selection.active
-        layer = show_error_map(
-            viewer,
-            comparison.errors,
-            comparison.legend,
-            transform=pair.transform,
-            source=pair.names,
-        )
-        layer.visible = True
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active
+        if viewer is not None and pair is not None and comparison is not None:
+            pair.show_errors(viewer, comparison)
 
-    def _present(self) -> dict[str, float | None]:
-        """Slice of the ground truth that the viewer shows, by axis."""
+    def _show_present(self) -> None:
+        """Mark the slice that the viewer shows."""
         viewer, pair = self._session.viewer, self._pair
-        truth = None if pair is None else pair.truth()
-        if viewer is None or pair is None or truth is None:
-            return {}
-        return {
-            axis: shown_slice(viewer, truth, pair.overlap.truth_dim(axis))
-            for axis in self.view.axes()
-        }
+        present: dict[str, float | None] = {}
+        if viewer is not None and pair is not None:
+            present = pair.shown_slices(viewer, self.view.axes())
+        self.view.set_present(present)
 
     def _on_task_event(self, event: object) -> None:
         if isinstance(event, Progress):
@@ -342,7 +322,7 @@ class ComparisonWidget(DockContent):
         self.view.show_comparison(comparison, self._pair.names)
         if self.errors_box.isChecked():
             self._show_errors()
-        self.view.set_present(self._present())
+        self._show_present()
         if comparison.hint:
             self.messages.show_text("warning", comparison.hint)
         self.stale_bar.clear()
@@ -413,25 +393,18 @@ class ComparisonWidget(DockContent):
             text = f"'{name}' was removed; these are the scores that it had."
             self.stale_bar.show_text("info", text)
 
-    def _removed(self, pair: _Pair | None) -> str | None:
+    def _removed(self, pair: ComparedPair | None) -> str | None:
         """Name of a layer of a pair that the viewer has no more."""
-        present = self.truth_choice.layers()
-        if pair is None:
-            return None
-        named = zip(pair.layers(), pair.names, strict=True)
-        return next((name for layer, name in named if layer not in present), None)
+        return None if pair is None else pair.first_missing(self.truth_choice.layers())
 
     def _on_view_slice_asked(self, place: Place) -> None:
         viewer, pair = self._session.viewer, self._pair
-        truth = None if pair is None else pair.truth()
-        if viewer is None or pair is None or truth is None:
-            return
-        for axis, number in place.index.items():
-            show_slice(viewer, truth, pair.overlap.truth_dim(axis), number)
+        if viewer is not None and pair is not None:
+            pair.go_to(viewer, place)
 
     def _on_dims_changed(self, _event: Any = None) -> None:
         if isalive(self) and self._comparison is not None:
-            self.view.set_present(self._present())
+            self._show_present()
 
     def _on_watch_edited(self, layer: Labels) -> None:
         self._mark_stale(f"'{layer.name}' was edited; the scores are out of date.")
@@ -449,48 +422,3 @@ class ComparisonWidget(DockContent):
             self, "Save scores", f"{name}.csv", "Tables (*.csv)"
         )
         return Path(text) if text else None
-
-
-class _Pair:
-    """Layers of a comparison, held weakly, and how they lie on one another."""
-
-    def __init__(self, truth: Labels, prediction: Labels, overlaid: Overlaid) -> None:
-        self.overlap = overlaid.overlap
-        self.names = str(truth.name), str(prediction.name)
-        self.truth = weakref.ref(truth)
-        self._prediction = weakref.ref(prediction)
-        self.transform = result_transform(
-            truth,
-            self.overlap.truth_axes,
-            keep=self.overlap.axes,
-            origin=self.overlap.origin,
-        )
-
-    def layers(self) -> tuple[Labels | None, Labels | None]:
-        """Ground truth and segmentation, as far as they are there."""
-        return self.truth(), self._prediction()
-
-
-class _VerticalScroll(QScrollArea):
-    """Scrolls up and down only; never narrower than its content can be."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def minimumSizeHint(self) -> QSize:
-        """Width of the content and of the scroll bar."""
-        content = self.widget()
-        least = 0 if content is None else content.minimumSizeHint().width()
-        bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(least + bar, super().minimumSizeHint().height())
-
-
-def _write_csv(comparison: Comparison, path: Path) -> list[Path]:
-    """Write the tables; return the files, that of the classes first."""
-    path = path if path.suffix else path.with_suffix(".csv")
-    comparison.report.write_csv(path)
-    others = [path.with_stem(f"{path.stem}_{part}") for part in ("objects", "slices")]
-    return [path, *(other for other in others if other.exists())]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import LabelImage
 from napari_segtrain.io.lazy import pick
+from napari_segtrain.ui.layers.grids import GridOffset
 from napari_segtrain.ui.layers.reading import guess_axes, labels_from_layer
 from napari_segtrain.ui.layers.transforms import Placement, placement, unit_ratio
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     Matrix = npt.NDArray[np.float64]
 
-_TOLERANCE = 0.1
-"""Voxels that one layer may be off the grid of the other, anywhere."""
+_EQUAL_VOXELS = 1e-3
+"""Relative difference up to which voxels are as long."""
 _DASH = "\N{EN DASH}"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -207,21 +208,18 @@ def _offset(
         for layer in (truth, prediction)
     )
     ratios = _unit_ratios(own, target, (truth, prediction))
-    relative = np.linalg.inv(target.matrix) @ np.diag([*ratios, 1.0]) @ own.matrix
-    reach = np.maximum(np.min(shapes, axis=0) - 1, 1)
-    off = np.abs(relative[:-1, :-1] - np.eye(len(letters))) * reach
-    if (off > _TOLERANCE).any():
-        raise DataError(_orientation(target, own, ratios, (truth, prediction)))
-    first = relative[:-1, -1]
-    if (np.abs(first - np.round(first)) > _TOLERANCE).any():
-        axis = int(np.abs(first - np.round(first)).argmax())
+    offset = GridOffset.of(own, target, ratios)
+    if not offset.is_parallel(np.min(shapes, axis=0)):
+        raise DataError(_orientation(letters, offset, (truth, prediction)))
+    if not offset.is_whole(offset.first).all():
+        axis = offset.oddest_axis
         raise DataError(
-            f"The segmentation '{prediction.name}' begins {first[axis]:.4g} voxels "
-            f"along {letters[axis]} from the ground truth '{truth.name}', which is no "
-            "whole number, so their voxels do not lie on one another; check the "
+            f"The segmentation '{prediction.name}' begins {offset.first[axis]:.4g} "
+            f"voxels along {letters[axis]} from the ground truth '{truth.name}', which "
+            "is no whole number, so their voxels do not lie on one another; check the "
             "translation of both layers."
         )
-    return [int(value) for value in np.round(first)]
+    return [int(value) for value in offset.first.round()]
 
 
 def _unit_ratios(
@@ -240,29 +238,23 @@ def _unit_ratios(
     return ratios
 
 
-def _orientation(
-    target: Placement,
-    own: Placement,
-    ratios: Sequence[float],
-    layers: tuple[Labels, Labels],
-) -> str:
-    theirs = np.linalg.norm(target.matrix[:-1, :-1], axis=0)
-    ours = np.linalg.norm(np.array(ratios)[:, None] * own.matrix[:-1, :-1], axis=0)
-    names = (
-        f"The ground truth '{layers[0].name}'",
-        f"the segmentation '{layers[1].name}'",
+def _orientation(axes: str, offset: GridOffset, layers: tuple[Labels, Labels]) -> str:
+    truth, segmentation = (
+        f"{role} '{layer.name}'"
+        for role, layer in zip(
+            ("The ground truth", "the segmentation"), layers, strict=True
+        )
     )
-    if np.allclose(ours, theirs, rtol=1e-3):
+    if offset.has_equal_voxels(_EQUAL_VOXELS):
         return (
-            f"{names[0]} and {names[1]} are rotated, sheared or mirrored against one "
+            f"{truth} and {segmentation} are rotated, sheared or mirrored against one "
             "another; give both layers the same transform."
         )
-    units = {str(unit) for unit in target.units}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
+    ours, theirs = _numbers(offset.lengths), _numbers(offset.other_lengths)
     return (
-        f"{names[0]} has voxels of {_numbers(theirs)}{unit} along {own.axes}, "
-        f"{names[1]} of {_numbers(ours)}{unit}; compare labels of one voxel size, or "
-        "give both layers the same scale."
+        f"{truth} has voxels of {theirs}{offset.unit} along {axes}, {segmentation} of "
+        f"{ours}{offset.unit}; compare labels of one voxel size, or give both layers "
+        "the same scale."
     )
 
 

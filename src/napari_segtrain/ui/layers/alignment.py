@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
 from napari_segtrain.errors import DataError
+from napari_segtrain.ui.layers.grids import GRID_TOLERANCE, GridOffset
 from napari_segtrain.ui.layers.transforms import (
     Placement,
     layer_axes,
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Matrix = npt.NDArray[np.float64]
-
-_TOLERANCE = 0.1
-"""Voxels that labels may be off the grid of the image, anywhere."""
 
 _REMEDY = (
     "labels need the voxels of their image, shifted by whole voxels at most: give both "
@@ -157,48 +155,38 @@ def _offset(
         unit_ratio(unit, other) or 1.0
         for unit, other in zip(own.units, target.units, strict=True)
     ]
-    relative = np.linalg.inv(target.matrix) @ np.diag([*ratios, 1.0]) @ own.matrix
-    reach = np.maximum(names.sizes(own.axes) - 1, 1)
-    n = len(own.axes)
-    if (np.abs(relative[:-1, :-1] - np.eye(n)) * reach > _TOLERANCE).any():
-        raise DataError(_orientation(own, target, ratios, names))
-    first = relative[:-1, -1]
+    offset = GridOffset.of(own, target, ratios)
+    if not offset.is_parallel(names.sizes(own.axes)):
+        raise DataError(_orientation(own.axes, offset, names))
     half = (np.array(steps) - 1) / (2 * np.array(steps))
-    nearest = np.round(first)
-    from_corner = np.round(first + half)  # levels whose first voxels have one center
-    is_near = np.abs(first - nearest) <= _TOLERANCE
-    is_cornered = np.abs(first + half - from_corner) <= _TOLERANCE
-    if not (is_near | is_cornered).all():
-        raise DataError(_shift(own.axes, first, names))
-    offset = np.where(is_near, nearest, from_corner).astype(int)
-    return dict(zip(own.axes, offset.tolist(), strict=True))
+    from_corner = offset.first + half  # levels whose first voxels have one center
+    is_near = offset.is_whole(offset.first)
+    if not (is_near | offset.is_whole(from_corner)).all():
+        raise DataError(_shift(own.axes, offset, names))
+    found = np.where(is_near, offset.first, from_corner).round().astype(int)
+    return dict(zip(own.axes, found.tolist(), strict=True))
 
 
-def _orientation(
-    own: Placement, target: Placement, ratios: Sequence[float], names: _Names
-) -> str:
-    ours = np.linalg.norm(np.array(ratios)[:, None] * own.matrix[:-1, :-1], axis=0)
-    theirs = np.linalg.norm(target.matrix[:-1, :-1], axis=0)
+def _orientation(axes: str, offset: GridOffset, names: _Names) -> str:
     one, other = names.labels.name, names.image.name
-    if np.allclose(ours, theirs, rtol=_TOLERANCE / names.sizes(own.axes).max()):
+    if offset.has_equal_voxels(GRID_TOLERANCE / names.sizes(axes).max()):
         return (
             f"The labels '{one}' are rotated, sheared or mirrored against the image "
             f"'{other}'; {_REMEDY}"
         )
-    units = {str(unit) for unit in target.units}
-    unit = f" {units.pop()}" if len(units) == 1 else ""
+    ours, theirs = _numbers(offset.lengths), _numbers(offset.other_lengths)
     return (
-        f"The labels '{one}' have a scale of {_numbers(ours)}{unit} along {own.axes}, "
-        f"the image '{other}' {_numbers(theirs)}{unit}; {_REMEDY}"
+        f"The labels '{one}' have a scale of {ours}{offset.unit} along {axes}, "
+        f"the image '{other}' {theirs}{offset.unit}; {_REMEDY}"
     )
 
 
-def _shift(axes: str, first: Matrix, names: _Names) -> str:
-    off = np.abs(first - np.round(first)).argmax()
+def _shift(axes: str, offset: GridOffset, names: _Names) -> str:
+    axis = offset.oddest_axis
     return (
-        f"The labels '{names.labels.name}' begin {first[off]:.4g} voxels along "
-        f"{axes[off]} from the first voxel of the image '{names.image.name}', which is "
-        f"no whole number; {_REMEDY}"
+        f"The labels '{names.labels.name}' begin {offset.first[axis]:.4g} voxels along "
+        f"{axes[axis]} from the first voxel of the image '{names.image.name}', which "
+        f"is no whole number; {_REMEDY}"
     )
 
 
