@@ -155,14 +155,14 @@ class NormalizationConfig(Config):
         has_cells = (self.cell_size, self.clip_limit) != (_CELL_SIZE, _CLIP_LIMIT)
         if has_cells and self.method != "local-contrast":
             raise ValueError(
-                "cell_size and clip_limit belong to the method local-contrast, not to "
-                f"{self.method}"
+                f"cell_size and clip_limit ({self.cell_size}, {self.clip_limit:g}) "
+                f"belong to the method local-contrast, not to {self.method}"
             )
         has_percentiles = self.percentiles != _PERCENTILES
         if has_percentiles and self.method in _WITHOUT_PERCENTILES:
             raise ValueError(
-                "percentiles belong to the methods percentile and local-contrast, not "
-                f"to {self.method}"
+                f"percentiles ({low:g}, {high:g}) belong to the methods percentile and "
+                f"local-contrast, not to {self.method}"
             )
         if self.match_histogram and self.scope == "image":
             raise ValueError(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+NAMED = object()
+"""In place of a value that a message names."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -36,8 +38,7 @@ def explain_problems(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _met(value: Any) -> str:
-    """What was met, unless it is a section, whose problem names its values."""
-    return "" if isinstance(value, dict) else f" (met {_SHORT.repr(value)})"
+    return "" if value is NAMED else f" (met {_SHORT.repr(value)})"
 
 
 def find_problems(
@@ -45,7 +46,8 @@ def find_problems(
 ) -> dict[str, tuple[list[str], Any]]:
     """Say for each place (such as ``training.seed``) what is allowed, and what was met.
 
-    A place of several types has a message for each.
+    A place of several types has a message for each. What was met is `NAMED` where it
+    is a section whose message says so.
     """
     found: dict[str, tuple[list[str], Any]] = {}
     for problem in error.errors():
@@ -53,6 +55,8 @@ def find_problems(
         met = problem["input"]
         if problem["type"] == UNKNOWN_NAME:
             place, met = f"{place}.name", met.get("name")
+        if problem["type"] == "value_error" and isinstance(met, dict):
+            met = NAMED
         messages, _ = found.setdefault(place or "settings", ([], met))
         is_unknown = problem["type"] == "extra_forbidden"
         text = problem["msg"].removeprefix("Value error, ")

@@ -134,7 +134,9 @@ def settings(**sections) -> Trouble:
 
 
 USUAL = {"training": {"length": {"kind": "iterations", "iterations": 6}}}
-TOO_DEEP = settings(network={"depth": 8, "first_filters": 1})
+TOO_DEEP = settings(
+    network={"depth": 8, "first_filters": 1}, sampling={"patch_size": "auto"}
+)
 FLATTENED = settings(network={"flat_levels": 1})
 COLORED = settings(augmentation={"color": {"max_hue": 30}})
 UNKNOWN_CLASS = settings(loss={"class_weights": {"cell": 3}})
