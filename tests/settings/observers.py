@@ -37,6 +37,7 @@ from napari_segtrain.training.checkpoint import Progress
 from napari_segtrain.training.choice import choose_network
 from napari_segtrain.training.clock import RunClock
 from napari_segtrain.training.defaults import complete_network
+from napari_segtrain.training.events import DecisionTuned, EpochEnd
 from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.losses import build_loss
 from napari_segtrain.training.machine import Machine, find_machine
@@ -219,8 +220,10 @@ def run(config: ExperimentConfig, data: str) -> object:
     epochs = []
 
     def note(event: Any) -> None:
-        if type(event).__name__ == "EpochEnd":
+        if isinstance(event, EpochEnd):
             epochs.append((event.iteration, event.training_loss, event.score))
+        if isinstance(event, DecisionTuned):
+            epochs.append(event)
 
     with TemporaryDirectory() as folder:
         target = RunFolder.create(Path(folder) / "run")

@@ -72,6 +72,9 @@ TABLE: dict[str, Case] = {
         "single",
     ),
     "validation[by-hand].names": Case(["image 1"], see.plan),
+    "validation[k-fold].k": Case(
+        3, see.plan, {"validation": {"kind": "k-fold", "k": 2}}
+    ),
     "normalization.method": Case("rescale", see.batches),
     "normalization.scope": Case("image", see.batches),
     "normalization.percentiles": Case(
@@ -140,6 +143,10 @@ TABLE: dict[str, Case] = {
     "training.n_threads": Case(3, see.threads),
     "training.amp": Case(False, see.precision),
     "training.checkpoint_every": Case(1, see.run),
+    "training.frozen_encoder": Case(
+        0.5, see.plan, words="no model to go on from"
+    ),
+    "training.tune_decision": Case(False, see.run),
     **{
         f"loss[{path}": Case(value, see.loss)
         for path, value in {
