@@ -271,10 +271,10 @@ def a_good_image(folder: Path) -> None:
     with_image(folder, disks((64, 64), 0)[0])
 
 
-@setting("network.dims=3", words="8 × 16 × 16|3 × 64 × 64|network.dims to 2")
+@setting("network.dims=3", words="at least 8 slices|has 3|network.dims to 2")
 @setting(
     "network.name=unet-2.5d", "network.slices=9",
-    words="at least 9|3 × 64 × 64|fewer network.slices",
+    words="at least 9 slices|has 3|network.slices to fewer",
 )  # fmt: skip
 def a_stack_of_three_slices(folder: Path) -> None:
     image, labels = disks((3, 64, 64), 0)

@@ -143,9 +143,7 @@ TABLE: dict[str, Case] = {
     "training.n_threads": Case(3, see.threads),
     "training.amp": Case(False, see.precision),
     "training.checkpoint_every": Case(1, see.run),
-    "training.frozen_encoder": Case(
-        0.5, see.plan, words="no model to go on from"
-    ),
+    "training.frozen_encoder": Case(0.5, see.plan, words="no model to go on from"),
     "training.tune_decision": Case(False, see.run),
     **{
         f"loss[{path}": Case(value, see.loss)

@@ -81,11 +81,6 @@ def _fit_findings(facts: DatasetFacts, info: NetworkInfo) -> Iterator[Finding]:
         f"the largest image has {_words(tuple(sizes))}"
     )
     remedy = "Use a smaller network.depth, another network, or larger images."
-    if pairs[0][0] < pairs[0][1]:
-        remedy = (
-            "Set network.dims to 2, take a smaller network.depth or fewer "
-            "network.slices, or train on more slices."
-        )
     if any(least > _MOST_REFLECTED * size for size, least in pairs):
         raise ConfigError(f"{text}, so most of it would be made up. {remedy}")
     yield Finding("warning", f"{text}; the rest is reflected.", remedy, "network")
