@@ -164,6 +164,25 @@ TABLE: dict[str, Case] = {
     },
 }
 
+OBJECTS = {"data": {"target": "instances"}, "validation": {"kind": "none"}}
+PAINTED = {
+    "data": {"target": "instances", "zero": "unlabelled"},
+    "validation": {"kind": "none"},
+}
+TABLE |= {
+    f"objects.{path}": Case(value, see.plan, OBJECTS)
+    for path, value in {
+        "target": {"kind": "foreground"},
+        "target[boundaries].width": 3,
+        "target[distances].steps": 3,
+        "prominence": 0.1,
+        "smoothing": 0.5,
+        "min_voxels": 3,
+        "fill_holes": False,
+    }.items()
+}
+TABLE["objects.ring_width"] = Case(9, see.plan, PAINTED)
+
 WEIGHTS = {
     "class_weights": {"kind": "inverse-frequency"},
     "class_weights[effective-number].beta": 0,
