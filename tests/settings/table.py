@@ -238,7 +238,7 @@ def _networks() -> Iterator[tuple[str, Case]]:
     for name, dims in dict(NETWORKS[::-1]).items():
         base = small(name, dims).model_dump()
         yield f"network[{name}].dims", _dims_case(name)
-        for part in base.keys() & {*NETWORK_VALUES, "weights"}:
+        for part in sorted(base.keys() & {*NETWORK_VALUES, "weights"}):
             yield f"network[{name}].{part}", _network_case(name, part, dims)
 
 
