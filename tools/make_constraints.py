@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "constraints" / "cpu.txt"
 TORCH = "torch==2.13.0"
-REQUIREMENTS = [TORCH, ".[formats,napari]", "--group", "dev", "hatchling", "pip"]
+EXTRAS = ".[formats,napari,tensorboard]"
+REQUIREMENTS = [TORCH, EXTRAS, "--group", "dev", "hatchling", "pip"]
 HEADER = """\
 # Pins for reproducible installs on Python 3.11 to 3.13, made by
 # tools/make_constraints.py on Python {python}; used through PIP_CONSTRAINT.

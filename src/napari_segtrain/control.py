@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import ClassVar
@@ -77,3 +78,13 @@ class RunControl:
             Seconds to wait at most; without it, until resumed, stopped or finished.
         """
         return self._go_on.wait(timeout)
+
+
+def is_in_team() -> bool:
+    """Whether torchrun has started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that shows what happens: the only one, mostly."""
+    return not is_in_team() or int(os.environ.get("RANK", "0")) == 0

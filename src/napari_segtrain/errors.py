@@ -7,6 +7,15 @@ swallows that class without a word.
 
 from __future__ import annotations
 
+_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "unable to allocate",
+    "alloc_failed",
+)
+"""What torch's CPU allocator, CUDA, cuDNN and Metal say, in small letters."""
+
 
 class SegtrainError(Exception):
     """Base of everything that the user can put right."""
@@ -38,6 +47,10 @@ class TrainingError(SegtrainError):
     exit_code = 5
 
 
+class OtherProcessFailed(TrainingError):
+    """Another process of the training could not go on, and said why."""
+
+
 class PredictionError(SegtrainError):
     """A prediction that cannot start or go on."""
 
@@ -48,3 +61,12 @@ class OutputError(SegtrainError):
     """An output that exists already or cannot be written."""
 
     exit_code = 7
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; libraries raise plain RuntimeErrors for it on a CPU."""
+    text = str(error).lower()
+    is_said = any(words in text for words in _MEMORY_WORDS)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and is_said
+    )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.running import Recorder, final_tensors
 from tests.training.tasks import disks, make_config, make_dataset
-from tests.training.test_trainer import Recorder, final_tensors
 
 from napari_segtrain import load_model
 from napari_segtrain.config import UNetConfig, parse_experiment

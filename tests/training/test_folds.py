@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.running import Recorder
 from tests.training.tasks import disks, make_config, make_dataset
-from tests.training.test_trainer import Recorder
 
 from napari_segtrain import load_model, predict
 from napari_segtrain.errors import ConfigError

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.training.running import Recorder, train
 from tests.training.tasks import make_config, make_dataset
-from tests.training.test_trainer import Recorder, train
 from torch import nn
 
 from napari_segtrain import load_model
@@ -50,7 +50,7 @@ def set_scores(monkeypatch: pytest.MonkeyPatch):
 
         def judge(learner: Learner) -> Scored:
             found = real(learner)
-            return Scored(found.loss, found.scores, next(left))
+            return Scored(found.loss, found.scores, given=next(left))
 
         monkeypatch.setattr(Learner, "judge", judge)
 

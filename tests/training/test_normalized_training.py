@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.training.running import Recorder, assert_same_run, train
 from tests.training.tasks import disks, make_config, make_dataset
-from tests.training.test_trainer import Recorder, assert_same_run, train
 
 from napari_segtrain import load_model
 from napari_segtrain.data.dataset import Dataset

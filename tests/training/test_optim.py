@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.training.running import Recorder, assert_same_run, train
 from tests.training.tasks import make_config, make_dataset
-from tests.training.test_trainer import Recorder, assert_same_run, train
 from torch import nn
 
 from napari_segtrain.config import (

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from tests.training.running import assert_same_run
 from tests.training.tasks import disks, make_config
-from tests.training.test_trainer import assert_same_run
 
 from napari_segtrain import load_model
 from napari_segtrain.config import DataConfig

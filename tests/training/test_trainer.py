@@ -2,94 +2,45 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from tests.training.running import (
+    Recorder,
+    assert_same_run,
+    metrics_of,
+    train,
+)
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
-from napari_segtrain.config import ExperimentConfig
-from napari_segtrain.control import Event, RunControl
+from napari_segtrain.control import RunControl
 from napari_segtrain.data.dataset import Dataset
-from napari_segtrain.errors import ConfigError, ModelError, OutputError, TrainingError
-from napari_segtrain.training import learner, trainer
+from napari_segtrain.errors import ConfigError, ModelError, OutputError
+from napari_segtrain.training import trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import (
     Annealing,
-    BatchShrunk,
     CheckpointSaved,
     EpochEnd,
     IterationEnd,
     Planned,
-    TrainingResult,
 )
+from napari_segtrain.training.run_folder import RunFolder
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
-
-
-@dataclass
-class Recorder:
-    """Keeps events; stops, finishes or pauses at an iteration."""
-
-    control: RunControl = field(default_factory=RunControl)
-    stop_at: int = -1
-    finish_at: int = -1
-    events: list[Event] = field(default_factory=list)
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-        iteration = getattr(event, "iteration", None)
-        if iteration is None:
-            return
-        if 0 <= self.stop_at <= iteration:
-            self.control.stop()
-        if 0 <= self.finish_at <= iteration:
-            self.control.finish()
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.events if isinstance(event, kind)]
 
 
 @pytest.fixture(autouse=True)
 def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Report every iteration, so that tests can act at a given one."""
     monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
-
-
-def train(
-    dataset: Dataset,
-    config: ExperimentConfig,
-    run_dir: Path,
-    recorder: Recorder | None = None,
-) -> TrainingResult:
-    recorder = recorder or Recorder()
-    work = iter_training_run(dataset, config, run_dir, control=recorder.control)
-    return run(work, recorder)
-
-
-def final_tensors(run_dir: Path) -> dict[str, torch.Tensor]:
-    checkpoint = load_checkpoint(run_dir / "checkpoints/latest.safetensors")
-    parts = (checkpoint.network, checkpoint.average, checkpoint.optimizer)
-    return {f"{n}.{k}": v for n, part in enumerate(parts) for k, v in part.items()}
-
-
-def metrics_of(run_dir: Path) -> list[dict[str, Any]]:
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def assert_same_run(first: Path, second: Path) -> None:
-    a, b = final_tensors(first), final_tensors(second)
-    assert a.keys() == b.keys()
-    different = [name for name in a if not torch.equal(a[name], b[name])]
-    assert not different
 
 
 def test_a_run_learns_and_leaves_everything(dataset: Dataset, run_dir: Path) -> None:
@@ -181,19 +132,57 @@ def test_stopped_and_resumed_is_uninterrupted_to_the_bit(
     assert [row["score"] for row in whole] == [row["score"] for row in parts]
 
 
-def test_resume_from_an_earlier_checkpoint(dataset: Dataset, run_dir: Path) -> None:
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_resumed_from_any_epoch_is_uninterrupted_to_the_bit(
+    tmp_path: Path, epoch: int
+) -> None:
+    """Also when the run had come to its end; its later epochs are made again."""
     config = make_config(
         training={
             "length": {"kind": "iterations", "iterations": 30},
             "iterations_per_epoch": 10,
             "checkpoint_every": 1,
+            "keep_weights": "best",
         }
     )
-    train(dataset, config, run_dir, Recorder(stop_at=25))
-    resumed = run(iter_resumed_run(run_dir, checkpoint="epoch-0001"))
-    assert resumed.iterations == 30
-    rows = metrics_of(run_dir)
-    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    first = train(make_dataset(), config, tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "whole")
+    resumed = run(iter_resumed_run(tmp_path / "run", checkpoint=f"epoch-{epoch:04d}"))
+    assert (resumed.iterations, resumed.score) == (30, first.score)
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+    whole, parts = metrics_of(tmp_path / "whole"), metrics_of(tmp_path / "run")
+    assert [row["score"] for row in whole] == [row["score"] for row in parts]
+    states = [
+        load_model(tmp_path / name / "model").network.state_dict()
+        for name in ("whole", "run")
+    ]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_going_back_forgets_best_weights_that_came_later(
+    dataset: Dataset, run_dir: Path
+) -> None:
+    config = make_config(
+        training={
+            "length": {"kind": "iterations", "iterations": 100},
+            "iterations_per_epoch": 10,
+            "checkpoint_every": 2,
+        }
+    )
+    train(dataset, config, run_dir, Recorder(stop_at=35))
+    folder = RunFolder.open(run_dir)
+    best = folder.load("best")
+    later = replace(best, progress=replace(best.progress, epoch=3, best_epoch=3))
+    folder.save("best", later)
+    old = folder.load("epoch-0002")
+    state = folder.rewind("epoch-0002")
+    assert [row["epoch"] for row in metrics_of(run_dir)] == [1, 2]
+    if old.progress.best_epoch == 2:  # of which there is a checkpoint
+        assert folder.load("best").progress.epoch == 2
+        assert state.progress.best_score == old.progress.best_score
+    else:
+        assert not folder.checkpoint_path("best").exists()
+        assert state.progress.best_score is None
 
 
 def test_a_complete_run_is_not_resumed(dataset: Dataset, run_dir: Path) -> None:
@@ -318,45 +307,6 @@ def test_without_validation_the_last_weights_are_kept(run_dir: Path) -> None:
     latest = load_checkpoint(run_dir / "checkpoints/latest.safetensors")
     state = model.network.state_dict()
     assert all(torch.equal(state[k], v) for k, v in latest.average.items())
-
-
-def test_memory_that_runs_out_shrinks_the_batch(
-    dataset: Dataset, run_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real_step = learner.train_step
-
-    def greedy(network, loss, optimizer, images, targets, **rest):
-        if len(images) > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return real_step(network, loss, optimizer, images, targets, **rest)
-
-    monkeypatch.setattr(learner, "train_step", greedy)
-    recorder = Recorder()
-    result = train(dataset, make_config(training=_short()), run_dir, recorder)
-    assert [event.batch_size for event in recorder.of(BatchShrunk)] == [2]
-    assert result.is_complete
-
-
-def test_memory_for_not_even_one_patch_is_said_in_one_sentence(
-    dataset: Dataset, run_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def never(*_args: object, **_rest: object) -> float:
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
-
-    monkeypatch.setattr(learner, "train_step", never)
-    with pytest.raises(TrainingError, match="use a smaller"):
-        train(dataset, make_config(training=_short()), run_dir)
-    assert load_model(run_dir).spec.dims == 2
-
-
-def test_a_loss_that_is_not_finite_ends_the_run_with_a_usable_model(
-    dataset: Dataset, run_dir: Path
-) -> None:
-    config = make_config(training={"learning_rate": 1e30, "gradient_clip": 1e30})
-    with pytest.raises(TrainingError, match="learning_rate"):
-        train(dataset, config, run_dir)
-    weights = load_model(run_dir).network.state_dict()
-    assert all(torch.isfinite(value.float()).all() for value in weights.values())
 
 
 def test_train_on_starts_from_the_weights_of_a_model(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import weakref
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from qtpy.QtWidgets import QLabel
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
+from napari_segtrain.training import learner
+from napari_segtrain.ui.train.notice_view import NoticeView
 from napari_segtrain.ui.train.outcome_view import OutcomeView
 from napari_segtrain.ui.train.run_words import progress_text, state_text
 from napari_segtrain.ui.train.training_controls import TrainingControls
@@ -222,3 +225,65 @@ def test_the_folds_of_a_cross_validation_are_told(qtbot, tmp_path: Path) -> None
     outcome.show_run(run)
     text = outcome.findChildren(QLabel)[0].text()
     assert f"{run.result.score:.3f} ± {run.result.spread:.3f}" in text
+
+
+@pytest.mark.parametrize("way", ["finish", "stop", "error"])
+def test_network_and_optimizer_are_gone_afterwards(
+    qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    alive = []
+    for name in ("build_network", "build_optimizer"):
+        build = getattr(learner, name)
+
+        def noted(*args, build=build, **settings):
+            built = build(*args, **settings)
+            alive.append(weakref.ref(built))
+            return built
+
+        monkeypatch.setattr(learner, name, noted)
+    if way == "error":
+        monkeypatch.setattr(learner, "train_step", lambda *_, **__: 1 / 0)
+    run = start(tmp_path, **({"training": ENDLESS} if way == "stop" else {}))
+    if way == "stop":
+        until_trained(qtbot, run)
+        run.stop()
+    until_ended(qtbot, run)
+    assert (run.failure is not None) == (way == "error")
+    qtbot.waitUntil(lambda: all(kept() is None for kept in alive), timeout=2000)
+    assert len(alive) == 2
+
+
+def test_memory_that_runs_out_is_said(
+    qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_step = learner.train_step
+
+    def greedy(network, loss, optimizer, images, *rest, **settings):
+        if len(images) > 2:
+            raise MemoryError
+        return real_step(network, loss, optimizer, images, *rest, **settings)
+
+    monkeypatch.setattr(learner, "train_step", greedy)
+    page, controls = NoticeView(), TrainingControls()
+    for widget in (page, controls):
+        qtbot.addWidget(widget)
+    assert page.isHidden()
+    run = start(tmp_path)
+    page.show_run(run)
+    controls.show_run(run)
+    until_ended(qtbot, run)
+    sentence = (
+        "Memory ran out at iteration 0; going on with 2 patches per iteration instead "
+        "of 4."
+    )
+    assert run.note == sentence
+    assert len(page.texts()) == 1
+    assert page.texts()[0].startswith(sentence)
+    assert not page.isHidden()
+    late = NoticeView()
+    qtbot.addWidget(late)
+    late.show_run(run)
+    assert late.texts() == page.texts()
+    page.show_run(None)
+    assert page.texts() == []
+    assert page.isHidden()

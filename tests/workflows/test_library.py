@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from tests.training.running import Recorder, train
 from tests.training.tasks import make_config, make_dataset
-from tests.training.test_trainer import Recorder, train
 
 from napari_segtrain import load_model
 from napari_segtrain.errors import ConfigError, OutputError

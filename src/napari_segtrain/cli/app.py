@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failure = found
     else:
         return code if isinstance(code, int) else 0
-    sys.stderr.write(f"segtrain: {failure.sentence}\n")
+    if failure.sentence:
+        sys.stderr.write(f"segtrain: {failure.sentence}\n")
     return failure.exit_code
 
 

@@ -17,7 +17,7 @@ _MEMORY_HINT = (
 
 @dataclass(frozen=True)
 class Failure:
-    """A sentence for a person and a code for a script."""
+    """A sentence for a person, if there is one to say, and a code for a script."""
 
     sentence: str
     exit_code: int
@@ -35,14 +35,21 @@ def usage(error: typer.BadParameter) -> Failure:
 
 def explain(error: Exception) -> Failure | None:
     """Describe what a user can mend; ``None`` for what looks like a defect."""
-    from napari_segtrain.errors import SegtrainError
+    from napari_segtrain.control import is_first_process
+    from napari_segtrain.errors import (
+        OtherProcessFailed,
+        SegtrainError,
+        is_out_of_memory,
+    )
     from napari_segtrain.workflows import failures
 
+    if isinstance(error, OtherProcessFailed) and not is_first_process():
+        return Failure("", error.exit_code)
     if isinstance(error, SegtrainError):
         return Failure(str(error), error.exit_code)
     sentence = failures.explain(error)
     if sentence is None:
         return None
-    if failures.is_out_of_memory(error):
+    if is_out_of_memory(error):
         return Failure(sentence + _MEMORY_HINT, MEMORY)
     return Failure(sentence, OUTPUT)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import typer
 
-from napari_segtrain.control import RunControl
+from napari_segtrain.control import RunControl, is_first_process, is_in_team
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SIGNAL_BASE = 128
@@ -23,11 +23,17 @@ class SignalControl(RunControl):
         self._number = signal.SIGINT
 
     def on_signal(self, number: int, _frame: object) -> None:
-        """Ask for a stop; end at once when that was asked before."""
+        """Ask for a stop; end at once when that was asked before.
+
+        torchrun makes two signals of one Ctrl-C, and ends what takes too long itself.
+        """
         if self.is_stopping:
+            if is_in_team():
+                return
             raise KeyboardInterrupt
         self._number = signal.Signals(number)
-        typer.echo(f"stopping: {self._note}", err=True)
+        if is_first_process():
+            typer.echo(f"stopping: {self._note}", err=True)
         self.stop()
 
     def leave(self) -> typer.Exit:

@@ -22,6 +22,7 @@ from napari_segtrain.cli.options import OPTIONS_OF_SETTINGS
 from napari_segtrain.control import Event
 from napari_segtrain.models import decision_words
 from napari_segtrain.training.describe import (
+    describe_finding,
     describe_plan,
     level_rows,
     network_facts,
@@ -30,11 +31,11 @@ from napari_segtrain.training.describe import (
 from napari_segtrain.training.events import (
     Annealing,
     BaseScored,
-    BatchShrunk,
     DecisionTuned,
     EpochEnd,
     FoldBegun,
     IterationEnd,
+    Noticed,
     Planned,
 )
 from napari_segtrain.training.plan import TrainingPlan
@@ -110,8 +111,8 @@ class TrainingDisplay(Bar):
             self._say(f"the model to go on from: validation IoU {event.score:.3f}")
         elif isinstance(event, DecisionTuned):
             self._say(f"decision: {decision_words(event.decision, event.names)}")
-        elif isinstance(event, BatchShrunk):
-            self._say(f"memory ran out; going on with {event.batch_size} per batch")
+        elif isinstance(event, Noticed):
+            self._say(describe_finding(event.finding, OPTIONS_OF_SETTINGS))
 
     def _show_iteration(self, event: IterationEnd) -> None:
         text = f"iteration {event.iteration}, loss {event.loss:.3f}"

@@ -11,7 +11,7 @@ import typer
 from napari_segtrain.cli.interruption import SignalControl, interruptible
 from napari_segtrain.cli.progress import TrainingDisplay, show_network, show_plan
 from napari_segtrain.config import ExperimentConfig, set_value
-from napari_segtrain.control import Event
+from napari_segtrain.control import Event, is_first_process
 from napari_segtrain.training.events import TrainingResult
 from napari_segtrain.workflows.models import load_model
 from napari_segtrain.workflows.running import run
@@ -40,7 +40,7 @@ def start(
     config = read_config(config_path, changes, settings)
     model = load_model(continue_from) if continue_from else None
     opened = open_training_data(config)
-    for path in opened.unmatched:
+    for path in opened.unmatched if is_first_process() else ():
         typer.echo(f"! {path} has no partner and is left out", err=True)
     if is_dry:
         plan = plan_training(opened.dataset, config, model)
@@ -87,6 +87,10 @@ def _train(
 ) -> None:
     with TrainingDisplay() as display:
         result = run(work, display)
+    if not is_first_process():
+        if not result.is_complete:
+            raise control.leave()
+        return
     score = "" if result.score is None else f", validation IoU {result.score:.3f}"
     if result.spread is not None:
         n_folds = len(result.fold_scores)

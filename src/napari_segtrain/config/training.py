@@ -120,6 +120,10 @@ class TrainingConfig(Config):
     checkpoint_every: int = Field(0, ge=0)
     """Keep the checkpoint of every so many epochs, besides best and latest; 0: none."""
 
+    tensorboard: bool = False
+    """Write curves and preview patches for TensorBoard, too, into the run folder; needs
+    the tensorboard extra."""
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         schedule, length = self.schedule, self.length

@@ -102,6 +102,15 @@ class BatchSource:
         self._seed = seed
         self._in_plane = in_plane
 
+    @property
+    def patch_size(self) -> ZYX:
+        """Voxels of a patch; may be lowered between two batches."""
+        return self._sampler.patch_size
+
+    @patch_size.setter
+    def patch_size(self, size: ZYX) -> None:
+        self._sampler.patch_size = size
+
     def make(self, iteration: int) -> Batch:
         """Read and orient the patches of an iteration, with what warps look at."""
         rng = np.random.default_rng([self._seed, iteration])
@@ -156,30 +165,32 @@ class BatchSource:
 
 
 def iter_batches(
-    source: BatchSource, first: int, *, n_threads: int
+    source: BatchSource, first: int, *, n_threads: int, step: int = 1
 ) -> Generator[Batch, None, None]:
-    """Yield the batches of iterations ``first``, ``first + 1``, ... without end.
+    """Yield the batches ``first``, ``first + step``, ... without end.
 
     Parameters
     ----------
     source : BatchSource
         Makes them.
     first : int
-        Iteration of the first one.
+        Number of the first one.
     n_threads : int
         Threads that work ahead; with 0 each batch is made when it is asked for.
+    step : int
+        From one number to the next, so that several processes share the batches.
     """
     if n_threads == 0:
         while True:
             yield source.make(first)
-            first += 1
+            first += step
     waiting: deque[Future[Batch]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="segtrain-batches")
     try:
         while True:
             while len(waiting) < n_batches_ahead(n_threads):
                 waiting.append(pool.submit(source.make, first))
-                first += 1
+                first += step
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.errors import is_out_of_memory
 from napari_segtrain.inference.folding import folded_copy
 from napari_segtrain.networks import choose_device, in_layout
 
@@ -28,7 +29,6 @@ _MAX_BYTES = 1.25e9
 _MAX_BYTES_GPU = 16e9
 _MEMORY_SHARE = 0.25
 _GB = 1e9
-_MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class OutOfMemory(MemoryError):
@@ -125,7 +125,7 @@ class TorchRuntime:
         try:
             return self._probabilities(batch)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise OutOfMemory(str(error)) from error
 
@@ -153,10 +153,3 @@ def _amp_type(device: torch.device) -> torch.dtype | None:
     if device.type != "cuda":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return any(message in text for message in _MEMORY_MESSAGES)

@@ -9,6 +9,7 @@ seed and its iteration.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,17 @@ from safetensors.torch import save
 from napari_segtrain.errors import ModelError
 from napari_segtrain.io.atomic import write_bytes
 from napari_segtrain.models import Model, ModelSpec, assemble, dump_spec, parse_spec
+from napari_segtrain.training.footprint import Footprint
 from napari_segtrain.training.schedule import Anneal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_segtrain.axes import ZYX
+
 FORMAT_VERSION = 1
+_NO_FOOTPRINT = Footprint(0, (0, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,8 @@ class Progress:
         Done.
     seconds : float
         Used, in all parts of the run.
-    batch_size : int
-        Patches per iteration, after shrinking.
+    footprint : Footprint
+        How much is computed at once, after what memory did not suffice for.
     iterations_per_epoch : int
         As planned or measured.
     best_score : float, optional
@@ -60,12 +65,18 @@ class Progress:
         Whether the run came to its end.
     scaler_scale : float, optional
         Loss scale of fp16 training.
+    rate_scale : float
+        Factor of the learning rate, lowered when numbers were not finite.
+    n_recoveries : int
+        How often that was so since the last validation.
+    changes : tuple of str
+        Sentences about what had to be changed while the run went on.
     """
 
+    footprint: Footprint = _NO_FOOTPRINT
     iteration: int = 0
     epoch: int = 0
     seconds: float = 0.0
-    batch_size: int = 0
     iterations_per_epoch: int = 0
     best_score: float | None = None
     best_epoch: int = 0
@@ -77,11 +88,24 @@ class Progress:
     anneal: Anneal | None = None
     is_complete: bool = False
     scaler_scale: float | None = None
+    rate_scale: float = 1.0
+    n_recoveries: int = 0
+    changes: tuple[str, ...] = ()
 
     @property
     def mean_epoch_loss(self) -> float:
         """Mean training loss of the epoch that is under way."""
         return self.epoch_loss_sum / max(1, self.epoch_iterations)
+
+    def after_step(self, loss: float) -> Progress:
+        """Count an iteration; a loss that is no finite number counts as the mean."""
+        counted = loss if math.isfinite(loss) else self.mean_epoch_loss
+        return replace(
+            self,
+            iteration=self.iteration + 1,
+            epoch_iterations=self.epoch_iterations + 1,
+            epoch_loss_sum=self.epoch_loss_sum + counted,
+        )
 
     def after_epoch(self, score: float | None, *, min_gain: float) -> Progress:
         """Count an epoch.
@@ -108,6 +132,7 @@ class Progress:
             epochs_without_gain=0 if has_gain else self.epochs_without_gain + 1,
             epoch_loss_sum=0.0,
             epoch_iterations=0,
+            n_recoveries=0,
         )
 
 
@@ -186,19 +211,25 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"The checkpoint {path} has format version {version or 'unknown'}, but "
             f"this release reads up to {FORMAT_VERSION}; update napari-segtrain."
         )
+    spec = parse_spec(header["model"], source=str(path))
     return Checkpoint(
-        progress=_progress(header["progress"]),
+        progress=_progress(header["progress"], spec.patch_size),
         network=_with_prefix(tensors, "network."),
         average=_with_prefix(tensors, "model."),
         optimizer=_with_prefix(tensors, "optimizer."),
-        spec=parse_spec(header["model"], source=str(path)),
+        spec=spec,
     )
 
 
-def _progress(text: str) -> Progress:
+def _progress(text: str, patch_size: ZYX) -> Progress:
+    """Read a progress; one of an older release held the batch size only."""
     values: dict[str, Any] = json.loads(text)
     anneal = values.pop("anneal")
-    progress = Progress(**values)
+    old = {"batch_size": values.pop("batch_size", 1), "patch_size": patch_size}
+    footprint = {**old, **values.pop("footprint", {})}
+    footprint["patch_size"] = tuple(footprint["patch_size"])
+    changes = tuple(values.pop("changes", ()))
+    progress = Progress(Footprint(**footprint), **values, changes=changes)
     return replace(progress, anneal=Anneal(**anneal)) if anneal else progress
 
 

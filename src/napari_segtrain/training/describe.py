@@ -51,7 +51,7 @@ def describe_plan(
         f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "
         f"{plan.machine.memory_bytes / 1e9:.1f} GB",
     ]  # fmt: skip
-    return lines + [_finding_line(finding, where or {}) for finding in plan.findings]
+    return lines + [describe_finding(finding, where or {}) for finding in plan.findings]
 
 
 def level_rows(plan: TrainingPlan) -> list[tuple[str, ...]]:
@@ -106,7 +106,16 @@ def _size_text(size: ZYX, *, is_flat: bool, cross: str = " × ") -> str:
     return cross.join(map(str, size[1:] if is_flat else size))
 
 
-def _finding_line(finding: Finding, where: Mapping[str, str]) -> str:
+def describe_finding(finding: Finding, where: Mapping[str, str]) -> str:
+    """One line for a finding: a mark when it is a warning, the remark, the remedy.
+
+    Parameters
+    ----------
+    finding : Finding
+        The remark.
+    where : mapping of str to str
+        As in `describe_plan`.
+    """
     mark = "! " if finding.level == "warning" else ""
     place = where.get(finding.setting)
     remedy = finding.remedy

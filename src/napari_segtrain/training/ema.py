@@ -57,6 +57,10 @@ class WeightAverage:
         """Whether no value is NaN or infinite."""
         return all(bool(self.state[n].isfinite().all()) for n in self._floating)
 
+    def move(self, device: torch.device) -> None:
+        """Keep the average on another device."""
+        self.state = {name: value.to(device) for name, value in self.state.items()}
+
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take over an average from a checkpoint."""
         for name, value in self.state.items():
@@ -90,15 +94,17 @@ class WeightAverage:
         momenta = [norm.momentum for norm in norms]
         was_training = network.training
         network.eval()
-        for norm in norms:
-            norm.train()
-        for number, images in enumerate(batches, start=1):
+        try:
             for norm in norms:
-                norm.momentum = 1 / number
-            torch.func.functional_call(network, self.state, (images,))
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        network.train(was_training)
+                norm.train()
+            for number, images in enumerate(batches, start=1):
+                for norm in norms:
+                    norm.momentum = 1 / number
+                torch.func.functional_call(network, self.state, (images,))
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+            network.train(was_training)
 
 
 def _learns(module: nn.Module) -> bool:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from napari_segtrain.control import Event
 from napari_segtrain.image import ClassTable
 from napari_segtrain.models import Decision
+from napari_segtrain.training.findings import Finding
 from napari_segtrain.training.plan import TrainingPlan
 from napari_segtrain.training.previews import PreviewPatch
+
+Notice = Literal[
+    "memory", "diverged", "over-fitting", "rare-class", "learning-rate", "waiting"
+]
 
 
 @dataclass(frozen=True)
@@ -147,11 +152,22 @@ class Annealing(Event):
 
 
 @dataclass(frozen=True)
-class BatchShrunk(Event):
-    """Memory ran out; the run goes on with smaller batches."""
+class Noticed(Event):
+    """Something that a user should know while the run goes on; each is said once.
+
+    Parameters
+    ----------
+    iteration : int
+        Steps done.
+    kind : Notice
+        What it is about.
+    finding : Finding
+        What was seen or changed, and what can be done about it.
+    """
 
     iteration: int
-    batch_size: int
+    kind: Notice
+    finding: Finding
 
 
 @dataclass(frozen=True)

@@ -150,8 +150,7 @@ def _train_fold(
 ) -> Generator[Event, None, TrainingResult]:
     state = None
     if fold.checkpoint_path(LATEST).is_file():
-        state = fold.load(LATEST)
-        fold.forget_metrics_after(state.progress.iteration)
+        state = fold.rewind(LATEST)
     else:
         shutil.rmtree(fold.path, ignore_errors=True)
         RunFolder.create(fold.path).write_start(plan.config, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,20 @@ from napari_segtrain.networks import (
     in_layout,
     supervised,
 )
+from napari_segtrain.networks.recompute import find_stages, recompute_stages
 from napari_segtrain.networks.transplant import transplant
 from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optimizer
+from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.freezing import frozen_encoder
 from napari_segtrain.training.losses import DeepLoss, build_loss
+from napari_segtrain.training.memory import give_back
 from napari_segtrain.training.model_scores import ModelJudge
-from napari_segtrain.training.optim import build_optimizer, memory_layout
+from napari_segtrain.training.optim import (
+    build_optimizer,
+    drop_unfinished,
+    memory_layout,
+)
 from napari_segtrain.training.patches import (
     batch_source,
     class_targets,
@@ -34,6 +42,7 @@ from napari_segtrain.training.patches import (
 from napari_segtrain.training.previews import MAX_PATCHES, PatchKeeper
 from napari_segtrain.training.steps import (
     Precision,
+    StepRules,
     Validation,
     Validator,
     seeded_torch,
@@ -52,6 +61,7 @@ if TYPE_CHECKING:
     from napari_segtrain.models import Model
     from napari_segtrain.training.checkpoint import Checkpoint
     from napari_segtrain.training.fine_tuning import Base
+    from napari_segtrain.training.footprint import Footprint
     from napari_segtrain.training.losses import SegmentationLoss
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.previews import PreviewPatch
@@ -69,10 +79,15 @@ class Learner:
         What to build.
     dataset : Dataset
         The frozen data of the run.
+    team : Team, optional
+        Processes that learn together.
     """
 
-    def __init__(self, plan: TrainingPlan, dataset: Dataset) -> None:
+    def __init__(
+        self, plan: TrainingPlan, dataset: Dataset, team: Team | None = None
+    ) -> None:
         self._plan = plan
+        self._team = team or Team()
         self._training = plan.config.training
         self._device = torch.device(plan.machine.device)
         self._layout = memory_layout(self._device, is_2d=plan.is_2d)
@@ -95,15 +110,10 @@ class Learner:
         is_held_out = bool(plan.validation)
         self._keeper = PatchKeeper(plan.facts.names, is_held_out=is_held_out)
         self._loss = build_loss(plan)
-        self._precision = Precision(self._device, is_mixed=self._training.amp)
+        self._precision = self._new_precision()
         self._network = self._build()
         self._trained = self._supervised()
-        self._optimizer = build_optimizer(
-            self._trained,
-            self._training.solver,
-            plan.learning_rate,
-            self._training.weight_decay,
-        )
+        self._optimizer = self._new_optimizer()
         self._average = WeightAverage(self._network, self._training.ema_decay)
         self._encoder = frozen_encoder(self._network, plan)
 
@@ -131,6 +141,17 @@ class Learner:
         is_deep = isinstance(self._trained, SupervisedNetwork)
         return DeepLoss(self._loss) if is_deep else self._loss
 
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        return build_optimizer(
+            self._trained,
+            self._training.solver,
+            self._plan.learning_rate,
+            self._training.weight_decay,
+        )
+
+    def _new_precision(self, scale: float | None = None) -> Precision:
+        return Precision(self._device, is_mixed=self._training.amp, scale=scale)
+
     def start_from(self, model: Model, base: Base) -> None:
         """Take the weights of a model as the first ones, as far as they fit."""
         graft = base.graft(self._plan.network)
@@ -144,11 +165,37 @@ class Learner:
         self._trained.load_state_dict(checkpoint.network)
         restore_optimizer(self._optimizer, checkpoint.optimizer)
         self._average.load(checkpoint.average)
-        self.source.batch_size = checkpoint.progress.batch_size
-        scaler = self._precision.scaler
-        if checkpoint.progress.scaler_scale and scaler.is_enabled():
-            state = scaler.state_dict()
-            scaler.load_state_dict({**state, "scale": checkpoint.progress.scaler_scale})
+        self.adapt(checkpoint.progress.footprint)
+        if checkpoint.progress.scaler_scale:
+            self._precision = self._new_precision(checkpoint.progress.scaler_scale)
+
+    def adapt(self, footprint: Footprint) -> None:
+        """Compute so much at once from the next step on."""
+        self._optimizer.zero_grad(set_to_none=True)
+        drop_unfinished(self._optimizer)
+        self.source.batch_size = footprint.batch_size
+        self.source.patch_size = footprint.patch_size
+        if footprint.recomputes:
+            recompute_stages(self._network)
+        if footprint.leaves_gpu and self._device.type != "cpu":
+            self._move(torch.device("cpu"))
+        self._precision = self._new_precision(self.scaler_scale)
+        give_back(torch.device(self._plan.machine.device))
+
+    @property
+    def n_stages(self) -> int:
+        """Parts of the network whose inside may be computed twice."""
+        return len(find_stages(self._network))
+
+    def _move(self, device: torch.device) -> None:
+        """Compute on another device from now on."""
+        moments = optimizer_tensors(self._optimizer)
+        self._device = device
+        in_layout(self._trained.to(device), self._layout)
+        self._loss = self._loss.to(device)
+        self._optimizer = self._new_optimizer()
+        restore_optimizer(self._optimizer, moments)
+        self._average.move(device)
 
     def freeze(self, share_done: float) -> None:
         """Hold the encoder as long as the plan says; it learns ever after."""
@@ -169,26 +216,19 @@ class Learner:
                 self._optimizer,
                 batch.images.contiguous(memory_format=self._layout),
                 batch.targets,
-                precision=self._precision,
-                gradient_clip=self._training.gradient_clip,
+                rules=StepRules(
+                    self._precision, self._training.gradient_clip, self._team
+                ),
             )
 
     def accept(self, iteration: int) -> None:
         """Let the weights count in the running mean."""
         self._average.update(self._network, iteration)
 
-    def reject(self) -> None:
-        """Go back to the running mean, since the weights lead nowhere."""
-        self._network.load_state_dict(self._average.state)
-
-    def free(self) -> None:
-        """Give back the memory of the gradients."""
-        self._optimizer.zero_grad(set_to_none=True)
-
     @property
     def n_judged_voxels(self) -> int:
         """Voxels that pass the network at the end of an epoch."""
-        patch = int(torch.tensor(self._plan.patch_size).prod())
+        patch = math.prod(self.source.patch_size)
         n_patches = N_RECALIBRATION * self.source.batch_size
         return self._validator.n_voxels + n_patches * patch
 
@@ -196,8 +236,15 @@ class Learner:
         """Validate the running mean; ``None`` when nothing is held out.
 
         The statistics of its batch norms are measured anew first. When nothing is held
-        out, a few training patches are predicted, for `previews`.
+        out, a few training patches are predicted, for `previews`. In a team, the first
+        process does so for all.
         """
+        validation = self._team.made_by_first(self._judge)
+        states = (self.network_state, self.average_state)
+        self._team.spread(tensor for state in states for tensor in state.values())
+        return validation
+
+    def _judge(self) -> Validation | None:
         self._average.recalibrate(self._network, self._recalibration_images())
         validation = self._validator.run(
             self._network, self._average.state, self._loss, self._keeper
@@ -215,8 +262,10 @@ class Learner:
 
     @property
     def is_finite(self) -> bool:
-        """Whether the running mean holds numbers only."""
-        return self._average.is_finite()
+        """Whether the weights and their running mean are numbers only."""
+        weights = self._network.parameters()
+        is_finite = all(bool(weight.isfinite().all()) for weight in weights)
+        return is_finite and self._average.is_finite()
 
     @property
     def network_state(self) -> dict[str, torch.Tensor]:
@@ -258,11 +307,3 @@ def _training_boxes(plan: TrainingPlan, sampler: PatchSampler) -> list[Region]:
 def _region(patch: Patch) -> Region:
     z, y, x = patch.box
     return Region(patch.pair, (z.start, y.start, x.start), (z.stop, y.stop, x.stop))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch (which raises plain RuntimeErrors on the CPU) ran out of memory."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return "DefaultCPUAllocator" in text or "out of memory" in text

@@ -61,6 +61,14 @@ def _rule(
     return adam, {"betas": (solver.beta1, solver.beta2), "fused": is_fused}
 
 
+def drop_unfinished(optimizer: torch.optim.Optimizer) -> None:
+    """Forget the moments of weights for which there was no memory to make them all."""
+    sizes = [len(state) for state in optimizer.state.values()]
+    for weight, state in list(optimizer.state.items()):
+        if len(state) < max(sizes):
+            del optimizer.state[weight]
+
+
 def memory_layout(device: torch.device, *, is_2d: bool) -> torch.memory_format:
     """Channels last in 2D, where it is measured to be faster."""
     del device

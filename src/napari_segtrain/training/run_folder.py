@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,14 @@ from napari_segtrain.config import (
 )
 from napari_segtrain.errors import DataError, ModelError, OutputError
 from napari_segtrain.io.atomic import write_bytes, write_json, write_text
-from napari_segtrain.models import THUMBNAIL_NAME, Model, join_models, load_bundle
+from napari_segtrain.models import (
+    THUMBNAIL_NAME,
+    Model,
+    ModelSpec,
+    join_models,
+    load_bundle,
+    save_model,
+)
 from napari_segtrain.training.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -27,10 +35,12 @@ from napari_segtrain.training.checkpoint import (
 from napari_segtrain.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_segtrain.training.events import EpochEnd
+    import torch
+
+    from napari_segtrain.training.events import EpochEnd, Noticed
 
 PLAN_FORMAT_VERSION = 1
 LATEST, BEST = "latest", "best"
@@ -47,6 +57,9 @@ class RunFolder:
     path : Path
         The folder; see `create` and `open`.
     """
+
+    is_written = True
+    """Whether this process writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -189,15 +202,40 @@ class RunFolder:
             )
         return load_checkpoint(path)
 
+    def write_model(
+        self,
+        spec: ModelSpec,
+        weights: Mapping[str, torch.Tensor],
+        thumbnail: bytes | None,
+    ) -> None:
+        """Write the model, in the place of one that the run came to before."""
+        if self.model_path.exists():
+            shutil.rmtree(self.model_path)
+        save_model(self.model_path, spec, weights, thumbnail=thumbnail)
+
     def append_metrics(self, event: EpochEnd) -> None:
         """Add a line to ``metrics.jsonl``."""
         line = json.dumps(asdict(event))
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
+    def append_notice(self, event: Noticed) -> None:
+        """Add a line to ``notices.jsonl``."""
+        values = {"iteration": event.iteration, "kind": event.kind}
+        line = json.dumps(values | asdict(event.finding))
+        with (self.path / "notices.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
     def read_metrics(self) -> list[dict[str, Any]]:
         """Lines of ``metrics.jsonl``; one that was cut short by a crash is left out."""
-        path = self.path / "metrics.jsonl"
+        return self._read_lines("metrics.jsonl")
+
+    def read_notices(self) -> list[dict[str, Any]]:
+        """Lines of ``notices.jsonl``."""
+        return self._read_lines("notices.jsonl")
+
+    def _read_lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.path / name
         rows = []
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             try:
@@ -206,11 +244,73 @@ class RunFolder:
                 break
         return rows
 
-    def forget_metrics_after(self, iteration: int) -> None:
-        """Drop lines of epochs that a resumed run makes again."""
-        rows = [row for row in self.read_metrics() if row["iteration"] <= iteration]
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        write_text(self.path / "metrics.jsonl", text)
+    def rewind(self, name: str) -> Checkpoint:
+        """Go back to a checkpoint: drop what was written about later iterations.
+
+        Best weights of a later epoch give way to those that were the best then, if they
+        are still there as a checkpoint of their epoch.
+
+        Raises
+        ------
+        ModelError
+            When there is no checkpoint of that name.
+        """
+        checkpoint = self.load(name)
+        progress = checkpoint.progress
+        self._forget_after(progress.iteration)
+        best = self.checkpoint_path(BEST)
+        if not best.exists() or self.load(BEST).progress.epoch <= progress.epoch:
+            return checkpoint
+        best.unlink()
+        former = epoch_name(progress.best_epoch)
+        if self.checkpoint_path(former).is_file():
+            self.save(BEST, self.load(former))
+            return checkpoint
+        progress = replace(progress, best_score=None, best_epoch=0)
+        return replace(checkpoint, progress=progress)
+
+    def _forget_after(self, iteration: int) -> None:
+        for name in ("metrics.jsonl", "notices.jsonl"):
+            rows = self._read_lines(name)
+            kept = [row for row in rows if row["iteration"] <= iteration]
+            text = "".join(json.dumps(row) + "\n" for row in kept)
+            if (self.path / name).exists():
+                write_text(self.path / name, text)
+
+
+class WatchedFolder(RunFolder):
+    """A run on disk that another process writes; here, nothing is written."""
+
+    is_written = False
+
+    def save(self, name: str, checkpoint: Checkpoint) -> Path:  # noqa: ARG002
+        """Return where the checkpoint is written by the other process."""
+        return self.checkpoint_path(name)
+
+    def write_thumbnail(self, picture: bytes) -> None:
+        """Leave the picture to the other process."""
+
+    def write_model(
+        self,
+        spec: ModelSpec,
+        weights: Mapping[str, torch.Tensor],
+        thumbnail: bytes | None,
+    ) -> None:
+        """Leave the model to the other process."""
+
+    def write_base_score(self, score: float) -> None:
+        """Leave the score to the other process."""
+
+    def append_metrics(self, event: EpochEnd) -> None:
+        """Leave the metrics to the other process."""
+
+    def append_notice(self, event: Noticed) -> None:
+        """Leave the notices to the other process."""
+
+
+def epoch_name(epoch: int) -> str:
+    """Name of the checkpoint that is kept of an epoch."""
+    return f"epoch-{epoch:04d}"
 
 
 def load_model(path: Path) -> Model:

@@ -16,6 +16,7 @@ from napari_segtrain.evaluation.instance import ObjectScores
 from napari_segtrain.evaluation.semantic import ConfusionMatrix, SemanticScores
 from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.networks import round_up_to_grid
+from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.object_scores import ObjectJudge
 
 if TYPE_CHECKING:
@@ -31,23 +32,59 @@ if TYPE_CHECKING:
     from napari_segtrain.training.previews import PatchKeeper
 
 
-class Precision:
-    """Mixed precision on CUDA (bfloat16 where the GPU has it), float32 elsewhere."""
+_FIRST_SCALE = 2.0**16
 
-    def __init__(self, device: torch.device, *, is_mixed: bool) -> None:
+
+class Precision:
+    """Mixed precision on CUDA (bfloat16 where the GPU has it), float32 elsewhere.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network computes.
+    is_mixed : bool
+        Whether mixed precision is wanted.
+    scale : float, optional
+        First loss scale of fp16; torch's own without it.
+    """
+
+    def __init__(
+        self, device: torch.device, *, is_mixed: bool, scale: float | None = None
+    ) -> None:
         self._device = device
         self._dtype: torch.dtype | None = None
         if is_mixed and device.type == "cuda":
             has_bf16 = torch.cuda.is_bf16_supported()
             self._dtype = torch.bfloat16 if has_bf16 else torch.float16
         is_fp16 = self._dtype is torch.float16
-        self.scaler = torch.amp.GradScaler(device.type, enabled=is_fp16)
+        self.scaler = torch.amp.GradScaler(
+            device.type, init_scale=scale or _FIRST_SCALE, enabled=is_fp16
+        )
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Context for a forward pass."""
         if self._dtype is None:
             return nullcontext()
         return torch.autocast(self._device.type, self._dtype)
+
+
+@dataclass(frozen=True)
+class StepRules:
+    """How a step follows from a loss.
+
+    Parameters
+    ----------
+    precision : Precision
+        Number format.
+    gradient_clip : float
+        Greatest norm of the gradient.
+    team : Team
+        Processes over which gradient and loss are averaged.
+    """
+
+    precision: Precision
+    gradient_clip: float
+    team: Team
 
 
 def train_step(
@@ -57,8 +94,7 @@ def train_step(
     images: torch.Tensor,
     targets: torch.Tensor,
     *,
-    precision: Precision,
-    gradient_clip: float,
+    rules: StepRules,
 ) -> float:
     """Make one optimizer step and return its loss.
 
@@ -72,22 +108,22 @@ def train_step(
         Normalized patches.
     targets : Tensor of uint8, shape (N, [Z], Y, X)
         Class indices; they may reach farther than the logits.
-    precision : Precision
-        Number format.
-    gradient_clip : float
-        Greatest norm of the gradient.
+    rules : StepRules
+        How the step follows from the loss.
     """
+    precision = rules.precision
     with precision.autocast():
         logits = network(images)
     loss = loss_function(logits, targets)
     optimizer.zero_grad(set_to_none=True)
     precision.scaler.scale(loss).backward()
+    rules.team.average_gradients(network)
     precision.scaler.unscale_(optimizer)
-    norm = nn.utils.clip_grad_norm_(network.parameters(), gradient_clip)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), rules.gradient_clip)
     if precision.scaler.is_enabled() or bool(torch.isfinite(norm)):
         precision.scaler.step(optimizer)
     precision.scaler.update()
-    return float(loss.detach())
+    return rules.team.mean(float(loss.detach()))
 
 
 @dataclass(frozen=True)
@@ -176,9 +212,7 @@ class Validator:
         matrix = ConfusionMatrix(classes.n_classes)
         judge = self._object_judge()
         losses = []
-        was_training = network.training
-        network.eval()
-        with torch.inference_mode():
+        with evaluated(network), torch.inference_mode():
             for box in self._boxes:
                 target = self._targets[box.pair].read(box.box)
                 if (target == IGNORE_INDEX).all():
@@ -194,7 +228,6 @@ class Validator:
                     target = judge.recipe.to_classes(target)
                 matrix.add(target, indices)
                 keeper.add(box, block, target, indices)
-        network.train(was_training)
         loss = float(np.mean(losses)) if losses else 0.0
         objects = judge.scores() if judge else None
         return Validation(loss, matrix.scores(classes), objects)
@@ -244,6 +277,17 @@ class Validator:
         volume = probabilities.transpose(0, 1) if self._is_2d else probabilities[0]
         found: npt.NDArray[np.float32] = volume.cpu().numpy()
         return found
+
+
+@contextmanager
+def evaluated(network: nn.Module) -> Iterator[None]:
+    """Let a network predict, and go back to training whatever happens."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 @contextmanager

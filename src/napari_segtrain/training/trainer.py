@@ -5,30 +5,36 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
 
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.data.batches import Batch, iter_batches
-from napari_segtrain.errors import TrainingError
-from napari_segtrain.models import save_model
+from napari_segtrain.errors import is_out_of_memory
+from napari_segtrain.training.archive import Archive
 from napari_segtrain.training.checkpoint import Checkpoint, Progress
 from napari_segtrain.training.clock import RunClock
+from napari_segtrain.training.distributed import Team, current_team
 from napari_segtrain.training.events import (
     Annealing,
-    BatchShrunk,
     CheckpointSaved,
     EpochEnd,
     IterationEnd,
+    Noticed,
     Preview,
     TrainingResult,
 )
 from napari_segtrain.training.finishing import Finisher
-from napari_segtrain.training.learner import Learner, is_out_of_memory
+from napari_segtrain.training.footprint import Footprint
+from napari_segtrain.training.healing import Healer
+from napari_segtrain.training.hints import Hints
+from napari_segtrain.training.learner import Learner
+from napari_segtrain.training.memory import forget_frames, give_back
 from napari_segtrain.training.pacing import MIN_SCORE_GAIN, Pacer
-from napari_segtrain.training.provenance import model_spec
-from napari_segtrain.training.run_folder import BEST, LATEST, RunFolder
-from napari_segtrain.training.thumbnail import draw_thumbnail
+from napari_segtrain.training.run_folder import BEST, LATEST, RunFolder, epoch_name
+from napari_segtrain.training.schedule import Anneal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -39,8 +45,16 @@ if TYPE_CHECKING:
     from napari_segtrain.training.steps import Validation
 
 _EVENT_SECONDS = 0.25
-_MAX_BAD_STEPS = 20
-_CLEARLY_BETTER = 0.02
+_Ending = Literal["complete", "stopped", "out of memory"]
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is to be done next, and with which rate."""
+
+    task: Literal["iterate", "validate", "stop", "end"]
+    rate: float = 0.0
+    anneal: Anneal | None = None
 
 
 def iter_training(
@@ -76,7 +90,7 @@ def iter_training(
     ------
     Event
         `IterationEnd` (a few per second), `EpochEnd`, `Preview`, `Annealing`,
-        `BatchShrunk`, `CheckpointSaved`.
+        `Noticed`, `CheckpointSaved`.
 
     Returns
     -------
@@ -85,7 +99,8 @@ def iter_training(
     Raises
     ------
     TrainingError
-        When memory does not suffice for one patch, or the loss is not finite any more.
+        When memory does not suffice for the smallest patch, or the loss is again and
+        again not finite.
     OutputError
         When the disk is full.
     DataError
@@ -93,10 +108,24 @@ def iter_training(
     """
     used_before = resume_from.progress.seconds if resume_from else 0.0
     clock = RunClock(time.perf_counter(), used_before)
-    return _iterate(plan, dataset, run, control, resume_from, start_from, clock)
+    work = _train(plan, dataset, run, control, resume_from, start_from, clock)
+    return _freeing(work, torch.device(plan.machine.device))
 
 
-def _iterate(
+def _freeing(
+    work: Generator[Event, None, TrainingResult], device: torch.device
+) -> Generator[Event, None, TrainingResult]:
+    """Give the memory of network and optimizer back, however the work ends."""
+    try:
+        return (yield from work)
+    except BaseException as error:
+        forget_frames(error)
+        raise
+    finally:
+        give_back(device)
+
+
+def _train(
     plan: TrainingPlan,
     dataset: Dataset,
     run: RunFolder,
@@ -105,29 +134,40 @@ def _iterate(
     start_from: Model | None,
     clock: RunClock,
 ) -> Generator[Event, None, TrainingResult]:
-    learner = Learner(plan, dataset)
-    trainer = _Trainer(plan, learner, run, clock)
-    if start_from is not None and plan.base is not None:
-        learner.start_from(start_from, plan.base)
-        yield from trainer.finisher.score_base(start_from)
-    if resume_from is not None:
-        learner.restore(resume_from)
-        trainer.go_on_from(resume_from.progress)
-    yield trainer.checkpoint(LATEST)
-    is_complete = yield from trainer.train(control or RunControl())
-    return trainer.result(is_complete=is_complete)
+    team = current_team()
+    with team.together():
+        learner = Learner(plan, dataset, team)
+        trainer = _Trainer(plan, learner, run, clock, team)
+        if start_from is not None and plan.base is not None:
+            learner.start_from(start_from, plan.base)
+            yield from trainer.finisher.score_base(start_from)
+    with closing(trainer):
+        with team.together():
+            trainer.open(resume_from)
+            yield trainer.checkpoint(LATEST)
+        is_complete = yield from trainer.train(control or RunControl())
+        return trainer.result(is_complete=is_complete)
 
 
 class _Trainer:
     """The loop: when to step, report, validate, save and end."""
 
     def __init__(
-        self, plan: TrainingPlan, learner: Learner, run: RunFolder, clock: RunClock
+        self,
+        plan: TrainingPlan,
+        learner: Learner,
+        run: RunFolder,
+        clock: RunClock,
+        team: Team,
     ) -> None:
         self._plan = plan
+        self._team = team
         self._learner = learner
         self._run = run
         self._clock = clock
+        self._archive = Archive(plan, learner, run)
+        self._healer = Healer(plan, learner)
+        self._hints = Hints(plan.facts.classes.names)
         self._pacer = Pacer(
             plan.config.training.length,
             plan.config.training.schedule,
@@ -138,70 +178,87 @@ class _Trainer:
         self.finisher = Finisher(plan, learner, run)
         self._pacer.final_voxels = self.finisher.n_voxels
         self._progress = Progress(
-            batch_size=plan.batch_size,
+            Footprint.planned(plan),
             iterations_per_epoch=self._pacer.iterations_per_epoch,
         )
-        self._spec = model_spec(plan)
-        self._score: float | None = None
         self._rate = 0.0
         self._last_event = 0.0
-        self._n_bad_steps = 0
-        self._preview: Preview | None = None
-        self._best_preview: Preview | None = None
 
-    def go_on_from(self, progress: Progress) -> None:
-        """Take over where a checkpoint was."""
-        self._progress = progress
-        if progress.iterations_per_epoch:
-            self._pacer.iterations_per_epoch = progress.iterations_per_epoch
+    def open(self, checkpoint: Checkpoint | None) -> None:
+        """Begin, or go on where a checkpoint was."""
+        self._archive.open(checkpoint)
+        if checkpoint is None:
+            return
+        self._learner.restore(checkpoint)
+        self._hints.go_on_from(self._run.read_metrics(), self._run.read_notices())
+        self._progress = checkpoint.progress
+        if self._progress.iterations_per_epoch:
+            self._pacer.iterations_per_epoch = self._progress.iterations_per_epoch
+
+    def close(self) -> None:
+        """Write what is left, however the run ends."""
+        self._archive.close()
 
     def train(self, control: RunControl) -> Generator[Event, None, bool]:
         """Iterate until the end; return whether it was reached."""
-        while not self._pacer.is_over(self._progress):
+        ending: _Ending = "out of memory"
+        while ending == "out of memory":
             batches = iter_batches(
                 self._learner.source,
-                self._progress.iteration,
+                self._progress.iteration * self._team.size + self._team.rank,
                 n_threads=self._plan.config.sampling.loader_threads,
+                step=self._team.size,
             )
             with closing(batches):
-                is_out_of_memory, is_stopped = yield from self._guarded(
-                    batches, control
-                )
-            if is_out_of_memory:
-                yield self._shrink_batch()
-            if is_stopped:
-                self._score = self._kept_score()
-                self._thumbnail(self._best_preview or self._preview)
-                yield self.checkpoint(LATEST)
-                return False
-        yield from self._end()
-        return True
+                ending = yield from self._guarded(batches, control)
+            if ending == "out of memory":
+                with self._team.together():
+                    yield from self._heal(self._healer.spare_memory(self._progress))
+        yield from self._end(is_complete=ending == "complete")
+        return ending == "complete"
 
     def _guarded(
         self, batches: Iterator[Batch], control: RunControl
-    ) -> Generator[Event, None, tuple[bool, bool]]:
-        """Whether memory ran out, and whether the run was stopped."""
+    ) -> Generator[Event, None, _Ending]:
+        """Train on batches to the end, a stop, or the end of the memory."""
         try:
-            return False, (yield from self._consume(batches, control))
+            with self._team.together():
+                return (yield from self._consume(batches, control))
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            return True, False
+            forget_frames(error)
+            return "out of memory"
 
     def _consume(
         self, batches: Iterator[Batch], control: RunControl
-    ) -> Generator[Event, None, bool]:
-        """Train on batches until the end of the run (False) or a stop (True)."""
-        while not self._pacer.is_over(self._progress):
-            self._wait_while_paused(control)
-            if control.is_stopping:
-                return True
-            yield from self._begin_anneal(is_finishing=control.is_finishing)
-            yield from self._iteration(batches)
-            is_last = self._pacer.is_over(self._progress)
-            if self._pacer.is_epoch_end(self._progress) and not is_last:
+    ) -> Generator[Event, None, _Ending]:
+        while (order := self._agreed_order(control)).task != "end":
+            if order.task == "stop":
+                return "stopped"
+            if order.task == "validate":
                 yield from self._end_epoch()
-        return False
+            else:
+                yield from self._begin_anneal(order.anneal)
+                yield from self._iteration(batches, order.rate)
+        if self._progress.epoch_iterations:
+            yield from self._end_epoch()
+        return "complete"
+
+    def _heal(self, healed: tuple[Progress, Noticed]) -> Iterator[Event]:
+        """Take over what was changed, say so, and let a resumed run know."""
+        self._progress, notice = healed
+        yield self._noticed(notice)
+        yield self.checkpoint(LATEST)
+
+    def _noticed(self, notice: Noticed) -> Noticed:
+        self._archive.add_notice(notice)
+        return notice
+
+    def _go_back(self) -> Iterator[Event]:
+        """Go on from the last good weights, since numbers are not finite."""
+        good = self._archive.last_good()
+        yield from self._heal(self._healer.go_back(self._progress, good))
 
     def _wait_while_paused(self, control: RunControl) -> None:
         if control.is_paused:
@@ -209,28 +266,47 @@ class _Trainer:
             control.wait_while_paused()
             self._clock.leave_out(time.perf_counter() - start)
 
-    def _begin_anneal(self, *, is_finishing: bool) -> Iterator[Event]:
-        anneal = self._pacer.begin_anneal(self._progress, is_finishing=is_finishing)
+    def _agreed_order(self, control: RunControl) -> _Order:
+        """What all processes do next; the clock of the first decides."""
+        if self._team.is_first:
+            self._wait_while_paused(control)
+        is_stopping = self._team.any(is_so=control.is_stopping)
+        order = self._order(is_stopping=is_stopping, is_finishing=control.is_finishing)
+        return self._team.agree(order)
+
+    def _order(self, *, is_stopping: bool, is_finishing: bool) -> _Order:
+        pacer, progress = self._pacer, self._progress
+        if pacer.is_over(progress):
+            return _Order("end")
+        if is_stopping:
+            return _Order("stop")
+        if pacer.is_epoch_end(progress):
+            return _Order("validate")
+        anneal = pacer.begin_anneal(progress, is_finishing=is_finishing)
+        factor = pacer.rate_factor(replace(progress, anneal=anneal or progress.anneal))
+        rate = self._plan.learning_rate * progress.rate_scale * factor
+        return _Order("iterate", rate, anneal)
+
+    def _begin_anneal(self, anneal: Anneal | None) -> Iterator[Event]:
         if anneal is not None:
             self._progress = replace(self._progress, anneal=anneal)
             end = anneal.first + anneal.n_iterations
             yield Annealing(anneal.first, end, anneal.reason)
 
-    def _iteration(self, batches: Iterator[Batch]) -> Iterator[Event]:
+    def _iteration(self, batches: Iterator[Batch], rate: float) -> Iterator[Event]:
         start = time.perf_counter()
         batch = next(batches)
         waited = time.perf_counter() - start
         self._learner.freeze(self._pacer.share_done(self._progress.iteration))
-        factor = self._pacer.rate_factor(self._progress)
-        self._rate = self._plan.learning_rate * factor
-        loss = self._checked(self._learner.step(batch, self._rate), batch.iteration)
-        progress = self._progress
-        self._progress = replace(
-            progress,
-            iteration=progress.iteration + 1,
-            epoch_iterations=progress.epoch_iterations + 1,
-            epoch_loss_sum=progress.epoch_loss_sum + loss,
-        )
+        n_updates = self._progress.iteration
+        self._rate = rate
+        loss = self._learner.step(batch, rate)
+        self._progress = self._progress.after_step(loss)
+        if not math.isfinite(loss):
+            yield from self._go_back()
+            return
+        self._learner.accept(n_updates)
+        self._hints.counter.add(batch.targets)
         now = time.perf_counter()
         self._pacer.speed.add(waited, now - start - waited, batch.targets.numel())
         self._pacer.expect_validation(self._learner.n_judged_voxels)
@@ -238,18 +314,6 @@ class _Trainer:
         if now - self._last_event >= _EVENT_SECONDS:
             self._last_event = now
             yield self._iteration_event(loss)
-
-    def _checked(self, loss: float, iteration: int) -> float:
-        """Let a good step count; take a bad one back."""
-        if math.isfinite(loss):
-            self._n_bad_steps = 0
-            self._learner.accept(iteration)
-            return loss
-        self._n_bad_steps += 1
-        if self._n_bad_steps >= _MAX_BAD_STEPS:
-            raise _diverged()
-        self._learner.reject()
-        return 0.0
 
     def _iteration_event(self, loss: float) -> IterationEnd:
         speed = self._pacer.speed
@@ -267,45 +331,37 @@ class _Trainer:
     def _end_epoch(self) -> Iterator[Event]:
         """Validate, keep what is best, write the latest checkpoint."""
         validation = self._validate()
+        if not self._learner.is_finite:
+            yield from self._go_back()
+            return
         mean_loss = self._progress.mean_epoch_loss
         score = validation.score if validation else None
         progress = self._progress.after_epoch(score, min_gain=MIN_SCORE_GAIN)
         self._progress = self._pacer.count_drop(progress)
         event = self._epoch_event(mean_loss, validation)
-        self._run.append_metrics(event)
+        self._archive.add_epoch(event, validation)
         yield event
-        yield self._show(is_best=event.is_best)
-        if validation is not None:
-            self._spec = replace(self._spec, scores=validation.named_scores())
-        if event.is_best and not self._keeps_last:
+        for kind, finding in self._hints.after_epoch(asdict(event)):
+            yield self._noticed(Noticed(event.iteration, kind, finding))
+        yield self._preview(is_best=event.is_best)
+        if event.is_best and not self._archive.keeps_last:
             yield self.checkpoint(BEST)
         yield self.checkpoint(LATEST)
         every = self._plan.config.training.checkpoint_every
         if every and event.epoch % every == 0:
-            yield self.checkpoint(f"epoch-{event.epoch:04d}")
+            yield self.checkpoint(epoch_name(event.epoch))
 
-    def _show(self, *, is_best: bool) -> Preview:
+    def _preview(self, *, is_best: bool) -> Preview:
         progress, classes = self._progress, self._plan.facts.classes
         patches = self._learner.previews()
         preview = Preview(progress.epoch, progress.iteration, patches, classes)
-        self._preview = preview
-        if is_best and not self._keeps_last:
-            self._best_preview = preview
+        self._archive.add_preview(preview, is_best=is_best)
         return preview
-
-    def _thumbnail(self, preview: Preview | None) -> bytes | None:
-        """Picture of the model, which is written to the run folder as well."""
-        picture = draw_thumbnail(preview) if preview else None
-        if picture is not None:
-            self._run.write_thumbnail(picture)
-        return picture
 
     def _validate(self) -> Validation | None:
         start = time.perf_counter()
         validation = self._learner.judge()
         self._pacer.note_validation(time.perf_counter() - start)
-        if not self._learner.is_finite:
-            raise _diverged()
         return validation
 
     def _epoch_event(self, mean_loss: float, validation: Validation | None) -> EpochEnd:
@@ -336,77 +392,28 @@ class _Trainer:
             seconds=self._clock.seconds(),
             scaler_scale=self._learner.scaler_scale,
         )
-        checkpoint = Checkpoint(
-            progress=self._progress,
-            network=self._learner.network_state,
-            average=self._learner.average_state,
-            optimizer=self._learner.optimizer_state,
-            spec=replace(self._spec, provenance=self._provenance()),
-        )
-        path = self._run.save(name, checkpoint)
+        saved = self._archive.checkpoint(name, self._progress)
         self._pacer.save_seconds = time.perf_counter() - start
-        return CheckpointSaved(path, self._progress.iteration)
+        return saved
 
-    def _provenance(self) -> dict[str, object]:
-        return {
-            **self._spec.provenance,
-            "iterations": self._progress.iteration,
-            "seconds": round(self._progress.seconds, 1),
-        }
-
-    def _shrink_batch(self) -> Event:
-        source = self._learner.source
-        if source.batch_size == 1:
-            raise TrainingError(
-                f"The memory of {self._plan.machine.name} does not suffice for one "
-                f"patch of {self._plan.patch_size} voxels; use a smaller "
-                "sampling.patch_size or fewer network.first_filters."
+    def _end(self, *, is_complete: bool) -> Iterator[Event]:
+        """Write the model, or what a stopped run leaves."""
+        if is_complete:
+            self._progress = replace(
+                self._progress, is_complete=True, seconds=self._clock.seconds()
             )
-        self._learner.free()
-        source.batch_size //= 2
-        self._progress = replace(self._progress, batch_size=source.batch_size)
-        return BatchShrunk(self._progress.iteration, source.batch_size)
-
-    def _end(self) -> Iterator[Event]:
-        """Validate the last weights and write the model."""
-        if self._progress.epoch_iterations:
-            yield from self._end_epoch()
-        self._progress = replace(self._progress, is_complete=True)
-        spec = replace(self._spec, provenance=self._provenance())
-        weights = self._learner.average_state
-        preview = self._preview
-        if self._keeps_best():
-            best = self._run.load(BEST)
-            spec, weights = best.spec, best.average
-            preview = self._best_preview or preview
-        self._score = spec.scores.get("IoU")
-        limit = self._pacer.tuning_limit
-        spec = yield from self.finisher.finish(spec, weights, limit)
-        thumbnail = self._thumbnail(preview)
-        if not self._run.model_path.exists():
-            save_model(self._run.model_path, spec, weights, thumbnail=thumbnail)
+            yield from self._write_model()
+        else:
+            self._archive.end_stopped(self._progress)
         yield self.checkpoint(LATEST)
 
-    @property
-    def _keeps_last(self) -> bool:
-        return self._plan.config.training.keep_weights == "last"
-
-    def _kept_score(self) -> float | None:
-        """Score of the weights that a stopped run leaves."""
-        last = self._spec.scores.get("IoU")
-        return last if self._keeps_last else self._progress.best_score
-
-    def _keeps_best(self) -> bool:
-        """Whether the best epoch is to be preferred to the annealed last one.
-
-        Few held-out voxels make scores noisy, and the best of many noisy scores is
-        often not the best model, so without a choice it has to be clearly better.
-        """
-        best, last = self._progress.best_score, self._spec.scores.get("IoU")
-        if best is None or self._keeps_last:
-            return False
-        is_chosen = self._plan.config.training.keep_weights == "best"
-        return is_chosen or best > (last or 0.0) + _CLEARLY_BETTER
+    def _write_model(self) -> Iterator[Event]:
+        """Write the model with what is found out about it; the first process does."""
+        spec, weights = self._archive.kept(self._progress)
+        if self._team.is_first:
+            limit = self._pacer.tuning_limit
+            spec = yield from self.finisher.finish(spec, weights, limit)
+            self._archive.write_model(spec, weights)
 
     def result(self, *, is_complete: bool) -> TrainingResult:
         """Summary of the run."""
@@ -417,16 +424,8 @@ class _Trainer:
             iterations=self._progress.iteration,
             epochs=self._progress.epoch,
             seconds=self._clock.seconds(),
-            score=self._score,
+            score=self._archive.score,
             decision=self.finisher.decision,
             verdict=self.finisher.verdict,
             is_complete=is_complete,
         )
-
-
-def _diverged() -> TrainingError:
-    return TrainingError(
-        "The training diverged (values that are not finite numbers); use a lower "
-        "training.learning_rate, and check the images for extreme values. The last "
-        "checkpoint can be used."
-    )

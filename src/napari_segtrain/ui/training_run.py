@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         EpochEnd,
         FoldBegun,
         IterationEnd,
+        Noticed,
         Preview,
         TrainingResult,
     )
@@ -38,12 +39,15 @@ class History:
         All validations.
     preview : Preview, optional
         The last one.
+    notices : list of Noticed
+        What the user should know.
     """
 
     def __init__(self) -> None:
         self.iterations: list[IterationEnd] = []
         self.epochs: list[EpochEnd] = []
         self.preview: Preview | None = None
+        self.notices: list[Noticed] = []
 
     @property
     def last(self) -> IterationEnd | None:
@@ -162,8 +166,8 @@ class TrainingRun(QObject):
             "EpochEnd": self.history.epochs.append,
             "Preview": self._keep_preview,
             "Annealing": self._keep_annealing,
-            "BatchShrunk": self._keep_batch,
             "FoldBegun": self._keep_fold,
+            "Noticed": self._keep_notice,
         }.get(type(event).__name__)
         if keep is not None:
             keep(event)  # type: ignore[operator]
@@ -190,9 +194,10 @@ class TrainingRun(QObject):
         self.is_annealing = False
         self.changed.emit(self.state)
 
-    def _keep_batch(self, event: Event) -> None:
-        size = event.batch_size  # type: ignore[attr-defined]
-        self.note = f"Memory ran out; going on with {size} patches per iteration."
+    def _keep_notice(self, event: Noticed) -> None:
+        self.history.notices.append(event)
+        if event.kind in {"memory", "diverged"}:
+            self.note = event.finding.text
 
     def _on_task_succeeded(self, result: TrainingResult) -> None:
         self.result = result

@@ -11,10 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from napari_segtrain.config import ExperimentConfig
 from napari_segtrain.config.problems import models_of
-from napari_segtrain.errors import SegtrainError
+from napari_segtrain.errors import SegtrainError, is_out_of_memory
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 _OPTION = re.compile(r"(?<![\w/.-])--([a-z][a-z-]+)")
 _SETTING = re.compile(
     "|".join(
@@ -57,14 +56,6 @@ def without_options(text: str) -> str:
 
 def _words(setting: re.Match[str]) -> str:
     return setting[0].partition(".")[2].replace("_", " ")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; torch raises plain RuntimeErrors for it on the CPU."""
-    text = str(error).lower()
-    is_torch = isinstance(error, RuntimeError)
-    is_said = is_torch and any(words in text for words in _MEMORY_WORDS)
-    return is_said or isinstance(error, MemoryError)
 
 
 def error_report(error: BaseException) -> str:

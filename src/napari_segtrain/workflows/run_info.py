@@ -72,6 +72,8 @@ class RunInfo:
         A PNG.
     problem : str, optional
         What is wrong with it, for a damaged one.
+    epochs : tuple of int
+        Epochs of a run from which it can be resumed.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class RunInfo:
     seconds: float | None = None
     thumbnail: Path | None = None
     problem: str | None = None
+    epochs: tuple[int, ...] = ()
 
     @property
     def has_model(self) -> bool:
@@ -147,6 +150,7 @@ def _with_facts(info: RunInfo) -> RunInfo:
 
 def _of_run(info: RunInfo) -> RunInfo:
     info = _with_thumbnail(info, info.path / "model", info.path)
+    info = replace(info, epochs=_kept_epochs(info.path))
     if (info.path / "model" / _SPEC).is_file():
         return _of_spec(info, _read_spec(info.path / "model" / _SPEC))
     folds = sorted((info.path / "folds").glob("*"))
@@ -172,6 +176,12 @@ def _of_folds(info: RunInfo, folds: list[Path]) -> RunInfo:
         iterations=sum(part.iterations or 0 for part in parts),
         seconds=sum(part.seconds or 0.0 for part in parts),
     )
+
+
+def _kept_epochs(run_dir: Path) -> tuple[int, ...]:
+    names = (p.stem for p in run_dir.glob("checkpoints/epoch-*.safetensors"))
+    numbers = (name.removeprefix("epoch-") for name in names)
+    return tuple(sorted(int(number) for number in numbers if number.isdigit()))
 
 
 def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:

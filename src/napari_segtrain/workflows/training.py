@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.config import ExperimentConfig, wants_volumes
+from napari_segtrain.control import is_first_process, is_in_team
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.data.files import OpenedData, make_sample, open_dataset
 from napari_segtrain.data.object_recipe import asked_parts
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.training.curves import draw_curves
+from napari_segtrain.training.distributed import current_team, joined
 from napari_segtrain.training.events import Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import check_network, take_base
 from napari_segtrain.training.folds import iter_folds
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
-from napari_segtrain.training.run_folder import LATEST, RunFolder
+from napari_segtrain.training.run_folder import LATEST, RunFolder, WatchedFolder
 from napari_segtrain.training.snapshot import read_snapshot, write_snapshot
+from napari_segtrain.training.tensorboard import check_tensorboard
 from napari_segtrain.training.trainer import iter_training
 from napari_segtrain.workflows.inputs import (
     ImageLike,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.models import Model
+    from napari_segtrain.training.checkpoint import Checkpoint
 
 
 def plan_training(
@@ -69,6 +73,8 @@ def plan_training(
         network = continue_from.spec.network
         check_network(config.network, network)
         config = config.model_copy(update={"network": network})
+    if config.training.tensorboard:
+        check_tensorboard()
     facts = gather_facts(dataset, config)
     parts = asked_parts(config.objects, facts.classes)
     base = take_base(continue_from.spec, facts, parts) if continue_from else None
@@ -110,23 +116,33 @@ def iter_training_run(
     SegtrainError
         When data, settings, output or memory do not allow it.
     """
-    existed = output.exists()
-    folder = RunFolder.create(output)
-    with _removed_unless_begun(output, keep_folder=existed):
+    return _shown(_new_run(dataset, config, output, control, continue_from))
+
+
+def _new_run(
+    dataset: Dataset,
+    config: ExperimentConfig,
+    output: Path,
+    control: RunControl | None,
+    continue_from: Model | None,
+) -> Generator[Event, None, TrainingResult]:
+    def begin() -> TrainingPlan:
         plan = plan_training(dataset, config, continue_from)
+        _check_folds(plan)
         folder.write_start(plan.config, plan)
         margin = plan.patch_size[0]
         write_snapshot(folder.snapshot_path, dataset, plan.facts.used, margin)
-        yield Planned(plan, folder.path)
-        frozen = read_snapshot(folder.snapshot_path)
-        if plan.facts.folds:
-            folds = iter_folds(plan, frozen, folder, control, start_from=continue_from)
-            return (yield from folds)
-        result = yield from iter_training(
-            plan, frozen, folder, control, start_from=continue_from
-        )
-    draw_curves(folder.path)
-    return result
+        return plan
+
+    with joined() as team:
+        output = team.agree(output)
+        existed = output.exists()
+        folder = team.made_by_first(lambda: RunFolder.create(output))
+        with _removed_unless_begun(output, keep_folder=existed, is_own=team.is_first):
+            plan = team.made_by_first(begin)
+            return (
+                yield from _trained(plan, folder, control, start_from=continue_from)
+            )
 
 
 def iter_resumed_run(
@@ -150,26 +166,76 @@ def iter_resumed_run(
     ConfigError
         When the run is complete.
     """
+    return _shown(_resumed_run(run_dir, checkpoint, control))
+
+
+def _resumed_run(
+    run_dir: Path, checkpoint: str, control: RunControl | None
+) -> Generator[Event, None, TrainingResult]:
     folder = RunFolder.open(run_dir)
-    plan = folder.read_plan()
-    _remove_leftovers(run_dir)
-    plan = replace(plan, machine=find_machine(plan.config.training.device))
-    if plan.facts.folds:
-        return (yield from _resume_folds(plan, folder, checkpoint, control))
-    state = folder.load(checkpoint)
-    if state.progress.is_complete:
-        raise _is_over(run_dir)
-    frozen = read_snapshot(folder.snapshot_path)
-    folder.forget_metrics_after(state.progress.iteration)
+    with joined() as team:
+        plan = folder.read_plan()
+        if plan.facts.folds:
+            return (yield from _resume_folds(plan, folder, checkpoint, control))
+        state = team.made_by_first(lambda: _rewound(folder, checkpoint))
+        return (yield from _trained(plan, folder, control, resume_from=state))
+
+
+def _rewound(folder: RunFolder, checkpoint: str) -> Checkpoint:
+    """Check that a run can go on from a checkpoint, and make its folder ready."""
+    _remove_leftovers(folder.path)
+    if folder.load(checkpoint).progress.is_complete:
+        raise _is_over(folder.path)
+    if folder.read_plan().config.training.tensorboard:
+        check_tensorboard()
+    read_snapshot(folder.snapshot_path)
+    return folder.rewind(checkpoint)
+
+
+def _trained(
+    plan: TrainingPlan,
+    folder: RunFolder,
+    control: RunControl | None,
+    *,
+    resume_from: Checkpoint | None = None,
+    start_from: Model | None = None,
+) -> Generator[Event, None, TrainingResult]:
+    """Train on the snapshot of a run, on the device of this process."""
+    team = current_team()
+    with team.together():
+        frozen = read_snapshot(folder.snapshot_path)
+        plan = replace(plan, machine=find_machine(plan.config.training.device))
+    run_folder = folder if team.is_first else WatchedFolder(folder.path)
     yield Planned(plan, folder.path)
-    result = yield from iter_training(plan, frozen, folder, control, resume_from=state)
-    draw_curves(folder.path)
+    if plan.facts.folds:
+        folds = iter_folds(plan, frozen, folder, control, start_from=start_from)
+        return (yield from folds)
+    result = yield from iter_training(
+        plan,
+        frozen,
+        run_folder,
+        control,
+        resume_from=resume_from,
+        start_from=start_from,
+    )
+    if team.is_first:
+        draw_curves(folder.path)
     return result
+
+
+def _check_folds(plan: TrainingPlan) -> None:
+    if plan.facts.folds and is_in_team():
+        raise ConfigError(
+            "A cross-validation is trained by one process; start it without torchrun, "
+            "or leave out the folds."
+        )
 
 
 def _resume_folds(
     plan: TrainingPlan, folder: RunFolder, checkpoint: str, control: RunControl | None
 ) -> Generator[Event, None, TrainingResult]:
+    _check_folds(plan)
+    _remove_leftovers(folder.path)
     if folder.model_path.exists():
         raise _is_over(folder.path)
     if checkpoint != LATEST:
@@ -177,9 +243,7 @@ def _resume_folds(
             f"A cross-validation goes on where it stopped, not from '{checkpoint}'; "
             "leave out --checkpoint."
         )
-    yield Planned(plan, folder.path)
-    frozen = read_snapshot(folder.snapshot_path)
-    return (yield from iter_folds(plan, frozen, folder, control))
+    return (yield from _trained(plan, folder, control))
 
 
 def _is_over(run_dir: Path) -> ConfigError:
@@ -187,6 +251,20 @@ def _is_over(run_dir: Path) -> ConfigError:
         f"The run {run_dir} came to its end; start a new one from its model with "
         f"--continue-from {run_dir}."
     )
+
+
+def _shown(
+    work: Generator[Event, None, TrainingResult],
+) -> Generator[Event, None, TrainingResult]:
+    """Tell of the events in the first process only, where there are several."""
+    return work if is_first_process() else _silent(work)
+
+
+def _silent(
+    work: Generator[Event, None, TrainingResult],
+) -> Generator[Event, None, TrainingResult]:
+    yield from ()
+    return run(work)
 
 
 def _remove_leftovers(run_dir: Path) -> None:
@@ -197,12 +275,14 @@ def _remove_leftovers(run_dir: Path) -> None:
 
 
 @contextmanager
-def _removed_unless_begun(path: Path, *, keep_folder: bool) -> Iterator[None]:
-    """Remove a run folder, or what is in it, on errors before its first checkpoint."""
+def _removed_unless_begun(
+    path: Path, *, keep_folder: bool, is_own: bool
+) -> Iterator[None]:
+    """Remove one's run folder, or what is in it, if there is no first checkpoint."""
     try:
         yield
     except BaseException:
-        if not any(path.rglob("checkpoints/*.safetensors")):
+        if is_own and not any(path.rglob("checkpoints/*.safetensors")):
             shutil.rmtree(path, ignore_errors=True)
             if keep_folder:
                 path.mkdir(exist_ok=True)

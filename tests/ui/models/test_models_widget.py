@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from qtpy.QtWidgets import QLineEdit
 from tests.ui.keyboard import check_keyboard
 from tests.ui.runs import finished_run, stopped_run
 
+from napari_segtrain.training.checkpoint import load_checkpoint, save_checkpoint
+from napari_segtrain.training.run_folder import epoch_name
 from napari_segtrain.ui.models.models_widget import ModelsWidget
 from napari_segtrain.ui.session import session_of
 
@@ -126,6 +129,29 @@ def test_a_stopped_run_is_resumed(qtbot, dock, viewer, folder: Path) -> None:
     qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
     assert run.result.iterations > n_before
     qtbot.waitUntil(widget.resume_button.isEnabled, timeout=WAIT)
+
+
+def test_a_run_is_resumed_from_an_epoch(qtbot, dock, viewer, folder: Path) -> None:
+    def with_epochs(path: Path) -> Path:
+        finished_run(path)
+        checkpoints = path / "checkpoints"
+        latest = load_checkpoint(checkpoints / "latest.safetensors")
+        for epoch in (1, 12):
+            progress = replace(latest.progress, is_complete=False, iteration=epoch)
+            earlier = replace(latest, progress=progress)
+            save_checkpoint(checkpoints / f"{epoch_name(epoch)}.safetensors", earlier)
+        return path
+
+    widget = dock(with_epochs)
+    menu = widget.resume_button.menu()
+    texts = [action.text() for action in menu.actions()]
+    assert texts == ["From epoch 12", "From epoch 1"]
+    menu.actions()[1].trigger()
+    run = session_of(viewer).training
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run.failure is None
+    assert run.result.iterations == 10
+    assert run.history.iterations[0].iteration == 2
 
 
 def test_a_run_that_was_resumed_meanwhile_is_not_deleted(

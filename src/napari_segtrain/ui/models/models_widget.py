@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QAction, QDesktopServices
 from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QVBoxLayout,
 )
@@ -27,7 +28,7 @@ from napari_segtrain.ui.widgets.texts import rows_html
 from napari_segtrain.ui.worker import start_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari_segtrain.ui.worker import Failure, Task
@@ -61,7 +62,10 @@ class ModelsWidget(DockContent):
         self.train_button = _button(
             "&Train on", "Begin a new training with its weights, in the Train dock"
         )
-        self.resume_button = _button("&Resume", "Go on with a run that was stopped")
+        self.resume_button = _button(
+            "&Resume", "Go on with a run that was stopped, or from one of its epochs"
+        )
+        self._epochs = QMenu(self)
         self.rename_button = _button("Re&name", "Type another name in the list (F2)")
         self.delete_button = _button("De&lete", "Remove it from the disk")
         self.folder_button = _button("&Open folder", "Show its files")
@@ -123,7 +127,9 @@ class ModelsWidget(DockContent):
         self.predict_button.setEnabled(has_model)
         self.train_button.setEnabled(has_model)
         can_resume = run is not None and run.is_run and run.state == "can be resumed"
-        self.resume_button.setEnabled(is_free and can_resume)
+        epochs = () if run is None else run.epochs
+        self.resume_button.setEnabled(is_free and (can_resume or bool(epochs)))
+        self._show_epochs(epochs, can_go_on=can_resume)
         self.rename_button.setEnabled(run is not None)
         self.delete_button.setEnabled(is_free)
         self.folder_button.setEnabled(run is not None)
@@ -175,7 +181,29 @@ class ModelsWidget(DockContent):
             self._session.choose_base(run.path)
             open_dock(self._session, "Train")
 
+    def _show_epochs(self, epochs: Sequence[int], *, can_go_on: bool) -> None:
+        """Let the button ask from where to resume, when there is a choice."""
+        self._epochs.clear()
+        if can_go_on:
+            self._epochs.addAction("Where it &stopped").triggered.connect(
+                self._on_resume_clicked
+            )
+        for epoch in reversed(epochs):
+            action = self._epochs.addAction(f"From epoch {epoch}")
+            action.setData(epoch)
+            action.setToolTip("Later epochs are dropped and made again")
+            action.triggered.connect(self._on_epoch_triggered)
+        self.resume_button.setMenu(self._epochs if epochs else None)
+
     def _on_resume_clicked(self) -> None:
+        self._resume(None)
+
+    def _on_epoch_triggered(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self._resume(action.data())
+
+    def _resume(self, epoch: int | None) -> None:
         run = self.list.selected()
         if run is None:
             return
@@ -188,7 +216,9 @@ class ModelsWidget(DockContent):
             return
         self.question.hide()
         self._session.training = TrainingRun(
-            partial(resumed_run, run.path), f"Training {run.name}", run_dir=run.path
+            partial(resumed_run, run.path, epoch=epoch),
+            f"Training {run.name}",
+            run_dir=run.path,
         )
         open_dock(self._session, "Train")
 

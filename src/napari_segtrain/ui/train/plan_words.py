@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari_segtrain.config import view_words
 from napari_segtrain.config.presets import flat_values
 from napari_segtrain.training.defaults import complete_loss
-from napari_segtrain.training.describe import describe_plan
+from napari_segtrain.training.describe import describe_finding, describe_plan
 from napari_segtrain.workflows.failures import without_options
 
 if TYPE_CHECKING:
-    from napari_segtrain.training.findings import Level
+    from napari_segtrain.training.findings import Finding, Level
     from napari_segtrain.training.plan import TrainingPlan
 
 WHERE = {
@@ -50,15 +50,12 @@ def plan_rows(plan: TrainingPlan) -> list[tuple[str, str]]:
 
 def finding_texts(plan: TrainingPlan) -> list[tuple[Level, str]]:
     """Findings with their remedies, and how much they are to be noticed."""
-    lines = describe_plan(plan, WHERE)[-len(plan.findings) or None :]
-    pairs = zip(plan.findings, lines, strict=True)
-    return [
-        (finding.level, _sentence(line.removeprefix("! "))) for finding, line in pairs
-    ]
+    return [(finding.level, finding_text(finding)) for finding in plan.findings]
 
 
-def _sentence(text: str) -> str:
-    plain = without_options(text)
+def finding_text(finding: Finding) -> str:
+    """Describe a finding with its remedy, in the words of the viewer."""
+    plain = without_options(describe_finding(finding, WHERE).removeprefix("! "))
     return plain[:1].upper() + plain[1:]
 
 

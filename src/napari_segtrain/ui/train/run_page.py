@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_segtrain.ui.train.notice_view import NoticeView
 from napari_segtrain.ui.train.outcome_view import OutcomeView
 from napari_segtrain.ui.train.run_view import RunView
 from napari_segtrain.ui.widgets.curves import TrainingCurves
@@ -21,7 +22,7 @@ _NO_RUN = "Curves and previews appear here when a training runs."
 
 
 class RunPage(RunView):
-    """Outcome, curves and previews of a run.
+    """Outcome, notices, curves and previews of a run.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class RunPage(RunView):
         super().__init__(parent)
         self._title = QLabel()
         self.outcome = OutcomeView()
+        self.notices = NoticeView()
         self.curves = TrainingCurves()
         self.preview = PreviewPanel()
         self._build_layout()
@@ -44,6 +46,7 @@ class RunPage(RunView):
     def show_run(self, run: Any) -> None:
         """Follow this run from now on, and no other."""
         self.outcome.show_run(run)
+        self.notices.show_run(run)
         super().show_run(run)
 
     def _build_layout(self) -> None:
@@ -53,6 +56,7 @@ class RunPage(RunView):
         layout.setContentsMargins(2, 6, 4, 4)
         layout.addWidget(self._title)
         layout.addWidget(self.outcome)
+        layout.addWidget(self.notices)
         layout.addWidget(self.curves)
         layout.addWidget(self.preview)
         layout.addStretch()

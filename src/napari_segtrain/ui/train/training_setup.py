@@ -96,12 +96,14 @@ class TrainingSetup:
 
 
 def resumed_run(
-    path: Path, control: RunControl
+    path: Path, control: RunControl, *, epoch: int | None = None
 ) -> Generator[Event, None, TrainingResult]:
-    """Go on with a run; to be called in a thread."""
+    """Go on with a run, where it stopped or from an epoch; for a thread."""
+    from napari_segtrain.training.run_folder import LATEST, epoch_name
     from napari_segtrain.workflows.training import iter_resumed_run
 
-    return iter_resumed_run(path, control=control)
+    checkpoint = LATEST if epoch is None else epoch_name(epoch)
+    return iter_resumed_run(path, checkpoint=checkpoint, control=control)
 
 
 def look_at_device(device: Device) -> DeviceInfo:
