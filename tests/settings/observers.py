@@ -215,7 +215,7 @@ def course(config: ExperimentConfig, data: str) -> object:
 
 
 def run(config: ExperimentConfig, data: str) -> object:
-    """Epochs, checkpoints and model of a whole run."""
+    """Epochs, files and model of a whole run."""
     planned = plan_of(config, data)
     epochs = []
 
@@ -230,7 +230,8 @@ def run(config: ExperimentConfig, data: str) -> object:
         target.write_start(config, planned)
         work = iter_training(planned, dataset(data), target)
         result = run_to_end(work, note)
-        files = sorted(path.name for path in target.path.glob("checkpoints/*"))
+        kept = [*target.path.glob("*"), *target.path.glob("checkpoints/*")]
+        files = sorted(path.name for path in kept)
         weights = (result.model_path / "weights.safetensors").read_bytes()
     return epochs, files, hashlib.sha256(weights).hexdigest()
 

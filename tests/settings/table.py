@@ -144,6 +144,7 @@ TABLE: dict[str, Case] = {
     "training.amp": Case(False, see.precision),
     "training.checkpoint_every": Case(1, see.run),
     "training.frozen_encoder": Case(0.5, see.plan, words="no model to go on from"),
+    "training.tensorboard": Case(True, see.run),
     "training.tune_decision": Case(False, see.run),
     **{
         f"loss[{path}": Case(value, see.loss)
