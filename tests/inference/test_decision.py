@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.inference.helpers import class_table, finish, tiny_model, whole_image
+from tests.inference.helpers import Spec, finish, tiny_model, whole_image
 
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import RunControl
@@ -91,7 +91,7 @@ def test_the_result_does_not_depend_on_blocks(shape, block, least, per_slice):
     decision = Decision((0.3, 0.4, 0.3), window, (0, least, 2), per_slice=per_slice)
     image = Image(np.zeros(shape, np.uint8), "ZYX")
     whole = full_box(shape)
-    canvas = Canvas(image, class_table(0, 7, 300), whole, "none", decision=decision)
+    canvas = Canvas(image, Spec(), whole, "none", decision=decision)
     for corner in np.ndindex(*(-(-n // m) for n, m in zip(shape, block, strict=True))):
         box = tuple(
             slice(c * m, min((c + 1) * m, n))

@@ -14,7 +14,6 @@ from napari_segtrain.control import RunControl
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import IGNORE_INDEX
-from napari_segtrain.training import trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.losses import DeepLoss, SegmentationLoss
 from napari_segtrain.training.machine import Machine
@@ -78,8 +77,7 @@ def test_the_model_has_no_heads_but_other_weights(tmp_path: Path):
     assert any(not torch.equal(v, states[1][k]) for k, v in states[0].items())
 
 
-def test_stopped_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
+def test_stopped_and_resumed_is_uninterrupted(tmp_path: Path):
     train(tmp_path / "whole")
     train(tmp_path / "parts", stop_at=8)
     run(iter_resumed_run(tmp_path / "parts"))

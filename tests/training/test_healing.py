@@ -14,7 +14,7 @@ from napari_segtrain import load_model
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.errors import TrainingError
 from napari_segtrain.networks import describe_network
-from napari_segtrain.training import learner, trainer
+from napari_segtrain.training import learner
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.events import EpochEnd, IterationEnd, Noticed
 from napari_segtrain.training.footprint import Footprint
@@ -25,11 +25,6 @@ from napari_segtrain.workflows.training import iter_resumed_run
 
 REAL_STEP = learner.train_step
 TINY = {"network": {"norm": "none"}}
-
-
-@pytest.fixture(autouse=True)
-def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
 
 
 @pytest.fixture

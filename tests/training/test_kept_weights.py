@@ -12,7 +12,6 @@ from torch import nn
 from napari_segtrain import load_model
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.models import Model
-from napari_segtrain.training import trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.events import EpochEnd
@@ -20,11 +19,6 @@ from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.steps import Validation
 
 EPOCHS = {"length": {"kind": "iterations", "iterations": 12}, "iterations_per_epoch": 4}
-
-
-@pytest.fixture(autouse=True)
-def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from napari_segtrain.config import (
     SgdSolver,
 )
 from napari_segtrain.data.facts import gather_facts
-from napari_segtrain.training import trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.events import IterationEnd
 from napari_segtrain.training.machine import Machine
@@ -34,11 +33,6 @@ SOLVERS = [
     RmspropSolver(momentum=0.9),
 ]
 RATE, DECAY = 0.01, 0.1
-
-
-@pytest.fixture(autouse=True)
-def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
 
 
 def stepped(solver, gradients, *, decay=DECAY):

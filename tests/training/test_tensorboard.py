@@ -12,7 +12,7 @@ from tests.training.tasks import make_config
 
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.errors import ConfigError
-from napari_segtrain.training import tensorboard, trainer
+from napari_segtrain.training import tensorboard
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run
 
@@ -23,11 +23,6 @@ CONFIG = make_config(
         "tensorboard": True,
     }
 )
-
-
-@pytest.fixture(autouse=True)
-def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
 
 
 def read_board(run_dir: Path) -> EventAccumulator:

@@ -22,7 +22,6 @@ from napari_segtrain import load_model
 from napari_segtrain.control import RunControl
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.errors import ConfigError, ModelError, OutputError
-from napari_segtrain.training import trainer
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.events import (
@@ -35,12 +34,6 @@ from napari_segtrain.training.events import (
 from napari_segtrain.training.run_folder import RunFolder
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
-
-
-@pytest.fixture(autouse=True)
-def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report every iteration, so that tests can act at a given one."""
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
 
 
 def test_a_run_learns_and_leaves_everything(dataset: Dataset, run_dir: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST_REFLECTED = 2
 """How much larger than the image the smallest input of a network may be."""
+_SMALL = 64
+"""Voxels to which an image is reflected, however small it is."""
 
 
 def setting_findings(
@@ -71,9 +73,10 @@ def _check_flat_levels(config: ExperimentConfig, info: NetworkInfo) -> None:
 
 
 def _fit_findings(facts: DatasetFacts, info: NetworkInfo) -> Iterator[Finding]:
-    """Compare the smallest input of the network with the largest image."""
+    """Compare the smallest input of the network, but its margin, with the images."""
     sizes = [max(axis) for axis in zip(*facts.shapes, strict=True)]
-    pairs = list(zip(sizes, info.min_size, strict=True))
+    inner = zip(info.min_size, info.margin, strict=True)
+    pairs = list(zip(sizes, (n - 2 * margin for n, margin in inner), strict=True))
     if all(size >= least for size, least in pairs):
         return
     text = (
@@ -81,7 +84,7 @@ def _fit_findings(facts: DatasetFacts, info: NetworkInfo) -> Iterator[Finding]:
         f"the largest image has {_words(tuple(sizes))}"
     )
     remedy = "Use a smaller network.depth, another network, or larger images."
-    if any(least > _MOST_REFLECTED * size for size, least in pairs):
+    if any(least > max(_MOST_REFLECTED * size, _SMALL) for size, least in pairs):
         raise ConfigError(f"{text}, so most of it would be made up. {remedy}")
     yield Finding("warning", f"{text}; the rest is reflected.", remedy, "network")
 

@@ -157,7 +157,7 @@ CASES = [
     Case("full disk", full_disk, ("disk is full",), has_details=True),
     Case("full disk later", full_disk_later, ("disk is full",), has_details=True),
     Case(
-        "out of memory", out_of_memory, ("memory", "patch size"), has_details=True
+        "out of memory", out_of_memory, ("memory", "first filters"), has_details=True
     ),
     Case(
         "no memory for the plan",
@@ -265,16 +265,15 @@ def test_the_sentence_stands_where_the_plan_would_be(
         check_sentence(said, case.words)
 
 
-def test_a_model_that_does_not_fit(qtbot, viewer, dock, tmp_path: Path) -> None:
+def test_a_model_that_does_not_fit(qtbot, viewer, dock) -> None:
     from napari_segtrain.ui.session import session_of
 
     attempt(qtbot, dock)
     run_dir = dock.run_page.run.result.run_dir
-    image = np.stack([viewer.layers["disks"].data] * 2)
-    viewer.layers["disks"].data = image
+    dock.setup_page.form.set_config(make_config(**USUAL, network={"depth": 2}))
     session_of(viewer).choose_base(run_dir)
     attempt(qtbot, dock)
-    check_sentence(dock.messages.text, ("1 channels", "have 2"))
+    check_sentence(dock.messages.text, ("network.depth is 2", "has 1"))
     dock.setup_page.base.clear_button.click()
     attempt(qtbot, dock)
     assert dock.messages.text == ""
