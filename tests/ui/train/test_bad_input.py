@@ -270,10 +270,10 @@ def test_a_model_that_does_not_fit(qtbot, viewer, dock) -> None:
 
     attempt(qtbot, dock)
     run_dir = dock.run_page.run.result.run_dir
-    dock.setup_page.form.set_config(make_config(**USUAL, network={"depth": 2}))
+    dock.setup_page.form.set_config(make_config(**USUAL, network={"depth": 1}))
     session_of(viewer).choose_base(run_dir)
     attempt(qtbot, dock)
-    check_sentence(dock.messages.text, ("network.depth is 2", "has 1"))
+    check_sentence(dock.messages.text, ("network.depth is 1", "has 2"))
     dock.setup_page.base.clear_button.click()
     attempt(qtbot, dock)
     assert dock.messages.text == ""
