@@ -273,7 +273,7 @@ def test_a_model_that_does_not_fit(qtbot, viewer, dock) -> None:
     dock.setup_page.form.set_config(make_config(**USUAL, network={"depth": 1}))
     session_of(viewer).choose_base(run_dir)
     attempt(qtbot, dock)
-    check_sentence(dock.messages.text, ("network.depth is 1", "has 2"))
+    check_sentence(dock.messages.text, ("depth is 1", "has 2"))
     dock.setup_page.base.clear_button.click()
     attempt(qtbot, dock)
     assert dock.messages.text == ""
