@@ -26,8 +26,15 @@ from napari_segtrain.training.fine_tuning import (
     match_classes,
     verdict,
 )
+from napari_segtrain.training.learner import Learner
+from napari_segtrain.training.model_scores import ModelJudge
+from napari_segtrain.training.patches import class_targets
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
+from napari_segtrain.workflows.training import (
+    iter_resumed_run,
+    iter_training_run,
+    plan_training,
+)
 
 ONE = {"length": {"kind": "iterations", "iterations": 1}, "learning_rate": 1e-6}
 
@@ -111,6 +118,18 @@ def test_the_same_data_give_the_same_score_again(base: Model, run_dir: Path) -> 
     assert result.verdict == load_model(run_dir).spec.provenance["base"]["verdict"]
     sha = load_model(run_dir).spec.provenance["base"]["weights_sha256"]
     assert sha == base.spec.weights_sha256
+
+
+def test_models_are_judged_on_images_that_are_denoised_once(
+    base: Model, dataset: Dataset
+) -> None:
+    config = make_config(normalization={"denoising": 2.0}, training=ONE)
+    plan = plan_training(dataset, config)
+    denoising = replace(base.spec.normalization, denoising=2.0)
+    model = replace(base, spec=replace(base.spec, normalization=denoising))
+    targets = class_targets(plan, dataset.pairs())
+    plain = ModelJudge(plan, dataset.pairs(), targets).score(model)
+    assert Learner(plan, dataset).model_judge.score(model) == plain
 
 
 def test_a_new_class_gets_a_head_and_the_rest_is_kept(

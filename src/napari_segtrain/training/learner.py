@@ -98,7 +98,7 @@ class Learner:
         self.source = batch_source(plan, pairs, sampler, intensities)
         targets = class_targets(plan, pairs)
         self.tuner = DecisionTuner(plan, pairs, targets, intensities)
-        self.model_judge = ModelJudge(plan, pairs, targets)
+        self.model_judge = ModelJudge(plan, dataset.pairs(), targets)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
             pairs,

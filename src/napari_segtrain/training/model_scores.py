@@ -31,7 +31,8 @@ class ModelJudge:
     plan : TrainingPlan
         Patches, classes and device.
     pairs, targets
-        Items and their class indices.
+        Items as the data set has them, and their class indices. Each model normalizes
+        and denoises them by itself.
     """
 
     def __init__(
