@@ -104,6 +104,11 @@ def test_depth_falls_to_the_edge_between_touching_objects():
     assert (depth[5, 6], depth[5, 10], depth[5, 11], depth[5, 15]) == (5, 1, 1, 5)
 
 
+def test_nothing_is_known_where_nothing_is_labelled():
+    ids = np.full((6, 6), UNKNOWN)
+    assert np.all(encode(ids, DistancesTarget()) == encode(ids, BoundariesTarget()))
+
+
 def test_small_objects_are_as_deep_as_large_ones():
     ids = np.zeros((40, 60), int)
     ids[2:34, 2:34], ids[5:10, 45:50] = 1, 2

@@ -116,12 +116,15 @@ def test_a_stopped_run_can_be_used_and_ends_as_an_unbroken_one(
         run(iter_resumed_run(path))
 
 
-def test_finish_now_makes_a_model_of_the_folds_so_far(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_finish_now_makes_a_model_of_the_folds_so_far(
+    tmp_path: Path, number: int
+) -> None:
     path = tmp_path / "run"
-    result = cross_validate(path, StopInFold(2, finish=True))
+    result = cross_validate(path, StopInFold(number, finish=True))
     assert result.is_complete
-    assert len(result.fold_scores) == 2
-    assert load_model(path / "model").spec.n_members == 2
+    assert len(result.fold_scores) == number
+    assert load_model(path / "model").spec.n_members == number
 
 
 def test_a_time_is_shared_by_the_folds(tmp_path: Path) -> None:

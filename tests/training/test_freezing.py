@@ -35,6 +35,12 @@ def test_every_network_has_an_encoder_and_something_that_still_learns(
     assert not all(learns)
 
 
+@pytest.mark.parametrize(("name", "dims"), [("unet", 2), ("unet", 3), ("unet-3d", 3)])
+def test_the_encoder_of_a_network_without_padding(name, dims) -> None:
+    network, info = build(name, dims, padding="valid")
+    assert encoder_names(network, info)
+
+
 def test_a_frozen_encoder_keeps_weights_and_statistics_and_learns_again() -> None:
     network, info = build("unet", 2, norm="batch")
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)

@@ -20,6 +20,7 @@ from napari_segtrain.training.events import EpochEnd, IterationEnd, Noticed
 from napari_segtrain.training.footprint import Footprint
 from napari_segtrain.training.healing import MAX_RECOVERIES
 from napari_segtrain.training.learner import Learner
+from napari_segtrain.workflows.library import delete_run
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run
 
@@ -80,6 +81,8 @@ def test_memory_shrinks_the_batch_then_the_patch(
     assert spec.provenance["changes under way"] == texts(recorder)
     lines = (run_dir / "notices.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["memory"] * 3
+    delete_run(run_dir)
+    assert not run_dir.exists()
 
 
 def test_a_healed_run_goes_on_from_the_same_step(tmp_path: Path, limit) -> None:

@@ -16,6 +16,7 @@ from napari_segtrain.training.defaults import foreground_share
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.machine import Machine, find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
+from napari_segtrain.training.provenance import model_spec
 from napari_segtrain.training.run_folder import RunFolder
 
 CPU = Machine("cpu", "test CPU", 8 << 30)
@@ -204,3 +205,11 @@ def test_a_network_of_slices_has_patches_of_them() -> None:
     plan = plan_with({"name": "unet-2.5d", "slices": 5})
     assert plan.patch_size[0] == 5
     assert plan.info.margin == (2, 0, 0)
+
+
+def test_a_model_does_not_know_the_file_of_its_first_weights() -> None:
+    network = {"name": "encoder-unet", "weights": "first.safetensors"}
+    config = ExperimentConfig.model_validate({"network": network})
+    plan = resolve(config, gather_facts(make_dataset(2), config), CPU)
+    assert plan.network.weights == "first.safetensors"
+    assert model_spec(plan).network.weights == ""

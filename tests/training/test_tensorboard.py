@@ -13,6 +13,7 @@ from tests.training.tasks import make_config
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.training import tensorboard
+from napari_segtrain.workflows.library import delete_run
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run
 
@@ -65,6 +66,13 @@ def test_a_resumed_run_goes_on_with_its_curves(dataset: Dataset, run_dir: Path) 
     train(dataset, CONFIG, run_dir, Recorder(stop_at=7))
     run(iter_resumed_run(run_dir))
     assert list(curve(read_board(run_dir), "score")) == [3, 6, 9]
+
+
+def test_a_run_is_deleted_with_its_curves(dataset: Dataset, run_dir: Path) -> None:
+    train(dataset, CONFIG, run_dir)
+    assert (run_dir / "tensorboard").is_dir()
+    delete_run(run_dir)
+    assert not run_dir.exists()
 
 
 def test_without_the_package_a_sentence_says_so(

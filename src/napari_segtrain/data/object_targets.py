@@ -148,7 +148,7 @@ def _boundaries(ids: Ids, sizes: list[int]) -> Parts:
 def _steps(ids: Ids, n_steps: int, spacing: Spacing) -> Parts:
     """Depth of each voxel in its object, in equal steps up to its deepest voxel."""
     depth = _depth(ids, spacing)
-    deepest = ndimage.maximum(depth, ids, np.arange(int(ids.max()) + 1))
+    deepest = ndimage.maximum(depth, ids, np.arange(max(0, int(ids.max())) + 1))
     share = depth / np.maximum(deepest, 1e-6)[np.maximum(ids, 0)]
     steps: Parts = np.clip(np.ceil(share * n_steps), 1, n_steps).astype(np.uint8)
     steps[ids <= 0] = 0

@@ -30,7 +30,7 @@ def join_models(models: Sequence[Model]) -> Model:
     Parameters
     ----------
     models : sequence of Model
-        Such as those of the folds of a cross-validation.
+        Such as those of the folds of a cross-validation; one alone stays no ensemble.
     """
     from napari_segtrain.models.bundle import Model
 
@@ -49,7 +49,8 @@ def join_models(models: Sequence[Model]) -> Model:
         decision=None,
         provenance=provenance,
     )
-    network = Ensemble([model.network for model in models])
+    members = [model.network for model in models]
+    network = Ensemble(members) if len(members) > 1 else members[0]
     return Model(spec, network.eval().requires_grad_(requires_grad=False))
 
 

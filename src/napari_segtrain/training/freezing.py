@@ -95,8 +95,8 @@ def encoder_names(network: nn.Module, info: NetworkInfo) -> list[str]:
             module.register_forward_hook(
                 lambda _module, _inputs, output, name=name: note(name, output)
             )
-    size = [4 * step for step in info.grid]
-    size[0] = max(size[0], info.min_size[0])
+    pairs = zip(info.grid, info.min_size, strict=True)
+    size = [max(4 * step, least) for step, least in pairs]
     shape = (1, info.in_channels, *size[-info.dims :])
     with torch.no_grad():
         shadow(torch.empty(shape, device="meta"))

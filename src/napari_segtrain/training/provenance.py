@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from napari_segtrain.config.network import EncoderUNetConfig
 from napari_segtrain.models import ModelSpec
 from napari_segtrain.training.run_folder import describe_environment
 
 if TYPE_CHECKING:
+    from napari_segtrain.config import NetworkConfig
     from napari_segtrain.training.plan import TrainingPlan
 
 
@@ -20,7 +22,7 @@ def model_spec(plan: TrainingPlan) -> ModelSpec:
         dims=cast("Any", plan.info.dims),
         n_channels=facts.n_channels,
         channel_names=facts.channel_names,
-        network=plan.network,
+        network=_portable(plan.network),
         normalization=facts.normalization,
         classes=facts.classes,
         objects=plan.objects,
@@ -29,6 +31,13 @@ def model_spec(plan: TrainingPlan) -> ModelSpec:
         level=facts.level,
         provenance=_provenance(plan),
     )
+
+
+def _portable(network: NetworkConfig) -> NetworkConfig:
+    """Leave out a file of this computer; its weights are in the model."""
+    if isinstance(network, EncoderUNetConfig):
+        return network.model_copy(update={"weights": ""})
+    return network
 
 
 def _provenance(plan: TrainingPlan) -> dict[str, Any]:

@@ -39,8 +39,8 @@ __all__ = [
 
 _OURS = {
     "base", "base.json", "checkpoints", "config.yaml", "curves.png", "environment.json",
-    "folds", "metrics.jsonl", "model", "model.yaml", NAME_FILE, "plan.json",
-    "snapshot", "thumbnail.png", "weights.safetensors",
+    "folds", "metrics.jsonl", "model", "model.yaml", NAME_FILE, "notices.jsonl",
+    "plan.json", "snapshot", "tensorboard", "thumbnail.png", "weights.safetensors",
 }  # fmt: skip
 _NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 _MAX_NAME = 80

@@ -73,8 +73,7 @@ def plan_training(
         network = continue_from.spec.network
         check_network(config.network, network)
         config = config.model_copy(update={"network": network})
-    if config.training.tensorboard:
-        check_tensorboard()
+    _check_extras(config)
     facts = gather_facts(dataset, config)
     parts = asked_parts(config.objects, facts.classes)
     base = take_base(continue_from.spec, facts, parts) if continue_from else None
@@ -186,8 +185,7 @@ def _rewound(folder: RunFolder, checkpoint: str) -> Checkpoint:
     _remove_leftovers(folder.path)
     if folder.load(checkpoint).progress.is_complete:
         raise _is_over(folder.path)
-    if folder.read_plan().config.training.tensorboard:
-        check_tensorboard()
+    _check_extras(folder.read_plan().config)
     read_snapshot(folder.snapshot_path)
     return folder.rewind(checkpoint)
 
@@ -223,6 +221,11 @@ def _trained(
     return result
 
 
+def _check_extras(config: ExperimentConfig) -> None:
+    if config.training.tensorboard:
+        check_tensorboard()
+
+
 def _check_folds(plan: TrainingPlan) -> None:
     if plan.facts.folds and is_in_team():
         raise ConfigError(
@@ -235,6 +238,7 @@ def _resume_folds(
     plan: TrainingPlan, folder: RunFolder, checkpoint: str, control: RunControl | None
 ) -> Generator[Event, None, TrainingResult]:
     _check_folds(plan)
+    _check_extras(plan.config)
     _remove_leftovers(folder.path)
     if folder.model_path.exists():
         raise _is_over(folder.path)
