@@ -19,7 +19,7 @@ from napari_segtrain.errors import ConfigError, ModelError
 from napari_segtrain.image import ClassInfo, ClassTable, Image, LabelImage
 from napari_segtrain.models import Model
 from napari_segtrain.training.checkpoint import load_checkpoint
-from napari_segtrain.training.events import BaseScored, Planned, TrainingResult
+from napari_segtrain.training.events import BaseScored, Noticed, Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import (
     check_network,
     match_channels,
@@ -118,6 +118,21 @@ def test_the_same_data_give_the_same_score_again(base: Model, run_dir: Path) -> 
     assert result.verdict == load_model(run_dir).spec.provenance["base"]["verdict"]
     sha = load_model(run_dir).spec.provenance["base"]["weights_sha256"]
     assert sha == base.spec.weights_sha256
+
+
+def test_memory_that_does_not_suffice_for_the_verdict_leaves_the_training(
+    base: Model, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_args: object) -> float:
+        raise MemoryError
+
+    monkeypatch.setattr(ModelJudge, "score", never)
+    recorder = Recorder()
+    result = fine_tune(base, run_dir, recorder=recorder)
+    assert result.is_complete
+    assert result.verdict == ""
+    (notice,) = recorder.of(Noticed)
+    assert "no comparison with the one it began as" in notice.finding.text
 
 
 def test_models_are_judged_on_images_that_are_denoised_once(

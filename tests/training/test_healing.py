@@ -12,7 +12,8 @@ from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
 from napari_segtrain.data.dataset import Dataset
-from napari_segtrain.errors import TrainingError
+from napari_segtrain.errors import ConfigError, PredictionError, TrainingError
+from napari_segtrain.models import assemble
 from napari_segtrain.networks import describe_network
 from napari_segtrain.training import learner
 from napari_segtrain.training.checkpoint import load_checkpoint
@@ -20,9 +21,11 @@ from napari_segtrain.training.events import EpochEnd, IterationEnd, Noticed
 from napari_segtrain.training.footprint import Footprint
 from napari_segtrain.training.healing import MAX_RECOVERIES
 from napari_segtrain.training.learner import Learner
+from napari_segtrain.training.provenance import model_spec
+from napari_segtrain.training.tuning import DecisionTuner
 from napari_segtrain.workflows.library import delete_run
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.training import iter_resumed_run
+from napari_segtrain.workflows.training import iter_resumed_run, plan_training
 
 REAL_STEP = learner.train_step
 TINY = {"network": {"norm": "none"}}
@@ -194,8 +197,6 @@ def test_a_volume_keeps_to_the_grid_and_to_what_the_network_takes() -> None:
 
 def test_a_run_moves_to_the_processor_with_its_moments(dataset: Dataset) -> None:
     """From one device of a processor to another, as there is no GPU in a test."""
-    from napari_segtrain.workflows.training import plan_training
-
     plan = plan_training(dataset, config_of(4))
     moved, stayed = Learner(plan, dataset), Learner(plan, dataset)
     for each in (moved, stayed):
@@ -209,6 +210,58 @@ def test_a_run_moves_to_the_processor_with_its_moments(dataset: Dataset) -> None
         a, b = getattr(moved, kept), getattr(stayed, kept)
         assert a.keys() == b.keys()
         assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_that_moved_predicts_at_its_end_where_it_computes(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_training(dataset, config_of(4))
+    monkeypatch.setattr(learner, "give_back", lambda _device: None)
+    learning = Learner(plan, dataset)
+    model = assemble(model_spec(plan), learning.average_state, source="the test")
+    on_gpu = torch.device("mps" if torch.cuda.is_available() else "cuda")
+    learning.tuner.move(on_gpu)
+    learning.model_judge.move(on_gpu)
+    with pytest.raises(ConfigError):
+        learning.model_judge.score(model)
+    with pytest.raises(ConfigError):
+        learning.tuner.tune(model, None)
+    learning._move(torch.device("cpu"))  # noqa: SLF001 - what `adapt` does on a GPU
+    assert learning.model_judge.score(model) is not None
+    learning.tuner.tune(model, None)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), PredictionError("Not even a tile fits in memory.")]
+)
+def test_a_model_is_there_when_memory_runs_out_in_its_last_predictions(
+    dataset: Dataset, run_dir: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def never(*_args: object) -> None:
+        assert (run_dir / "model/model.yaml").is_file()
+        raise error
+
+    monkeypatch.setattr(DecisionTuner, "tune", never)
+    recorder = Recorder()
+    result = train(dataset, config_of(2), run_dir, recorder)
+    assert result.is_complete
+    assert texts(recorder) == [
+        "Memory ran out when the held-out data were predicted, so the model has no "
+        "thresholds of its own."
+    ]
+    assert load_model(run_dir).spec.decision is None
+
+
+def test_another_error_in_the_last_predictions_leaves_the_model(
+    dataset: Dataset, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError("sizes of tensors must match")
+
+    monkeypatch.setattr(DecisionTuner, "tune", broken)
+    with pytest.raises(RuntimeError, match="sizes of tensors"):
+        train(dataset, config_of(2), run_dir)
+    assert (run_dir / "model/model.yaml").is_file()
 
 
 def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_segtrain.errors import PredictionError, is_out_of_memory
 from napari_segtrain.models import assemble
-from napari_segtrain.training.events import BaseScored, DecisionTuned
+from napari_segtrain.training.events import BaseScored, DecisionTuned, Noticed
+from napari_segtrain.training.findings import Finding
 from napari_segtrain.training.fine_tuning import verdict
+from napari_segtrain.training.memory import forget_frames
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from napari_segtrain.training.learner import Learner
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.run_folder import RunFolder
+
+_MAYBE_MEMORY = (MemoryError, RuntimeError, PredictionError)
 
 
 class Finisher:
@@ -58,7 +63,11 @@ class Finisher:
         """Score the model that the training goes on from, for the verdict."""
         if self._base is None or not self._base.has_same_channels:
             return
-        score = self._learner.model_judge.score(model, self._base.classes)
+        try:
+            score = self._learner.model_judge.score(model, self._base.classes)
+        except _MAYBE_MEMORY as error:
+            yield self._without(error, 0, "comparison with the one it began as")
+            return
         if score is not None:
             self._run.write_base_score(score)
             yield BaseScored(score)
@@ -68,8 +77,9 @@ class Finisher:
         spec: ModelSpec,
         weights: Mapping[str, torch.Tensor],
         seconds: float | None,
+        iteration: int,
     ) -> Generator[Event, None, ModelSpec]:
-        """Complete the description of a model.
+        """Complete the description of a model, as far as the memory suffices.
 
         Parameters
         ----------
@@ -79,13 +89,34 @@ class Finisher:
             State dict of the model.
         seconds : float, optional
             What choosing a decision may take.
+        iteration : int
+            Steps done.
         """
         model = assemble(spec, weights, source="the training")
-        spec = self._compared(spec, model)
-        self.decision = self._learner.tuner.tune(model, seconds)
+        try:
+            spec = self._compared(spec, model)
+            self.decision = self._learner.tuner.tune(model, seconds)
+        except _MAYBE_MEMORY as error:
+            yield self._without(error, iteration, "thresholds of its own")
         if self.decision is not None:
             yield DecisionTuned(self.decision, spec.classes.names)
         return replace(spec, decision=self.decision)
+
+    def _without(self, error: Exception, iteration: int, what: str) -> Noticed:
+        """Say what the model lacks when memory ran out, else raise the error."""
+        if not isinstance(error, PredictionError) and not is_out_of_memory(error):
+            raise error
+        forget_frames(error)
+        finding = Finding(
+            "warning",
+            "Memory ran out when the held-out data were predicted, so the model has no "
+            f"{what}.",
+            "It can be used all the same; close other programs before the next run.",
+            "training.memory_limit",
+        )
+        notice = Noticed(iteration, "memory", finding)
+        self._run.append_notice(notice)
+        return notice
 
     def _compared(self, spec: ModelSpec, model: Model) -> ModelSpec:
         before = self._run.read_base_score()

@@ -196,6 +196,8 @@ class Learner:
         self._optimizer = self._new_optimizer()
         restore_optimizer(self._optimizer, moments)
         self._average.move(device)
+        self.tuner.move(device)
+        self.model_judge.move(device)
 
     def freeze(self, share_done: float) -> None:
         """Hold the encoder as long as the plan says; it learns ever after."""

@@ -17,6 +17,8 @@ from napari_segtrain.inference.items import most_likely
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from napari_segtrain.data.dataset import Pair
     from napari_segtrain.data.targets import TargetItem
     from napari_segtrain.models import Model
@@ -46,6 +48,10 @@ class ModelJudge:
         self._config = InferenceConfig.model_validate(
             {"device": plan.machine.device, "memory_limit": limit}
         )
+
+    def move(self, device: torch.device) -> None:
+        """Predict on another device from now on."""
+        self._config = self._config.model_copy(update={"device": device.type})
 
     @property
     def n_voxels(self) -> int:

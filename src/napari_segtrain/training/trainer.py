@@ -408,12 +408,15 @@ class _Trainer:
         yield self.checkpoint(LATEST)
 
     def _write_model(self) -> Iterator[Event]:
-        """Write the model with what is found out about it; the first process does."""
+        """Write the model, then what is found out about it; the first process does."""
         spec, weights = self._archive.kept(self._progress)
         if self._team.is_first:
-            limit = self._pacer.tuning_limit
-            spec = yield from self.finisher.finish(spec, weights, limit)
             self._archive.write_model(spec, weights)
+            limit, iteration = self._pacer.tuning_limit, self._progress.iteration
+            finish = self.finisher.finish(spec, weights, limit, iteration)
+            finished = yield from finish
+            if finished != spec:
+                self._archive.write_model(finished, weights)
 
     def result(self, *, is_complete: bool) -> TrainingResult:
         """Summary of the run."""

@@ -35,6 +35,8 @@ from napari_segtrain.training.thresholds import find_thresholds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import torch
+
     from napari_segtrain.axes import ZYX
     from napari_segtrain.data.dataset import Pair
     from napari_segtrain.data.normalize import Intensities
@@ -98,6 +100,10 @@ class DecisionTuner:
         self._boxes: list[Region] = []
         if plan.config.training.tune_decision and not self._classes.is_objects:
             self._boxes = tuning_boxes(plan)
+
+    def move(self, device: torch.device) -> None:
+        """Predict on another device from now on."""
+        self._config = self._config.model_copy(update={"device": device.type})
 
     @property
     def n_voxels(self) -> int:
