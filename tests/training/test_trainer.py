@@ -152,6 +152,31 @@ def test_resumed_from_any_epoch_is_uninterrupted_to_the_bit(
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
+def test_going_back_from_the_end_forgets_the_model(
+    dataset: Dataset, run_dir: Path
+) -> None:
+    config = make_config(
+        training={
+            "length": {"kind": "iterations", "iterations": 20},
+            "iterations_per_epoch": 10,
+            "checkpoint_every": 1,
+        }
+    )
+    train(dataset, config, run_dir)
+    leftover = run_dir / ".model-0123abcd.tmp"
+    leftover.mkdir()
+    RunFolder.open(run_dir).rewind("latest")
+    assert load_model(run_dir).spec.provenance["iterations"] == 20
+    recorder = Recorder(stop_at=12)
+    work = iter_resumed_run(run_dir, checkpoint="epoch-0001", control=recorder.control)
+    stopped = run(work, recorder)
+    assert not stopped.is_complete
+    assert stopped.model_path == run_dir
+    assert not (run_dir / "model").exists()
+    assert not leftover.exists()
+    assert load_model(run_dir).spec.provenance["iterations"] < 20
+
+
 def test_going_back_forgets_best_weights_that_came_later(
     dataset: Dataset, run_dir: Path
 ) -> None:

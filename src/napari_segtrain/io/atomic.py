@@ -70,6 +70,25 @@ def write_json(target: str | Path, value: Any) -> None:
     write_text(target, text + "\n")
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there, so that it is gone as a whole at once.
+
+    Raises
+    ------
+    OutputError
+        When it may not be renamed, for instance since a program has a file of it open.
+    """
+    if not path.is_dir():
+        return
+    old = path.with_name(f".{path.name}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.rename(old)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    _remove(old)
+    _flush_folder(path.parent)
+
+
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise `OutputError` when ``path`` exists and must not be replaced."""
     if Path(path).exists() and not overwrite:

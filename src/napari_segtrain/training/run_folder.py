@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,13 @@ from napari_segtrain.config import (
     parse_experiment,
 )
 from napari_segtrain.errors import DataError, ModelError, OutputError
-from napari_segtrain.io.atomic import write_bytes, write_json, write_text
+from napari_segtrain.io.atomic import (
+    atomic_path,
+    remove_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from napari_segtrain.models import (
     THUMBNAIL_NAME,
     Model,
@@ -209,9 +214,8 @@ class RunFolder:
         thumbnail: bytes | None,
     ) -> None:
         """Write the model, in the place of one that the run came to before."""
-        if self.model_path.exists():
-            shutil.rmtree(self.model_path)
-        save_model(self.model_path, spec, weights, thumbnail=thumbnail)
+        with atomic_path(self.model_path) as folder:
+            save_model(folder, spec, weights, thumbnail=thumbnail)
 
     def append_metrics(self, event: EpochEnd) -> None:
         """Add a line to ``metrics.jsonl``."""
@@ -247,8 +251,9 @@ class RunFolder:
     def rewind(self, name: str) -> Checkpoint:
         """Go back to a checkpoint: drop what was written about later iterations.
 
-        Best weights of a later epoch give way to those that were the best then, if they
-        are still there as a checkpoint of their epoch.
+        The model goes too, unless the checkpoint is the end of the run. Best weights
+        of a later epoch give way to those that were the best then, if they are still
+        there as a checkpoint of their epoch.
 
         Raises
         ------
@@ -257,6 +262,8 @@ class RunFolder:
         """
         checkpoint = self.load(name)
         progress = checkpoint.progress
+        if not progress.is_complete:
+            remove_folder(self.model_path)
         self._forget_after(progress.iteration)
         best = self.checkpoint_path(BEST)
         if not best.exists() or self.load(BEST).progress.epoch <= progress.epoch:

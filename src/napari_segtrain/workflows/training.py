@@ -272,9 +272,11 @@ def _silent(
 
 
 def _remove_leftovers(run_dir: Path) -> None:
-    """Remove files that were being written when a run was killed."""
-    for path in run_dir.rglob(".*.tmp*"):
-        if path.is_file():
+    """Remove what was being written or removed when a run was killed."""
+    for path in list(run_dir.rglob(".*.tmp*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 
