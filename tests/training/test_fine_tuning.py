@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.running import Recorder, final_tensors
+from tests.training.running import Recorder, final_tensors, metrics_of
 from tests.training.tasks import disks, make_config, make_dataset
 
 from napari_segtrain import load_model
@@ -19,6 +19,7 @@ from napari_segtrain.errors import ConfigError, ModelError
 from napari_segtrain.image import ClassInfo, ClassTable, Image, LabelImage
 from napari_segtrain.models import Model
 from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.events import BaseScored, Noticed, Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import (
     check_network,
@@ -216,14 +217,34 @@ def test_a_resumed_run_ends_as_an_unbroken_one(base: Model, tmp_path: Path) -> N
         "frozen_encoder": 0.5,
     }
     whole = fine_tune(base, tmp_path / "whole", **settings)
-    for stop_at in (3, 9):
+    for stop_at in (3, 4, 9):
         path = tmp_path / f"broken {stop_at}"
         fine_tune(base, path, recorder=Recorder(stop_at=stop_at), **settings)
         result = run(iter_resumed_run(path))
         assert result.verdict == whole.verdict != ""
+        rows = [metrics_of(tmp_path / name) for name in ("whole", path.name)]
+        losses = [[row["validation_loss"] for row in each] for each in rows]
+        assert losses[0] == losses[1]
         tensors = final_tensors(path)
         for name, value in final_tensors(tmp_path / "whole").items():
             assert torch.equal(tensors[name], value), name
+
+
+def test_all_processes_freeze_by_the_clock_of_the_first(
+    base: Model, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one process, whose own clock says that the encoder may learn."""
+
+    def agree(_team: Team, value: object) -> object:
+        is_step = getattr(value, "task", "") == "iterate"
+        return replace(value, share=0.0) if is_step else value  # type: ignore[type-var]
+
+    monkeypatch.setattr(Team, "agree", agree)
+    settings = {"length": {"kind": "iterations", "iterations": 4}}
+    fine_tune(base, run_dir, **settings, learning_rate=0.01, frozen_encoder=0.2)
+    name = "encoders.1.0.weight"
+    new, old = load_model(run_dir).network.state_dict(), base.network.state_dict()
+    assert torch.equal(new[name], old[name])
 
 
 @pytest.mark.parametrize(

@@ -201,8 +201,9 @@ class Learner:
 
     def freeze(self, share_done: float) -> None:
         """Hold the encoder as long as the plan says; it learns ever after."""
+        share = self._plan.frozen_share
         if self._encoder is not None:
-            self._encoder.set(is_frozen=share_done < self._plan.frozen_share)
+            self._encoder.set(is_frozen=share == 1 or share_done < share)
 
     def step(self, batch: Batch, rate: float) -> float:
         """Make one optimizer step with a learning rate; return the loss."""

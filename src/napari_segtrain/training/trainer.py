@@ -50,11 +50,12 @@ _Ending = Literal["complete", "stopped", "out of memory"]
 
 @dataclass(frozen=True)
 class _Order:
-    """What is to be done next, and with which rate."""
+    """What is to be done next, with which rate, and the share of the run till then."""
 
     task: Literal["iterate", "validate", "stop", "end"]
     rate: float = 0.0
     anneal: Anneal | None = None
+    share: float = 0.0
 
 
 def iter_training(
@@ -194,6 +195,8 @@ class _Trainer:
         self._progress = checkpoint.progress
         if self._progress.iterations_per_epoch:
             self._pacer.iterations_per_epoch = self._progress.iterations_per_epoch
+        last = max(0, self._progress.iteration - 1)
+        self._learner.freeze(self._pacer.share_done(last))
 
     def close(self) -> None:
         """Write what is left, however the run ends."""
@@ -240,7 +243,7 @@ class _Trainer:
                 yield from self._end_epoch()
             else:
                 yield from self._begin_anneal(order.anneal)
-                yield from self._iteration(batches, order.rate)
+                yield from self._iteration(batches, order)
         if self._progress.epoch_iterations:
             yield from self._end_epoch()
         return "complete"
@@ -285,7 +288,7 @@ class _Trainer:
         anneal = pacer.begin_anneal(progress, is_finishing=is_finishing)
         factor = pacer.rate_factor(replace(progress, anneal=anneal or progress.anneal))
         rate = self._plan.learning_rate * progress.rate_scale * factor
-        return _Order("iterate", rate, anneal)
+        return _Order("iterate", rate, anneal, pacer.share_done(progress.iteration))
 
     def _begin_anneal(self, anneal: Anneal | None) -> Iterator[Event]:
         if anneal is not None:
@@ -293,14 +296,14 @@ class _Trainer:
             end = anneal.first + anneal.n_iterations
             yield Annealing(anneal.first, end, anneal.reason)
 
-    def _iteration(self, batches: Iterator[Batch], rate: float) -> Iterator[Event]:
+    def _iteration(self, batches: Iterator[Batch], order: _Order) -> Iterator[Event]:
         start = time.perf_counter()
         batch = next(batches)
         waited = time.perf_counter() - start
-        self._learner.freeze(self._pacer.share_done(self._progress.iteration))
+        self._learner.freeze(order.share)
         n_updates = self._progress.iteration
-        self._rate = rate
-        loss = self._learner.step(batch, rate)
+        self._rate = order.rate
+        loss = self._learner.step(batch, order.rate)
         self._progress = self._progress.after_step(loss)
         if not math.isfinite(loss):
             yield from self._go_back()
