@@ -46,6 +46,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
         assert first[name]["n_events"] > 0
         assert second[name]["n_events"] == 0
     assert set(first["plain"]["patches"]).isdisjoint(second["plain"]["patches"])
+    assert first["plain"]["score"] == second["plain"]["score"] is not None
     assert first["plain"]["iterations"] == 6
     assert first["time"]["iterations"] > 1
     assert first["time"]["is_complete"]

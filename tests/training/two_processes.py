@@ -9,10 +9,12 @@ from pathlib import Path
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain.control import Event, RunControl
-from napari_segtrain.errors import DataError, OtherProcessFailed
+from napari_segtrain.errors import DataError, ModelError, OtherProcessFailed
 from napari_segtrain.training import learner, trainer
+from napari_segtrain.training.checkpoint import Checkpoint
 from napari_segtrain.training.distributed import Team, joined
 from napari_segtrain.training.learner import Learner
+from napari_segtrain.training.run_folder import RunFolder, WatchedFolder
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_training_run
 
@@ -46,11 +48,17 @@ def train(folder: Path, team: Team, *, control=None, **training) -> dict[str, ob
     return {
         "iterations": result.iterations,
         "is_complete": result.is_complete,
+        "score": result.score,
         "weights": last.sums(),
         "patches": last.patch_sums,
         "batch_size": last.source.batch_size,
         "n_events": len(events),
     }
+
+
+def not_there_yet(self: RunFolder, name: str) -> Checkpoint:
+    """What a process finds that reads before the first one has written."""
+    raise ModelError(f"The run {self.path} has no checkpoint '{name}'.")
 
 
 def greedy_in_second(team: Team):
@@ -73,9 +81,11 @@ def broken_in_second(team: Team):
 
 def main(folder: Path) -> None:
     trainer.Learner = Watched  # type: ignore[misc]
+    WatchedFolder.load = not_there_yet  # type: ignore[method-assign]
     said: dict[str, object] = {}
     with joined() as team:
-        said["plain"] = train(folder / "plain", team, iterations_per_epoch=3)
+        epochs = {"iterations_per_epoch": 3, "keep_weights": "best"}
+        said["plain"] = train(folder / "plain", team, **epochs)
         time_budget = {"kind": "time-budget", "seconds": 3}
         said["time"] = train(folder / "time", team, length=time_budget)
         control = RunControl()

@@ -411,15 +411,20 @@ class _Trainer:
         yield self.checkpoint(LATEST)
 
     def _write_model(self) -> Iterator[Event]:
-        """Write the model, then what is found out about it; the first process does."""
+        """Write the model; the first process does, and the others hear its score."""
+        with self._team.together():
+            if self._team.is_first:
+                yield from self._finish()
+        self._archive.score = self._team.agree(self._archive.score)
+
+    def _finish(self) -> Iterator[Event]:
+        """Write the model, and again when something is found out about it."""
         spec, weights = self._archive.kept(self._progress)
-        if self._team.is_first:
-            self._archive.write_model(spec, weights)
-            limit, iteration = self._pacer.tuning_limit, self._progress.iteration
-            finish = self.finisher.finish(spec, weights, limit, iteration)
-            finished = yield from finish
-            if finished != spec:
-                self._archive.write_model(finished, weights)
+        self._archive.write_model(spec, weights)
+        limit, iteration = self._pacer.tuning_limit, self._progress.iteration
+        finished = yield from self.finisher.finish(spec, weights, limit, iteration)
+        if finished != spec:
+            self._archive.write_model(finished, weights)
 
     def result(self, *, is_complete: bool) -> TrainingResult:
         """Summary of the run."""
