@@ -15,7 +15,11 @@ from napari_segtrain.errors import ConfigError
 from napari_segtrain.training.events import EpochEnd, FoldBegun, Planned, TrainingResult
 from napari_segtrain.workflows.library import delete_run, read_run_info
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
+from napari_segtrain.workflows.training import (
+    iter_resumed_run,
+    iter_training_run,
+    plan_training,
+)
 
 LENGTH = {"length": {"kind": "iterations", "iterations": 12}, "iterations_per_epoch": 6}
 
@@ -167,3 +171,13 @@ def test_the_plan_says_what_folds_are(tmp_path: Path) -> None:
     plan = next(event.plan for event in recorder.events if isinstance(event, Planned))
     texts = [finding.text for finding in plan.findings]
     assert any("2 models are trained one after another" in text for text in texts)
+
+
+@pytest.mark.parametrize("tunes", [True, False])
+def test_the_plan_says_that_folds_choose_no_thresholds(*, tunes: bool) -> None:
+    config = make_config(
+        validation={"kind": "k-fold", "k": 2}, training={"tune_decision": tunes}
+    )
+    plan = plan_training(make_dataset(6), config)
+    settings = [finding.setting for finding in plan.findings]
+    assert ("training.tune_decision" in settings) == tunes
