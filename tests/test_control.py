@@ -84,6 +84,8 @@ def test_no_error_is_one_that_a_napari_worker_swallows(kind):
 
 
 def test_exit_codes_tell_the_errors_apart():
-    codes = [kind.exit_code for kind in KINDS]
+    """One of a finer kind has the code of the kind that it belongs to."""
+    kinds = [kind for kind in KINDS if kind.__base__ is not errors.TrainingError]
+    codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes) == 7
     assert 0 not in codes
