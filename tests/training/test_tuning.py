@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.training.running import Recorder, train
 from tests.training.tasks import make_config, make_dataset
 
@@ -23,7 +25,7 @@ from napari_segtrain.training.events import DecisionTuned
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import resolve
 from napari_segtrain.training.thresholds import find_thresholds
-from napari_segtrain.training.tuning import tuning_boxes
+from napari_segtrain.training.tuning import DecisionTuner, tuning_boxes
 
 SKEWED = {"class_weights": [1, 12]}
 """Makes a network find too much, which a threshold mends."""
@@ -143,10 +145,21 @@ def test_boxes_are_held_out_and_not_more_than_is_affordable(monkeypatch) -> None
     config = make_config(validation={"kind": "by-hand", "names": ["disks 1"]})
     dataset = make_dataset()
     plan = resolve(config, gather_facts(dataset, config), find_machine("cpu"))
-    (box,) = tuning_boxes(plan)
+    (box,) = tuning_boxes(plan, is_cpu=True)
     assert box.pair == 1
     assert 2500 < box.n_voxels <= 3000
     assert box.start[1] == 96 - box.stop[1]
+
+
+def test_a_run_that_moves_to_the_processor_predicts_less(monkeypatch) -> None:
+    monkeypatch.setattr(tuning, "_MAX_VOXELS", {True: 3000, False: 6000})
+    config, dataset = make_config(), make_dataset()
+    machine = replace(find_machine("cpu"), device="cuda")
+    plan = resolve(config, gather_facts(dataset, config), machine)
+    tuner = DecisionTuner(plan, (), (), ())
+    assert tuner.n_voxels > 3000
+    tuner.move(torch.device("cpu"))
+    assert 0 < tuner.n_voxels <= 3000
 
 
 def test_a_decision_is_told_in_words() -> None:

@@ -97,13 +97,19 @@ class DecisionTuner:
         self._config = InferenceConfig.model_validate(
             {"device": plan.machine.device, "memory_limit": limit}
         )
-        self._boxes: list[Region] = []
-        if plan.config.training.tune_decision and not self._classes.is_objects:
-            self._boxes = tuning_boxes(plan)
+        self._plan = plan
+        self._boxes = self._affordable(is_cpu=plan.machine.is_cpu)
+
+    def _affordable(self, *, is_cpu: bool) -> list[Region]:
+        tunes = self._plan.config.training.tune_decision
+        if not tunes or self._classes.is_objects:
+            return []
+        return tuning_boxes(self._plan, is_cpu=is_cpu)
 
     def move(self, device: torch.device) -> None:
-        """Predict on another device from now on."""
+        """Predict on another device from now on, as much as is affordable there."""
         self._config = self._config.model_copy(update={"device": device.type})
+        self._boxes = self._affordable(is_cpu=device.type == "cpu")
 
     @property
     def n_voxels(self) -> int:
@@ -269,7 +275,7 @@ class _Search:
         return counts
 
 
-def tuning_boxes(plan: TrainingPlan) -> list[Region]:
+def tuning_boxes(plan: TrainingPlan, *, is_cpu: bool) -> list[Region]:
     """Parts of the held-out regions that a decision is chosen on.
 
     Slices are spread evenly over the regions for a network of slices; volumes are
@@ -278,12 +284,12 @@ def tuning_boxes(plan: TrainingPlan) -> list[Region]:
     Parameters
     ----------
     plan : TrainingPlan
-        Held-out regions and device.
+        Held-out regions.
+    is_cpu : bool
+        Whether a processor predicts them, which affords less.
     """
     facts = plan.facts
-    limit = min(
-        _MAX_VOXELS[plan.machine.is_cpu], _MAX_NUMBERS // facts.classes.n_classes
-    )
+    limit = min(_MAX_VOXELS[is_cpu], _MAX_NUMBERS // facts.classes.n_classes)
     regions = list(facts.split.validation)
     if plan.is_2d:
         regions = [
