@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QToolButton,
+    QWidget,
 )
 
 from napari_segtrain.config import (
@@ -124,10 +125,11 @@ def test_basic_fields_stand_on_top_and_the_others_are_folded_away(qtbot):
 
 
 def test_a_section_is_unfolded_with_what_stands_on_top_of_it(qtbot):
-    extra = QLabel("see how it looks")
-    form = ConfigForm(ExperimentConfig, extras={"augmentation": extra})
-    qtbot.addWidget(form)
-    form.show()
+    page = QWidget()
+    qtbot.addWidget(page)
+    extra = QLabel("see how it looks", page)
+    form = ConfigForm(ExperimentConfig, extras={"augmentation": extra}, parent=page)
+    page.show()
     assert not extra.isVisible()
     form.unfold("augmentation")
     assert extra.isVisible()

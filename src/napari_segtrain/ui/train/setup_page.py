@@ -59,7 +59,7 @@ class SetupPage(QWidget):
         self.plan_view = PlanView()
         self.augmentation = AugmentationView()
         title = "Pre&view on your patches"
-        self.preview = Folding(title, indent=2 * INDENT, parent=self)
+        self.preview = Folding(title, indent=2 * INDENT)
         self.preview.set_widget(self.augmentation)
         self.form = ConfigForm(
             ExperimentConfig,

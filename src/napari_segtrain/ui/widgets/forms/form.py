@@ -80,6 +80,9 @@ class ConfigForm(QWidget, Generic[C]):
         self._foldings: dict[str, Folding] = {}
         self._is_setting = False
         self._check_paths()
+        for extra in self._extras.values():  # no place before its section is built
+            extra.setParent(self)
+            extra.hide()
         self._build_layout()
 
     def config(self) -> C:
@@ -196,6 +199,7 @@ class ConfigForm(QWidget, Generic[C]):
         extra = self._extras.get(prefix.removesuffix("."))
         if extra is not None:
             panel.add_widget(extra)
+            extra.show()
         fields = [(prefix + field.name, field) for field in fields_of(model)]
         shown = [pair for pair in fields if self._is_shown(*pair)]
         for path, field in shown:
