@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -128,7 +129,8 @@ def test_a_section_is_unfolded_with_what_stands_on_top_of_it(qtbot):
     page = QWidget()
     qtbot.addWidget(page)
     extra = QLabel("see how it looks", page)
-    form = ConfigForm(ExperimentConfig, extras={"augmentation": extra}, parent=page)
+    form = ConfigForm(ExperimentConfig, extras={"augmentation": extra})
+    QVBoxLayout(page).addWidget(form)
     page.show()
     assert not extra.isVisible()
     form.unfold("augmentation")
