@@ -28,12 +28,16 @@ from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run
 
 
-def traces(losses, scores=None, shares=None, iou=None, seconds=60.0) -> list[Trace]:
+def traces(
+    losses, scores=None, shares=None, iou=None, seconds=60.0, held_out=None
+) -> list[Trace]:
     scores = scores or [None] * len(losses)
     shares = shares or [0.0] * len(losses)
-    rows = zip(losses, scores, shares, strict=True)
+    held_out = held_out or [None] * len(losses)
+    rows = zip(losses, scores, shares, held_out, strict=True)
     return [
-        Trace(loss, score, iou or {}, share, seconds) for loss, score, share in rows
+        Trace(loss, score, iou or {}, share, seconds, validation_loss)
+        for loss, score, share, validation_loss in rows
     ]
 
 
@@ -56,6 +60,17 @@ def test_overfitting(losses, scores, is_seen) -> None:
     assert (finding is not None) == is_seen
     if finding:
         assert "fell from 0.80 to 0.75" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("held_out", "is_seen"),
+    [([1.0, 0.5, 0.6, 0.7, 0.8], True), ([1.0, 0.5, 0.4, 0.4, 0.4], False)],
+)
+def test_scores_that_fall_while_the_validation_loss_falls_are_no_overfitting(
+    held_out, is_seen
+) -> None:
+    found = traces(FALLING, [0.5, 0.8, 0.76, 0.75, 0.74], held_out=held_out)
+    assert (find_overfitting(found) is not None) == is_seen
 
 
 @pytest.mark.parametrize(

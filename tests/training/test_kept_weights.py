@@ -37,14 +37,14 @@ class Scored(Validation):
 
 @pytest.fixture
 def set_scores(monkeypatch: pytest.MonkeyPatch):
-    """Give the epochs these scores, whatever the network has learned."""
+    """Give the epochs these scores and losses, whatever the network has learned."""
 
-    def patch(*scores: float) -> None:
-        left, real = iter(scores), Learner.judge
+    def patch(*scores: float, losses: tuple[float, ...] = (1.0, 1.0, 1.0)) -> None:
+        left, real = iter(zip(scores, losses, strict=False)), Learner.judge
 
         def judge(learner: Learner) -> Scored:
-            found = real(learner)
-            return Scored(found.loss, found.scores, given=next(left))
+            score, loss = next(left)
+            return Scored(loss, real(learner).scores, given=score)
 
         monkeypatch.setattr(Learner, "judge", judge)
 
@@ -81,6 +81,18 @@ def test_which_weights_are_kept(run_dir: Path, set_scores, keep, scores, epoch) 
     assert [event.score for event in epochs] == list(scores)
     assert is_of_epoch(model, run_dir, epoch)
     assert model.spec.scores["IoU"] == scores[epoch - 1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "epoch"), [((2.0, 1.0, 1.5), 2), ((2.0, 1.5, 1.0), 3)]
+)
+def test_a_better_score_with_a_worse_loss_is_not_preferred(
+    run_dir: Path, set_scores, losses, epoch
+) -> None:
+    set_scores(0.5, 0.7, 0.6, losses=losses)
+    model, _ = kept(run_dir)
+    assert is_of_epoch(model, run_dir, epoch)
+    assert model.spec.scores["IoU"] == (0.5, 0.7, 0.6)[epoch - 1]
 
 
 @pytest.mark.parametrize(("keep", "score"), [("auto", 0.9), ("last", 0.6)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -152,10 +153,14 @@ class Archive:
         """Whether the best epoch is to be preferred to the annealed last one.
 
         Few held-out voxels make scores noisy, and the best of many noisy scores is
-        often not the best model, so without a choice it has to be clearly better.
+        often not the best model. So without a choice it has to be clearly better, and
+        its validation loss must say so too: a network that still learns may please one
+        image that differs from the others.
         """
         best, last = progress.best_score, self._spec.scores.get("IoU")
         if best is None or self.keeps_last:
             return False
-        is_chosen = self._training.keep_weights == "best"
-        return is_chosen or best > (last or 0.0) + _CLEARLY_BETTER
+        if self._training.keep_weights == "best":
+            return True
+        former, latest = progress.best_loss or 0.0, progress.latest_loss or math.inf
+        return best > (last or 0.0) + _CLEARLY_BETTER and former <= latest

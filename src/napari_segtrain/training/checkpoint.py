@@ -51,6 +51,8 @@ class Progress:
         Best validation score so far.
     best_epoch : int
         Its epoch; 0 before the first.
+    best_loss, latest_loss : float, optional
+        Validation loss of that epoch, and of the last one.
     plateau_score : float, optional
         Score that the next ones are to exceed clearly.
     epochs_without_gain : int
@@ -80,6 +82,8 @@ class Progress:
     iterations_per_epoch: int = 0
     best_score: float | None = None
     best_epoch: int = 0
+    best_loss: float | None = None
+    latest_loss: float | None = None
     plateau_score: float | None = None
     epochs_without_gain: int = 0
     n_drops: int = 0
@@ -107,7 +111,9 @@ class Progress:
             epoch_loss_sum=self.epoch_loss_sum + counted,
         )
 
-    def after_epoch(self, score: float | None, *, min_gain: float) -> Progress:
+    def after_epoch(
+        self, score: float | None, *, min_gain: float, loss: float | None = None
+    ) -> Progress:
         """Count an epoch.
 
         Parameters
@@ -116,6 +122,8 @@ class Progress:
             Its validation score; without one the training loss tells of a plateau.
         min_gain : float
             By how much a score must exceed the former ones to count as a gain.
+        loss : float, optional
+            Its validation loss.
         """
         is_best = score is not None and (
             self.best_score is None or score > self.best_score
@@ -128,6 +136,8 @@ class Progress:
             epoch=epoch,
             best_score=score if is_best else self.best_score,
             best_epoch=epoch if is_best else self.best_epoch,
+            best_loss=loss if is_best else self.best_loss,
+            latest_loss=loss,
             plateau_score=merit if has_gain else self.plateau_score,
             epochs_without_gain=0 if has_gain else self.epochs_without_gain + 1,
             epoch_loss_sum=0.0,

@@ -47,8 +47,8 @@ class Trace:
     ----------
     training_loss : float
         Mean over the epoch.
-    score : float, optional
-        Validation score; ``None`` when nothing is held out.
+    score, validation_loss : float, optional
+        Of what is held out; ``None`` when nothing is.
     iou : mapping of str to float
         Validation IoU per class name.
     data_share : float
@@ -62,6 +62,7 @@ class Trace:
     iou: Mapping[str, float | None]
     data_share: float
     seconds: float
+    validation_loss: float | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Trace:
@@ -73,6 +74,7 @@ class Trace:
             iou=row.get("iou", {}),
             data_share=share,
             seconds=row.get("seconds", 0.0),
+            validation_loss=row.get("validation_loss"),
         )
 
 
@@ -145,8 +147,8 @@ def find_overfitting(traces: Sequence[Trace]) -> Finding | None:
     """Whether the training loss still falls while the score has fallen.
 
     So it is when the mean score of the last 3 epochs is at least 0.02 below the best
-    one, which was before them, and their mean training loss at least 5 % below that of
-    the best epoch.
+    one, which was before them, their mean training loss at least 5 % below that of the
+    best epoch, and their mean validation loss not below it.
     """
     scores = [trace.score or 0.0 for trace in traces]
     best = int(np.argmax(scores)) if scores else 0
@@ -156,6 +158,9 @@ def find_overfitting(traces: Sequence[Trace]) -> Finding | None:
     loss = float(np.mean([trace.training_loss for trace in traces[-_RECENT:]]))
     has_fallen = score <= scores[best] - _FALL
     if not has_fallen or loss > (1 - _GAIN) * traces[best].training_loss:
+        return None
+    held_out = [trace.validation_loss or 0.0 for trace in traces]
+    if float(np.mean(held_out[-_RECENT:])) < held_out[best]:
         return None
     return Finding(
         "warning",

@@ -273,7 +273,7 @@ class RunFolder:
         if self.checkpoint_path(former).is_file():
             self.save(BEST, self.load(former))
             return checkpoint
-        progress = replace(progress, best_score=None, best_epoch=0)
+        progress = replace(progress, best_score=None, best_epoch=0, best_loss=None)
         return replace(checkpoint, progress=progress)
 
     def _forget_after(self, iteration: int) -> None:

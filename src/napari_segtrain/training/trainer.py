@@ -338,8 +338,11 @@ class _Trainer:
             yield from self._go_back()
             return
         mean_loss = self._progress.mean_epoch_loss
-        score = validation.score if validation else None
-        progress = self._progress.after_epoch(score, min_gain=MIN_SCORE_GAIN)
+        progress = self._progress.after_epoch(
+            validation.score if validation else None,
+            min_gain=MIN_SCORE_GAIN,
+            loss=validation.loss if validation else None,
+        )
         self._progress = self._pacer.count_drop(progress)
         event = self._epoch_event(mean_loss, validation)
         self._archive.add_epoch(event, validation)
