@@ -33,3 +33,22 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     trim_heap()
     assert full - resident() > 80 * MEGABYTE
     assert last.all()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can")
+def test_the_end_of_a_threads_own_heap_goes_back_too() -> None:
+    held: list[int] = []
+
+    def work() -> None:
+        trim_heap()  # from now on arrays below 32 MB are not mapped by themselves
+        array = np.ones(20 * MEGABYTE, np.uint8)
+        held.append(resident())
+        del array
+        trim_heap()
+        held.append(resident())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    full, trimmed = held
+    assert full - trimmed > 18 * MEGABYTE

@@ -132,6 +132,7 @@ class Task(QObject):
         else:
             self.succeeded.emit(outcome.result)
         self.ended.emit()
+        trim_heap()  # what the result replaces
 
 
 class _Worker(GeneratorWorker):
