@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.losses import DeepLoss, SegmentationLoss
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.plan import resolve
@@ -87,6 +89,15 @@ def test_stopped_and_resumed_is_uninterrupted(tmp_path: Path):
         assert torch.equal(value, parts.network[name]), name
     for name, value in whole.optimizer.items():
         assert torch.equal(value, parts.optimizer[name]), name
+
+
+def test_heads_that_are_not_finite_are_seen():
+    dataset, config = make_dataset(3), config_of()
+    learner = Learner(resolve(config, gather_facts(dataset, config), CPU), dataset)
+    assert learner.is_finite
+    heads = [n for n in learner.network_state if n.startswith("heads.")]
+    learner.network_state[heads[0]].fill_(math.nan)
+    assert not learner.is_finite
 
 
 def test_too_shallow_a_network_is_refused_before_start():

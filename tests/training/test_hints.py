@@ -11,7 +11,9 @@ import torch
 from tests.training.running import Recorder, train
 from tests.training.tasks import make_config, make_dataset
 
+from napari_segtrain.config.objects import BoundariesTarget
 from napari_segtrain.data.dataset import Dataset
+from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.training import learner
 from napari_segtrain.training.events import Noticed
@@ -129,6 +131,14 @@ def test_classes_are_counted_in_the_first_batches() -> None:
         counter.add(torch.from_numpy(batch))
     counter.add(torch.ones(2, 8, 8, dtype=torch.uint8))
     assert counter.shares() == {"background": 60 / 64, "nucleus": 4 / 64}
+
+
+def test_all_parts_of_an_object_count_for_its_class() -> None:
+    counter = ClassCounter(["background", "nucleus"], ObjectRecipe(BoundariesTarget()))
+    parts = torch.tensor([0, 0, 1, 2, 2, 2, 3, IGNORE_INDEX], dtype=torch.uint8)
+    for _ in range(50):
+        counter.add(parts)
+    assert counter.shares() == {"background": 2 / 7, "nucleus": 5 / 7}
 
 
 def test_each_hint_is_given_once() -> None:

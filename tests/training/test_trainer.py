@@ -19,6 +19,7 @@ from tests.training.running import (
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
+from napari_segtrain.config import parse_experiment
 from napari_segtrain.control import RunControl
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.errors import ConfigError, ModelError, OutputError
@@ -96,6 +97,27 @@ def test_two_runs_with_one_seed_are_the_same(tmp_path: Path) -> None:
     train(make_dataset(), other, tmp_path / "c")
     with pytest.raises(AssertionError):
         assert_same_run(tmp_path / "a", tmp_path / "c")
+
+
+def test_chance_inside_a_network_is_resumed_too(tmp_path: Path) -> None:
+    """EfficientNet leaves blocks out by chance, without a setting of ours."""
+    training = {
+        "length": {"kind": "iterations", "iterations": 4},
+        "iterations_per_epoch": 2,
+    }
+    network = {"name": "encoder-unet", "encoder": "efficientnet-b0", "dims": 2}
+    config = parse_experiment(
+        {
+            "network": network,
+            "training": training,
+            "sampling": {"patch_size": [1, 64, 64], "batch_size": 2},
+        },
+        source="the test",
+    )
+    train(make_dataset(), config, tmp_path / "whole")
+    train(make_dataset(), config, tmp_path / "parts", Recorder(stop_at=2))
+    run(iter_resumed_run(tmp_path / "parts"))
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
 @pytest.mark.parametrize("stop_at", [1, 13, 20])

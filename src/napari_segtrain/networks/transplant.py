@@ -141,11 +141,6 @@ def _with_channels(value: torch.Tensor, axis: int, graft: Graft) -> torch.Tensor
     return value.new_zeros(shape).index_copy(axis, places, taken)
 
 
-def _known(sources: Source) -> list[tuple[int, int]]:
-    """New and old number of what corresponds to something."""
-    return [(new, old) for new, old in enumerate(sources) if old is not None]
-
-
 def _places(numbers: Sequence[int], block: int, device: torch.device) -> torch.Tensor:
     """Rows of channels or classes that have ``block`` rows each."""
     rows = np.array(numbers, np.int64)[:, None] * block + np.arange(block)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.training.events import Notice
 
 _RECENT = 3
@@ -85,17 +86,25 @@ class ClassCounter:
     ----------
     names : sequence of str
         Of the classes, in the order of their indices.
+    objects : ObjectRecipe, optional
+        Parts of objects that are learned of a class.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(
+        self, names: Sequence[str], objects: ObjectRecipe | None = None
+    ) -> None:
         self._names = names
+        self._objects = objects
         self._counts = np.zeros(len(names), np.int64)
         self._n_batches = 0
 
     def add(self, targets: torch.Tensor) -> None:
-        """Count a batch; class indices as uint8, of any shape."""
+        """Count a batch; indices of classes or parts as uint8, of any shape."""
         if self._n_batches < _RARE_BATCHES:
-            counts = np.bincount(targets.numpy().ravel(), minlength=len(self._names))
+            found = targets.numpy().ravel()
+            if self._objects is not None:
+                found = self._objects.to_classes(found)
+            counts = np.bincount(found, minlength=len(self._names))
             self._counts += counts[: len(self._names)]
             self._n_batches += 1
 
@@ -114,10 +123,14 @@ class Hints:
     ----------
     names : sequence of str
         Of the classes, in the order of their indices.
+    objects : ObjectRecipe, optional
+        Parts of objects that are learned of a class.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.counter = ClassCounter(names)
+    def __init__(
+        self, names: Sequence[str], objects: ObjectRecipe | None = None
+    ) -> None:
+        self.counter = ClassCounter(names, objects)
         self._traces: list[Trace] = []
         self._said: set[str] = set()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -210,9 +209,7 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         batch = self.source.augment(batch, self._device)
-        has_chance = getattr(self._plan.network, "dropout", 0) > 0
-        seeded = seeded_torch(self._training.seed, batch.iteration)
-        with seeded if has_chance else nullcontext():
+        with seeded_torch(self._training.seed, batch.iteration):  # of dropout
             return train_step(
                 self._trained,
                 self._training_loss,
@@ -266,7 +263,7 @@ class Learner:
     @property
     def is_finite(self) -> bool:
         """Whether the weights and their running mean are numbers only."""
-        weights = self._network.parameters()
+        weights = self._trained.parameters()
         is_finite = all(bool(weight.isfinite().all()) for weight in weights)
         return is_finite and self._average.is_finite()
 

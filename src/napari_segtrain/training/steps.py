@@ -293,6 +293,7 @@ def evaluated(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def seeded_torch(seed: int, iteration: int) -> Iterator[None]:
     """Fix torch's generators for one step, and leave them as they were afterwards."""
-    with torch.random.fork_rng():
+    is_on_gpu = torch.cuda.is_initialized()
+    with torch.random.fork_rng([torch.cuda.current_device()] if is_on_gpu else []):
         torch.manual_seed(seed * 1_000_003 + iteration)
         yield

@@ -168,7 +168,7 @@ class _Trainer:
         self._clock = clock
         self._archive = Archive(plan, learner, run)
         self._healer = Healer(plan, learner)
-        self._hints = Hints(plan.facts.classes.names)
+        self._hints = Hints(plan.facts.classes.names, plan.objects)
         self._pacer = Pacer(
             plan.config.training.length,
             plan.config.training.schedule,
