@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from napari_segtrain.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 SPATIAL_AXES = "ZYX"
 CHANNEL_AXIS = "C"
@@ -103,6 +103,11 @@ def anisotropy(voxel_size: VoxelSize | None) -> float | None:
         return None
     z, y, x = voxel_size
     return z / ((y + x) / 2)
+
+
+def size_text(size: Iterable[int]) -> str:
+    """Voxels along axes as text for a person, such as ``32 × 64 × 64``."""
+    return " × ".join(map(str, size))
 
 
 def format_voxel_size(voxel_size: VoxelSize | None) -> str:

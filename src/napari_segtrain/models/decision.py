@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segtrain.axes import ZYX
+from napari_segtrain.axes import ZYX, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,8 +104,8 @@ def decision_words(decision: Decision, names: Sequence[str]) -> str:
         text = ", ".join(f"{name} {value:.2f}" for name, value in shown)
         parts.append(f"threshold{'s' * (len(shown) > 1)} {text}")
     if decision.has_window:
-        sides = [str(n) for n in decision.window if n > 1]
-        parts.append(f"median of {' × '.join(sides)} voxels")
+        sides = [n for n in decision.window if n > 1]
+        parts.append(f"median of {size_text(sides)} voxels")
     if decision.has_minimum:
         rows = zip(names, decision.min_voxels, strict=True)
         text = ", ".join(f"{name} {n}" for name, n in rows if n > 1)

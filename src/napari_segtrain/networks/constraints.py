@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,15 +65,15 @@ def check_patch(wanted: ZYX, info: NetworkInfo) -> None:
     rounded = round_up_to_grid(wanted, info.grid)
     if all(size >= n for size, n in zip(rounded, least, strict=True)):
         return
-    reasons = [f"sizes are multiples of {_words(info.grid)}"]
+    reasons = [f"sizes are multiples of {size_text(info.grid)}"]
     if any(info.margin):
         reasons.append(
-            f"{_words(info.margin)} voxels on each side give context and no result"
+            f"{size_text(info.margin)} voxels on each side give context and no result"
         )
     raise ConfigError(
-        f"A patch of {_words(wanted)} voxels (Z, Y, X) is too small for this network; "
-        f"set sampling.patch_size to at least {_words(least)} ({', '.join(reasons)}), "
-        "or to auto."
+        f"A patch of {size_text(wanted)} voxels (Z, Y, X) is too small for this "
+        f"network; set sampling.patch_size to at least {size_text(least)} "
+        f"({', '.join(reasons)}), or to auto."
     )
 
 
@@ -102,7 +103,3 @@ def check_slices(depth: int, info: NetworkInfo) -> None:
             f"This network needs volumes of at least {least} slices, but the thinnest "
             f"has {depth}; {remedy}."
         )
-
-
-def _words(size: ZYX) -> str:
-    return " × ".join(map(str, size))

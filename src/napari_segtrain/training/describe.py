@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
-from napari_segtrain.axes import format_voxel_size
+from napari_segtrain.axes import format_voxel_size, size_text
 from napari_segtrain.config import network_words
 
 if TYPE_CHECKING:
@@ -59,13 +58,16 @@ def level_rows(plan: TrainingPlan) -> list[tuple[str, ...]]:
     titles = ("size", "channels", "kernels", "stride", "parameters")
     sizes = [size for row in plan.levels for size in (row.size, *row.kernels)]
     is_flat = all(size[0] == 1 for size in sizes)
-    size_text = functools.partial(_size_text, is_flat=is_flat, cross="×")
+
+    def text_of(size: ZYX) -> str:
+        return _size_text(size, is_flat=is_flat).replace(" ", "")
+
     rows = [
         (
-            size_text(level.size),
+            text_of(level.size),
             str(level.channels),
-            ", ".join(map(size_text, level.kernels)) or "1",
-            size_text(level.stride),
+            ", ".join(map(text_of, level.kernels)) or "1",
+            text_of(level.stride),
             f"{level.n_parameters:,}",
         )
         for level in plan.levels
@@ -102,8 +104,8 @@ def table_lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _size_text(size: ZYX, *, is_flat: bool, cross: str = " × ") -> str:
-    return cross.join(map(str, size[1:] if is_flat else size))
+def _size_text(size: ZYX, *, is_flat: bool) -> str:
+    return size_text(size[1:] if is_flat else size)
 
 
 def describe_finding(finding: Finding, where: Mapping[str, str]) -> str:

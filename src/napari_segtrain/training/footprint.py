@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_segtrain.axes import ZYX
+from napari_segtrain.axes import ZYX, size_text
 from napari_segtrain.networks import round_up_to_grid
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Footprint:
                 "(gradient checkpointing), which is slower"
             )
         if self.patch_size != before.patch_size:
-            sizes = _size_text(self.patch_size), _size_text(before.patch_size)
+            sizes = size_text(self.patch_size), size_text(before.patch_size)
             return f"with patches of {sizes[0]} voxels instead of {sizes[1]}"
         many = "es" if self.batch_size > 1 else ""
         return (
@@ -105,7 +105,3 @@ def _smaller_patch(patch: ZYX, info: NetworkInfo) -> ZYX:
         chosen.discard(0)
     z, y, x = (halves[a] if a in chosen else n for a, n in enumerate(patch))
     return z, y, x
-
-
-def _size_text(size: ZYX) -> str:
-    return " × ".join(map(str, size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.errors import TrainingError
 from napari_segtrain.training.events import Noticed
 from napari_segtrain.training.findings import Finding
@@ -52,7 +53,7 @@ class Healer:
         if footprint is None:
             raise TrainingError(
                 f"The memory of {self._plan.machine.name} does not suffice for one "
-                f"patch of {' × '.join(map(str, before.patch_size))} voxels, the "
+                f"patch of {size_text(before.patch_size)} voxels, the "
                 "smallest that the network takes; use fewer network.first_filters, or "
                 "close other programs."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.config.network import VOLUMES
 from napari_segtrain.config.presets import ineffective_settings
 from napari_segtrain.data.warp import is_in_plane
@@ -112,7 +113,7 @@ def _size_findings(
 
 
 def _words(size: object) -> str:
-    return " × ".join(map(str, size)) if isinstance(size, tuple) else str(size)
+    return size_text(size) if isinstance(size, tuple) else str(size)
 
 
 def _augmentation_findings(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import LabelImage
 from napari_segtrain.io.lazy import pick
@@ -263,7 +264,7 @@ def _numbers(values: Matrix) -> str:
 
 
 def _size(layer: Labels) -> str:
-    return f" {_TIMES} ".join(str(size) for size in layer.data.shape)
+    return size_text(layer.data.shape)
 
 
 def _cut(labels: LabelImage, overlap: Overlap, start: Sequence[int]) -> LabelImage:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.docks import DockContent
@@ -288,7 +289,7 @@ def _sizes_of(sources: list[Source], level: int) -> tuple[dict[str, int], list[s
 
 
 def _level_text(number: int, shape: tuple[int, ...]) -> str:
-    return f"{number}: " + " × ".join(map(str, shape))
+    return f"{number}: {size_text(shape)}"
 
 
 def _title(text: str) -> QLabel:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.layers.reading import guess_axes, n_levels
 from napari_segtrain.ui.layers.regions import is_through_all
@@ -286,7 +287,7 @@ class SampleRowWidget(QFrame):
     def _offer_levels(self, layer: Image | None) -> None:
         shapes = []
         if layer is not None and layer.multiscale:
-            shapes = [" × ".join(map(str, shape)) for shape in layer.level_shapes]
+            shapes = [size_text(shape) for shape in layer.level_shapes]
         with QSignalBlocker(self.level_choice):
             self.level_choice.clear()
             self.level_choice.addItems([f"{n}: {s}" for n, s in enumerate(shapes)])
