@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_GAIN = 0.005
-"""Gains of the mean IoU below this are not worth a rule: the held-out part is small, and
-smaller gains on it were losses elsewhere (see RESULTS.md)."""
+"""Gains of the mean IoU below this are not worth a rule.
+
+The held-out part is small; smaller gains on it were losses elsewhere (see RESULTS.md).
+"""
 _N_ERRORS = 2.0
 _MIN_BLOCKS = 3
 
