@@ -54,6 +54,39 @@ def test_targets_from_files_and_ids_to_files(segtrain, cells: Path) -> None:
     assert scored.code == 0, scored.err
 
 
+def train(segtrain, cells: Path, target: str) -> Path:
+    run = cells / "run"
+    said = segtrain(
+        "train", "--images", cells / "image", "--labels", cells / "label",
+        "--target", target, "--iterations", 4, "--output", run,
+        *SMALL, "--validation", "none",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    return run
+
+
+def test_what_an_object_is_may_change_when_predicting(segtrain, cells: Path) -> None:
+    run, image = train(segtrain, cells, "instances"), cells / "image" / NAMES[0]
+    assert "prominence 0.02, smoothing 0.15 radii" in segtrain("info", run).out
+    options = ("--set", "objects.min_voxels=100000", "--set", "objects.smoothing=0.5")
+    said = segtrain("predict", run, image, "--output", cells / "none", *options)
+    assert said.code == 0, said.err
+    assert not tifffile.imread(cells / "none" / NAMES[0]).any()
+    usual = segtrain("predict", run, image, "--output", cells / "usual")
+    assert usual.code == 0, usual.err
+    assert tifffile.imread(cells / "usual" / NAMES[0]).any()
+
+
+def test_a_model_of_classes_has_no_objects_to_change(segtrain, cells: Path) -> None:
+    run, out = train(segtrain, cells, "semantic"), cells / "out"
+    options = ("--set", "objects.fill_holes=true")
+    said = segtrain("predict", run, cells / "image", "--output", out, *options)
+    assert said.code != 0
+    assert "makes no objects" in said.err
+    assert "Traceback" not in said.err
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

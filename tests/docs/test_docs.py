@@ -37,7 +37,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_set(tmp_path / "train", 3, (64, 64))
     write_set(tmp_path / "test", 2, (64, 60), first=3)
-    shutil.copytree(sample_dir("nuclei") / "test", tmp_path / "nuclei/test")
+    shutil.copytree(sample_dir("nuclei"), tmp_path / "nuclei")
     shutil.copytree(tmp_path / "nuclei/test/label", tmp_path / "nuclei/segmentation")
     return tmp_path
 

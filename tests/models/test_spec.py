@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.helpers import make_spec
 
-from napari_segtrain.config import UNetConfig
+from napari_segtrain.config import DistancesTarget, UNetConfig
 from napari_segtrain.data.normalize import IntensityMap, Normalization
+from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.models import Decision, dump_spec, parse_spec
@@ -153,6 +154,32 @@ def intensities(offset, scale):
 def test_parts_that_do_not_belong_together_are_refused(changes, words):
     values = values_of(make_spec()) | changes
     with pytest.raises(ModelError, match=rf"my\.zip is damaged: .*{words}"):
+        parse_values(values)
+
+
+OBJECTS = ClassTable(
+    (ClassInfo(0, "back", "#000000", "background"), ClassInfo(1, "cell", "#ffffff")),
+    is_objects=True,
+)
+RECIPE = ObjectRecipe(DistancesTarget(), smoothing=(0, 1.2, 1.2), radius=8.0)
+
+
+def test_how_objects_are_made_is_read_back():
+    spec = make_spec(classes=OBJECTS, objects=RECIPE)
+    assert parse(dump_spec(spec)) == spec
+
+
+def test_a_recipe_from_before_it_said_how_large_objects_are():
+    values = values_of(make_spec(classes=OBJECTS, objects=RECIPE))
+    del values["objects"]["radius"]
+    assert parse_values(values).objects == replace(RECIPE, radius=None)
+
+
+@pytest.mark.parametrize("radius", [0, -1, float("nan"), float("inf")])
+def test_objects_without_a_size_are_refused(radius):
+    values = values_of(make_spec(classes=OBJECTS, objects=RECIPE))
+    values["objects"]["radius"] = radius
+    with pytest.raises(ModelError, match=r"my\.zip is damaged: objects\.radius"):
         parse_values(values)
 
 

@@ -64,6 +64,7 @@ from napari_segtrain.config.objects import (
     ForegroundTarget,
     ObjectsConfig,
     ObjectTargetConfig,
+    PredictedObjectsConfig,
 )
 from napari_segtrain.config.sampling import SamplingConfig
 from napari_segtrain.config.schedule import (
@@ -141,6 +142,7 @@ __all__ = [
     "PiecewiseSchedule",
     "PlateauLength",
     "PolynomialSchedule",
+    "PredictedObjectsConfig",
     "ResidualUNetConfig",
     "RmspropSolver",
     "SamplingConfig",

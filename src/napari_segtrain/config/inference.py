@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.objects import PredictedObjectsConfig
 
 
 class InferenceConfig(Config):
@@ -36,6 +37,9 @@ class InferenceConfig(Config):
     decision: Literal["tuned", "argmax"] = "tuned"
     """tuned: the thresholds, median and smallest parts that the training chose on its
     held-out data, if it chose any; argmax: always the most likely class."""
+
+    objects: PredictedObjectsConfig = PredictedObjectsConfig()
+    """For models of objects: what an object is, where not as the model has it."""
 
     probabilities: Literal["none", "uint8", "float32"] = "none"
     """Also give probability maps: 0-255 or 0-1."""

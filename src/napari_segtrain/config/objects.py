@@ -43,6 +43,13 @@ ObjectTargetConfig = Annotated[
 ]
 
 
+Prominence = Annotated[float, Field(ge=0, lt=1)]
+"""Difference in depth, which is 0 at the edge of an object and at most 1 inside."""
+
+Radii = Annotated[float, Field(ge=0, le=2)]
+"""Length in radii of a usual labelled object."""
+
+
 class ObjectsConfig(Config):
     """For labels that number objects: what is learned, and what an object is."""
 
@@ -53,11 +60,11 @@ class ObjectsConfig(Config):
     """Where 0 is unlabelled: voxels around each painted object that are background, in
     voxels (of the finest axis)."""
 
-    prominence: float = Field(0.02, ge=0, lt=1)
+    prominence: Prominence = 0.02
     """How much deeper an object must be in its middle than where it meets the next one;
     higher separates less, lower breaks more objects into pieces."""
 
-    smoothing: float = Field(0.15, ge=0, le=2)
+    smoothing: Radii = 0.15
     """How much the depth is smoothed before objects are separated, in radii of a usual
     labelled object; higher separates less."""
 
@@ -67,3 +74,23 @@ class ObjectsConfig(Config):
 
     fill_holes: bool = True
     """Close the holes inside predicted objects."""
+
+
+class PredictedObjectsConfig(Config):
+    """What an object is in a prediction, where it is not to be as in the training."""
+
+    prominence: Prominence | Auto = "auto"
+    """How much deeper an object must be in its middle than where it meets the next one;
+    raise it where objects are split, lower it where they are merged; auto is the
+    model's own."""
+
+    smoothing: Radii | Auto = "auto"
+    """How much the depth is smoothed before objects are separated, in radii of a usual
+    object of the training; raise it where objects are split, lower it where they are
+    merged; auto is the model's own."""
+
+    min_voxels: NonNegativeInt | Auto = "auto"
+    """Smaller objects are left out; auto is the model's own."""
+
+    fill_holes: bool | Auto = "auto"
+    """Close the holes inside objects; auto is the model's own."""

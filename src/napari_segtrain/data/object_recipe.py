@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from napari_segtrain.axes import ZYX
 from napari_segtrain.config.objects import (
@@ -17,13 +18,14 @@ from napari_segtrain.config.objects import (
     ObjectTargetConfig,
 )
 from napari_segtrain.data.targets import has_only_objects
+from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import IGNORE_INDEX, ClassTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from napari_segtrain.axes import VoxelSize
-    from napari_segtrain.config import ObjectsConfig
+    from napari_segtrain.config import ObjectsConfig, PredictedObjectsConfig
     from napari_segtrain.data.label_facts import LabelFacts
 
 Spacing = tuple[float, float, float]
@@ -83,6 +85,8 @@ class ObjectRecipe:
         Whether holes inside objects are closed.
     reach : ZYX
         Voxels around a box that are looked at to tell the parts inside it.
+    radius : float, optional
+        Of a usual labelled object, in finest voxels; old models do not say.
     """
 
     target: ObjectTargetConfig = field(default_factory=ForegroundTarget)
@@ -92,6 +96,7 @@ class ObjectRecipe:
     min_voxels: int = 0
     fill_holes: bool = False
     reach: ZYX = (0, 0, 0)
+    radius: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -103,11 +108,19 @@ class ObjectRecipe:
             return tuple(f"depth {step}/{n}" for step in range(1, n + 1))
         return ()
 
+    @property
+    def smoothing_in_radii(self) -> float | None:
+        """Smoothing in radii of a usual object; ``None`` where that is not known."""
+        if self.radius is None:
+            return None
+        return round(self.smoothing[-1] * self.spacing[-1] / self.radius, 3)
+
     def output_names(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Names of background and parts, from those of background and foreground."""
+        if not self.parts:
+            return classes
         background, foreground = classes
-        names = [f"{foreground} {part}" for part in self.parts] or [foreground]
-        return (background, *names)
+        return (background, *(f"{foreground} {part}" for part in self.parts))
 
     @property
     def class_of_part(self) -> tuple[int, ...]:
@@ -175,7 +188,71 @@ def plan_objects(
         min_voxels=sizes[0] // _SMALLEST if min_voxels == "auto" else min_voxels,
         fill_holes=config.fill_holes,
         reach=_reach(config.target, largest, spacing, is_2d=is_2d),
+        radius=radius,
     )
+
+
+def known_recipe(
+    classes: ClassTable, recipe: ObjectRecipe | None
+) -> ObjectRecipe | None:
+    """How a model makes objects: of connected pieces where it does not say.
+
+    ``None`` for a model of classes.
+    """
+    if not classes.is_objects:
+        return None
+    return ObjectRecipe() if recipe is None else recipe
+
+
+def changed_recipe(
+    recipe: ObjectRecipe | None, changes: PredictedObjectsConfig, *, is_2d: bool
+) -> ObjectRecipe | None:
+    """Change how the objects of a prediction are made.
+
+    Parameters
+    ----------
+    recipe : ObjectRecipe, optional
+        Of the model; ``None`` where it tells classes apart.
+    changes : PredictedObjectsConfig
+        What was asked for.
+    is_2d : bool
+        Whether slices, not volumes, are segmented.
+
+    Returns
+    -------
+    ObjectRecipe or None
+        ``None`` where there is none to change.
+
+    Raises
+    ------
+    ConfigError
+        When something is asked for that the model has no use for.
+    """
+    asked: dict[str, Any] = {name: x for name, x in changes if x != "auto"}
+    if not asked:
+        return recipe
+    if recipe is None:
+        raise ConfigError(
+            "The model tells classes apart and makes no objects, so there is nothing "
+            f"that {_named(asked.keys())} could change; leave it out, or choose a "
+            "model that was trained on objects."
+        )
+    _check_parting(recipe, asked.keys())
+    if "smoothing" in asked:
+        width = asked["smoothing"] * _known_radius(recipe)
+        asked["smoothing"] = _smoothing(width, recipe.spacing, is_2d=is_2d)
+    return replace(recipe, **asked)
+
+
+def recipe_words(recipe: ObjectRecipe) -> str:
+    """Say how objects are made, in the words of the settings."""
+    parts: list[str] = [recipe.target.kind if recipe.parts else "connected pieces"]
+    if recipe.parts:
+        parts.append(f"prominence {recipe.prominence:g}")
+        if recipe.smoothing_in_radii is not None:
+            parts.append(f"smoothing {recipe.smoothing_in_radii:g} radii")
+    parts.append(f"at least {recipe.min_voxels} voxels")
+    return ", ".join([*parts, *["holes filled"] * recipe.fill_holes])
 
 
 def plan_ring(
@@ -198,6 +275,31 @@ def object_sizes(facts: Sequence[LabelFacts], classes: ClassTable) -> tuple[int,
     numbered = [fact.counts for fact in facts if fact.one_blob_share >= _MOST]
     found = [n for counts in numbered for v, n in counts.items() if v not in others]
     return tuple(int(n) for n in np.percentile(found, _PERCENTS)) if found else ()
+
+
+def _check_parting(recipe: ObjectRecipe, asked: Set[str]) -> None:
+    """Refuse settings of a separation where objects are not separated."""
+    parting = asked & {"prominence", "smoothing"}
+    if parting and not recipe.parts:
+        raise ConfigError(
+            "For the model each connected piece is an object, so there is nothing that "
+            f"{_named(parting)} could change; leave it out, or train a model with "
+            "objects.target boundaries or distances."
+        )
+
+
+def _known_radius(recipe: ObjectRecipe) -> float:
+    if recipe.radius is None:
+        raise ConfigError(
+            "The model does not say how large the objects of its training were, in "
+            "whose radii objects.smoothing is given; leave it out, or train the model "
+            "again."
+        )
+    return recipe.radius
+
+
+def _named(settings: Set[str]) -> str:
+    return " or ".join(f"objects.{name}" for name in sorted(settings))
 
 
 def _areas(facts: ObjectFacts) -> tuple[int, ...]:

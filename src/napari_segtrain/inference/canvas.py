@@ -49,7 +49,7 @@ class Canvas:
     image : Image
         What is predicted; gives axes and voxel size.
     spec : TrainedSpec
-        Classes, and how objects are made.
+        Classes and outputs.
     box : Box
         Region of each item that is predicted; the result is as large.
     probabilities : str
@@ -58,6 +58,8 @@ class Canvas:
         Item axes that the result lacks, as one index on them is predicted.
     decision : Decision, optional
         How probabilities become classes; the most likely class without it.
+    objects : ObjectRecipe, optional
+        How objects are made, where the labels are ids; of connected pieces without it.
     """
 
     def __init__(
@@ -69,12 +71,13 @@ class Canvas:
         *,
         dropped: Collection[str] = (),
         decision: Decision | None = None,
+        objects: ObjectRecipe | None = None,
     ) -> None:
         self._image = image
         self._decision = decision
         self._classes = spec.classes
         self._outputs = spec.output_names
-        self._recipe = spec.objects or ObjectRecipe()
+        self._recipe = objects or ObjectRecipe()
         self._holds_indices = needs_neighbors(decision) and not self._classes.is_objects
         self._box = box
         self._axes = "".join(a for a in image.axes if a != "C" and a not in dropped)

@@ -1,10 +1,11 @@
-"""Whether a model can be applied to an image."""
+"""Whether a model can be applied to an image, and how it is asked to be."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
+from napari_segtrain.data.object_recipe import changed_recipe, known_recipe
 from napari_segtrain.errors import DataError, ModelError
 from napari_segtrain.image import Box, Image, Item, full_box
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.inference.protocol import TrainedModel
 
 
@@ -66,6 +68,19 @@ def fitted_config(config: InferenceConfig, model: TrainedModel) -> InferenceConf
     if model.info.is_local or config.tile_size != "auto":
         return config
     return config.model_copy(update={"tile_size": model.spec.patch_size})
+
+
+def chosen_recipe(model: TrainedModel, config: InferenceConfig) -> ObjectRecipe | None:
+    """How objects are made; ``None`` for a model of classes.
+
+    Raises
+    ------
+    ConfigError
+        When settings of objects are asked for that the model has no use for.
+    """
+    recipe = known_recipe(model.spec.classes, model.spec.objects)
+    is_2d = model.info.dims < len(SPATIAL_AXES)
+    return changed_recipe(recipe, config.objects, is_2d=is_2d)
 
 
 def region(image: Image, slices: tuple[int, int] | None) -> Box:

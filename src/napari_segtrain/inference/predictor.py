@@ -13,7 +13,12 @@ from napari_segtrain.image import Box, Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.decision import chosen_decision
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
-from napari_segtrain.inference.fit import check_fit, chosen_items, region
+from napari_segtrain.inference.fit import (
+    check_fit,
+    chosen_items,
+    chosen_recipe,
+    region,
+)
 from napari_segtrain.inference.item_predictor import ItemPredictor
 from napari_segtrain.inference.items import predict_classes, predict_item
 
@@ -110,12 +115,14 @@ def iter_prediction(
     DataError
         For NaN or infinite voxels, or slices and items that are not there.
     ConfigError
-        When a tile has no room for its halo, or the device is not there.
+        When a tile has no room for its halo, the device is not there, or settings of
+        objects are asked for that the model has no use for.
     PredictionError
         When the smallest tile does not fit in memory.
     """
     start = time.perf_counter()
     check_fit(model, image)
+    objects = chosen_recipe(model, config)
     box = region(image, slices)
     predictor = ItemPredictor(model, config, control)
     chosen = chosen_items(image, items)
@@ -126,6 +133,7 @@ def iter_prediction(
         config.probabilities,
         dropped=tuple(items or {}),
         decision=chosen_decision(model, config),
+        objects=objects,
     )
     work = _Work(predictor, chosen, box, canvas)
     is_complete = yield from work.run()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.axes import format_voxel_size
 from napari_segtrain.config import network_words
+from napari_segtrain.data.object_recipe import known_recipe, recipe_words
 from napari_segtrain.models import decision_words
 from napari_segtrain.training import run_folder
 
@@ -47,6 +48,7 @@ def describe_model(model: Model) -> list[str]:
         f"validation: {_scores(spec.scores) or 'none, so no score is claimed'}",
         *([f"ensemble: {spec.n_members} networks"] if spec.n_members > 1 else []),
         *_decision(spec),
+        *_objects(spec),
         *(f"{key}: {value}" for key, value in _origin(spec.provenance).items()),
     ]
 
@@ -55,6 +57,11 @@ def _decision(spec: ModelSpec) -> list[str]:
     if spec.decision is None:
         return []
     return [f"decision: {decision_words(spec.decision, spec.classes.names)}"]
+
+
+def _objects(spec: ModelSpec) -> list[str]:
+    recipe = known_recipe(spec.classes, spec.objects)
+    return [] if recipe is None else [f"objects: {recipe_words(recipe)}"]
 
 
 def _scores(scores: Mapping[str, float | None]) -> str:

@@ -48,7 +48,8 @@ def predict(
     on_event : callable, optional
         Is given each event.
     **settings
-        Those of `InferenceConfig`, such as ``probabilities="float32"``.
+        Those of `InferenceConfig`, such as ``probabilities="float32"`` or
+        ``objects={"smoothing": 0.3}``.
 
     Returns
     -------
@@ -59,6 +60,8 @@ def predict(
     ------
     ModelError
         When channels or axes do not fit.
+    ConfigError
+        When a setting does not exist, has a wrong value or no use for the model.
     """
     config = parse_inference(settings)
     model = model if isinstance(model, Model) else load_model(model)

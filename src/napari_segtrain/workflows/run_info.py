@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter
 
 from napari_segtrain.config.plain_yaml import load_plain_yaml
+from napari_segtrain.data.object_recipe import ObjectRecipe, known_recipe
 from napari_segtrain.image import ClassInfo, ClassTable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _MAX_BYTES = 4 << 20
 _MAX_PLAN_BYTES = 256 << 20
 _LENGTH_BYTES = 8
 _TABLE = TypeAdapter(ClassTable)
+_RECIPE = TypeAdapter(ObjectRecipe | None)
 _DAMAGE = (ArithmeticError, LookupError, OSError, TypeError, ValueError, AttributeError)
 _ZIP_DAMAGE = (*_DAMAGE, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -52,6 +54,8 @@ class RunInfo:
         Validation IoU of the model; ``None`` when nothing was held out.
     classes : tuple of ClassInfo
         Names, values, colors and roles, in the order of the class index.
+    objects : ObjectRecipe, optional
+        How a model makes objects; absent where it tells classes apart.
     dims : int, optional
         2 or 3.
     n_channels : int, optional
@@ -83,6 +87,7 @@ class RunInfo:
     is_run: bool
     score: float | None = None
     classes: tuple[ClassInfo, ...] = ()
+    objects: ObjectRecipe | None = None
     dims: int | None = None
     n_channels: int | None = None
     channel_names: tuple[str, ...] = ()
@@ -186,12 +191,15 @@ def _kept_epochs(run_dir: Path) -> tuple[int, ...]:
 
 def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:
     origin = values.get("provenance") or {}
+    table = _TABLE.validate_python(values["classes"])
+    recipe = _RECIPE.validate_python(values.get("objects"))
     return replace(
         info,
         state="complete",
         created=_created(origin) or info.created,
         score=_number((values.get("scores") or {}).get("IoU")),
-        classes=_TABLE.validate_python(values["classes"]).classes,
+        classes=table.classes,
+        objects=known_recipe(table, recipe),
         dims=values["dims"],
         n_channels=values["n_channels"],
         channel_names=tuple(values.get("channel_names") or ()),

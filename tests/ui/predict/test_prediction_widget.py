@@ -15,10 +15,11 @@ from tests.training.tasks import disks
 from tests.ui.predictions import WAIT, choose, opened, predicted, trained
 
 from napari_segtrain import predict
-from napari_segtrain.config import InferenceConfig
+from napari_segtrain.config import InferenceConfig, PredictedObjectsConfig
 from napari_segtrain.ui.predict import prediction_run
 from napari_segtrain.ui.predict.prediction_widget import PredictionWidget
 from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.widgets.forms.number_box import NumberBox
 
 
 @pytest.fixture(scope="module")
@@ -431,6 +432,47 @@ def test_objects(qtbot, viewer, folder: Path) -> None:
     expected = predict(model, viewer.layers["cells"].data).labels.array
     assert expected.max() > 3
     np.testing.assert_array_equal(result.data, expected)
+
+
+def test_settings_of_objects(qtbot, viewer, models: Path, folder: Path) -> None:
+    model = trained(
+        folder / "objects", data={"target": "instances"}, objects={"min_voxels": 5}
+    )
+    widget = opened(qtbot, viewer, model)
+    widget.form.unfold_all()
+    boxes = {b.accessibleName(): b for b in widget.form.findChildren(NumberBox)}
+    box = boxes["smallest object (voxels)"]
+    assert box.lineEdit().placeholderText() == "auto (5)"
+    assert box.isVisibleTo(widget.form)
+    changes = PredictedObjectsConfig(min_voxels=150, smoothing=1)
+    widget.form.set_config(InferenceConfig(objects=changes))
+    predicted(qtbot, widget)
+    image = viewer.layers["cells"].data
+    expected = predict(model, image, objects=changes.model_dump()).labels.array
+    result = viewer.layers["cells segmentation"].data
+    np.testing.assert_array_equal(result, expected)
+    assert result.max() < predict(model, image).labels.array.max()
+    choose(qtbot, widget, viewer, models / "disks")
+    assert not box.isVisibleTo(widget.form)
+    predicted(qtbot, widget)
+    assert widget.run.order.config.objects == PredictedObjectsConfig()
+
+
+def test_settings_that_a_model_of_objects_has_no_use_for(
+    qtbot, viewer, folder: Path
+) -> None:
+    model = trained(
+        folder / "pieces",
+        data={"target": "instances"},
+        objects={"target": "foreground"},
+    )
+    widget = opened(qtbot, viewer, model)
+    changes = PredictedObjectsConfig(prominence=0.3)
+    widget.form.set_config(InferenceConfig(objects=changes))
+    assert "each connected piece is an object" in widget.note.text()
+    widget.controls.start_button.click()
+    assert widget.run is None
+    assert "objects.prominence" in widget.messages.text
 
 
 def test_the_dock_loads_no_torch() -> None:

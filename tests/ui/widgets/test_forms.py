@@ -40,6 +40,7 @@ from napari_segtrain.config import (
     PiecewiseSchedule,
     PlateauLength,
     PolynomialSchedule,
+    PredictedObjectsConfig,
     RmspropSolver,
     SgdSolver,
     TimeBudgetLength,
@@ -387,6 +388,24 @@ def test_setting_a_config_tells_once(form, qtbot):
     assert seen == [config]
 
 
+def test_a_section_that_is_hidden_for_a_while_keeps_its_values(qtbot):
+    form = ConfigForm(InferenceConfig)
+    qtbot.addWidget(form)
+    form.set_shown("objects", is_shown=False)
+    form.unfold_all()
+    form.show()
+    box = number(form, "prominence")
+    assert not box.isVisible()
+    form.set_shown("objects", is_shown=True)
+    assert box.isVisible()
+    type_into(qtbot, box, "0.25")
+    form.set_shown("objects", is_shown=False)
+    assert not widget_of_fold(form, "Objects").isVisible()
+    assert form.config().objects.prominence == 0.25
+    with pytest.raises(ValueError, match="no section 'device'"):
+        form.set_shown("device", is_shown=False)
+
+
 def test_a_config_of_another_class_is_refused(form):
     with pytest.raises(TypeError, match="shows ExperimentConfig, not InferenceConfig"):
         form.set_config(InferenceConfig())
@@ -520,6 +539,12 @@ INFERENCES = st.builds(
     batch_size=auto(st.integers(1)),
     device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
     amp=st.booleans(),
+    objects=st.builds(
+        PredictedObjectsConfig,
+        prominence=auto(UNIT),
+        min_voxels=auto(st.integers(0)),
+        fill_holes=auto(st.booleans()),
+    ),
     probabilities=st.sampled_from(["none", "uint8", "float32"]),
 )
 SHARED_FORM = settings(

@@ -1,16 +1,19 @@
-"""Whether images fit a model, in a sentence, before anything is started."""
+"""Whether images and settings fit a model, in a sentence, before a start."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.axes import format_voxel_size
+from napari_segtrain.axes import SPATIAL_AXES, format_voxel_size
+from napari_segtrain.config import PredictedObjectsConfig
+from napari_segtrain.data.object_recipe import changed_recipe
 from napari_segtrain.errors import DataError, ModelError
 from napari_segtrain.inference.fit import check_input
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import Image
     from napari_segtrain.workflows.run_info import RunInfo
 
@@ -36,6 +39,36 @@ def check_choice(info: RunInfo | None, images: Sequence[Image]) -> None:
     for image in images:
         if info.dims is not None and info.n_channels is not None:
             check_input(image, info.dims, info.n_channels, info.channel_names)
+
+
+def fitted_settings(info: RunInfo | None, config: InferenceConfig) -> InferenceConfig:
+    """Leave settings of objects out where the model makes none; they are not shown.
+
+    Raises
+    ------
+    ConfigError
+        When settings of objects are asked for that the model has no use for.
+    """
+    if info is None or info.objects is None:
+        return config.model_copy(update={"objects": PredictedObjectsConfig()})
+    is_2d = info.dims != len(SPATIAL_AXES)
+    changed_recipe(info.objects, config.objects, is_2d=is_2d)
+    return config
+
+
+def own_settings(info: RunInfo | None) -> dict[str, Any]:
+    """What a model takes for settings that are auto, by their paths."""
+    recipe = None if info is None else info.objects
+    if recipe is None:
+        return {}
+    values: dict[str, Any] = {
+        "min_voxels": recipe.min_voxels,
+        "fill_holes": recipe.fill_holes,
+    }
+    if recipe.parts:
+        smoothing = recipe.smoothing_in_radii
+        values |= {"prominence": recipe.prominence, "smoothing": smoothing}
+    return {f"objects.{name}": value for name, value in values.items()}
 
 
 def voxel_size_warning(info: RunInfo, images: Sequence[Image]) -> str | None:

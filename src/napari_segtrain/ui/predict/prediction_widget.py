@@ -28,6 +28,8 @@ from napari_segtrain.ui.predict.prediction_events import Order
 from napari_segtrain.ui.predict.prediction_fit import (
     best_level,
     check_choice,
+    fitted_settings,
+    own_settings,
     voxel_size_warning,
 )
 from napari_segtrain.ui.predict.prediction_run import (
@@ -77,6 +79,7 @@ class PredictionWidget(DockContent):
         self._build_layout()
         self._connect()
         self._show_run(prediction_of(self._session))
+        self._show_objects()
         self._look()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -151,6 +154,7 @@ class PredictionWidget(DockContent):
         info = self.model.info
         if info is not None:
             self.sources.set_channels(info.n_channels or 1, info.channel_names)
+        self._show_objects()
         self._look()
 
     def _on_model_refused(self, text: str) -> None:
@@ -185,6 +189,13 @@ class PredictionWidget(DockContent):
             run.changed.connect(self._on_run_changed)
         self.controls.show_run(run)
 
+    def _show_objects(self) -> None:
+        """Show the settings of objects for a model that makes some, and its own."""
+        info = self.model.info
+        makes_objects = info is not None and info.objects is not None
+        self.form.set_shown("objects", is_shown=makes_objects)
+        self.form.set_resolved(own_settings(info))
+
     def _look(self) -> None:
         """Show what belongs to the choice, and say what does not fit."""
         if self._run is None:
@@ -211,7 +222,8 @@ class PredictionWidget(DockContent):
         try:
             images = [self._image(source) for source in sources]
             check_choice(self.model.info, images)
-            problem = self.form.problem()
+            self._config()
+            problem = ""
         except SegtrainError as error:
             problem, images = str(error), []
         info = self.model.info
@@ -256,6 +268,16 @@ class PredictionWidget(DockContent):
             scope=self.scope.scope(at, n_slices),
         )
 
+    def _config(self) -> InferenceConfig:
+        """What the form says for the chosen model.
+
+        Raises
+        ------
+        ConfigError
+            When a setting is wrong.
+        """
+        return fitted_settings(self.model.info, self.form.config())
+
     def _order(self) -> Order:
         """Model and settings; what is auto is that of the preferences.
 
@@ -264,7 +286,7 @@ class PredictionWidget(DockContent):
         ConfigError
             When a setting is wrong.
         """
-        preferences, config = read_preferences(), self.form.config()
+        preferences, config = read_preferences(), self._config()
         kind = "uint8" if self.maps_box.isChecked() else "none"
         changes: dict[str, Any] = {"probabilities": kind}
         if config.device == "auto":

@@ -101,11 +101,14 @@ class _LayerWork:
     def __init__(
         self, number: int, job: Job, order: Order, model: Model, state: str
     ) -> None:
+        from napari_segtrain.inference.fit import chosen_recipe
+
         self._number = number
         self._job = job
         self._order = order
         self._model = model
         self._state = state
+        self._recipe = chosen_recipe(model, order.config)
         self._canvas: ResultCanvas | None = None
         self.seconds = 0.0
 
@@ -173,7 +176,7 @@ class _LayerWork:
             frame,
             classes,
             kind,
-            objects=spec.objects,
+            objects=self._recipe,
             labels=None if former is None else former.labels,
             maps=maps,
             decision=chosen_decision(self._model, self._order.config),

@@ -76,6 +76,7 @@ class ConfigForm(QWidget, Generic[C]):
         self._basic = tuple(basic)
         self._extras = extras or {}
         self._resolved: dict[str, Any] = {}
+        self._unseen: set[str] = set()
         self._editors: dict[str, Editor] = {}
         self._foldings: dict[str, Folding] = {}
         self._is_setting = False
@@ -134,6 +135,23 @@ class ConfigForm(QWidget, Generic[C]):
         self._resolved = dict(values)
         for path, editor in self._editors.items():
             self._resolve(path, editor)
+
+    def set_shown(self, section: str, *, is_shown: bool) -> None:
+        """Show a section, or hide it for a while; it keeps its values.
+
+        Raises
+        ------
+        ValueError
+            When there is no such section.
+        """
+        field = dict(_walk(type(self._base))).get(section)
+        if field is None or not isinstance(field.shape, Section):
+            raise ValueError(f"This form has no section {section!r}.")
+        self._unseen = (
+            self._unseen - {section} if is_shown else self._unseen | {section}
+        )
+        if section in self._foldings:
+            self._foldings[section].setHidden(not is_shown)
 
     def unfold(self, section: str) -> None:
         """Show what is in a section, such as ``augmentation.geometry``.
@@ -211,6 +229,7 @@ class ConfigForm(QWidget, Generic[C]):
                 folding = self._fold(title, field.shape.model, f"{path}.")
                 folding.setToolTip(field.help)
                 panel.add_widget(folding)
+                folding.setHidden(path in self._unseen)
         return panel
 
     def _is_shown(self, path: str, field: FieldShape) -> bool:
