@@ -54,7 +54,7 @@ from napari_segtrain.training.trainer import iter_training
 from napari_segtrain.workflows.running import run as run_to_end
 from napari_segtrain.workflows.training import open_training_data
 
-Observer = Callable[[ExperimentConfig, str], Any]
+Observer = Callable[[Any, str], Any]
 
 MACHINE = Machine("cpu", "CPU", 8 << 30)
 SHAPES = {

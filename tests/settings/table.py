@@ -42,7 +42,7 @@ class Case:
     given : mapping
         Settings beside it, in sections of `BASE`.
     data : str
-        Of `observers.dataset`.
+        Of `observers.dataset`, or of `prediction.SPECS`.
     words : str
         What the refusal says, where the value is refused.
     """
