@@ -11,6 +11,9 @@ from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.files import make_sample
 from napari_segtrain.image import Image, LabelImage
 
+SKEWED = {"class_weights": [1, 12]}
+"""Loss that makes a network find too much, which a threshold mends."""
+
 
 def disks(
     shape: tuple[int, ...], seed: int, n_disks: int = 12

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tests.training.running import Recorder
-from tests.training.tasks import disks, make_config, make_dataset
+from tests.training.tasks import SKEWED, disks, make_config, make_dataset
 
 from napari_segtrain import load_model, predict
 from napari_segtrain.errors import ConfigError
-from napari_segtrain.training.events import EpochEnd, FoldBegun, Planned, TrainingResult
+from napari_segtrain.models import Model
+from napari_segtrain.training import held_out
+from napari_segtrain.training.decision_scores import mean_iou
+from napari_segtrain.training.events import (
+    DecisionTuned,
+    EpochEnd,
+    FoldBegun,
+    Noticed,
+    Planned,
+    TrainingResult,
+)
+from napari_segtrain.training.held_out import HeldOut, HeldOutPredictor
+from napari_segtrain.training.joining import iter_joining
+from napari_segtrain.training.plan import TrainingPlan
+from napari_segtrain.training.run_folder import LATEST, RunFolder
+from napari_segtrain.training.snapshot import read_snapshot
 from napari_segtrain.workflows.library import delete_run, read_run_info
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.training import (
-    iter_resumed_run,
-    iter_training_run,
-    plan_training,
-)
+from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
 
 LENGTH = {"length": {"kind": "iterations", "iterations": 12}, "iterations_per_epoch": 6}
 
 
 def cross_validate(
-    path: Path, recorder: Recorder | None = None, *, k: int = 3, base=None, **training
+    path: Path,
+    recorder: Recorder | None = None,
+    *,
+    k: int = 3,
+    base: Model | None = None,
+    loss: dict[str, Any] | None = None,
+    **training: Any,
 ) -> TrainingResult:
     recorder = recorder or Recorder()
     config = make_config(
-        validation={"kind": "k-fold", "k": k}, training={**LENGTH, **training}
+        validation={"kind": "k-fold", "k": k},
+        training={**LENGTH, **training},
+        loss=loss or {},
     )
     work = iter_training_run(
         make_dataset(6), config, path, control=recorder.control, continue_from=base
@@ -173,11 +195,101 @@ def test_the_plan_says_what_folds_are(tmp_path: Path) -> None:
     assert any("2 models are trained one after another" in text for text in texts)
 
 
-@pytest.mark.parametrize("tunes", [True, False])
-def test_the_plan_says_that_folds_choose_no_thresholds(*, tunes: bool) -> None:
-    config = make_config(
-        validation={"kind": "k-fold", "k": 2}, training={"tune_decision": tunes}
+def out_of_fold_counts(path: Path, plan: TrainingPlan) -> np.ndarray:
+    """True by predicted class, of each image by the model that has not seen it."""
+    counts = np.zeros((2, 2), np.int64)
+    for number, split in enumerate(plan.facts.folds, start=1):
+        for region in split.validation:
+            image, truth = disks((96, 96), region.pair)
+            found = predict(path / f"folds/{number}", image, device="cpu").labels.array
+            np.add.at(counts, (truth, found), 1)
+    return counts
+
+
+def test_a_decision_is_chosen_on_what_each_fold_has_not_seen(tmp_path: Path) -> None:
+    path, recorder = tmp_path / "run", Recorder()
+    result = cross_validate(path, recorder, loss=SKEWED)
+    (event,) = recorder.of(DecisionTuned)
+    assert load_model(path).spec.decision == event.decision == result.decision
+    (planned,) = recorder.of(Planned)
+    counts = out_of_fold_counts(path, planned.plan)
+    assert counts.sum() == 6 * 96 * 96
+    decision = event.decision
+    assert decision.plain_score == pytest.approx(mean_iou(counts, [1]), abs=1e-3)
+    assert decision.score > decision.plain_score + 0.02
+    assert decision.thresholds[1] > 0.5
+    for number in (1, 2, 3):
+        assert load_model(path / f"folds/{number}").spec.decision is None
+    image, truth = disks((96, 96), 60)
+    scores = []
+    for kind in ("tuned", "argmax"):
+        found = predict(path, image, device="cpu", decision=kind).labels.array
+        scores.append((found & truth).sum() / (found | truth).sum())
+    assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_resumed_run_chooses_the_same_decision(tmp_path: Path, number: int) -> None:
+    whole = cross_validate(tmp_path / "whole", loss=SKEWED)
+    cross_validate(tmp_path / "run", StopInFold(number), loss=SKEWED)
+    assert load_model(tmp_path / "run").spec.decision is None
+    resumed = run(iter_resumed_run(tmp_path / "run"))
+    assert resumed.decision == whole.decision is not None
+
+
+def test_folds_choose_no_decision_when_it_is_off(tmp_path: Path) -> None:
+    recorder = Recorder()
+    result = cross_validate(
+        tmp_path / "run", recorder, k=2, loss=SKEWED, tune_decision=False
     )
-    plan = plan_training(make_dataset(6), config)
-    settings = [finding.setting for finding in plan.findings]
-    assert ("training.tune_decision" in settings) == tunes
+    assert result.decision is None
+    assert not recorder.of(DecisionTuned)
+
+
+def test_all_folds_together_predict_what_one_run_affords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def counted(self: HeldOutPredictor, model: Model) -> list[HeldOut]:
+        sizes.append(self.n_voxels)
+        return predicted(self, model)
+
+    predicted = HeldOutPredictor.predict
+    monkeypatch.setattr(HeldOutPredictor, "predict", counted)
+    monkeypatch.setattr(held_out, "_MAX_VOXELS", {True: 9000})
+    cross_validate(tmp_path / "run", loss=SKEWED)
+    assert len(sizes) == 3
+    assert 0.8 * 9000 < sum(sizes) <= 9000
+
+
+def test_a_model_of_folds_is_there_when_memory_runs_out_in_its_last_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(HeldOutPredictor, "predict", never)
+    recorder = Recorder()
+    result = cross_validate(tmp_path / "run", recorder, k=2, loss=SKEWED)
+    assert result.is_complete
+    assert load_model(tmp_path / "run").spec.n_members == 2
+    (notice,) = recorder.of(Noticed)
+    assert "has no thresholds of its own" in notice.finding.text
+    assert len(RunFolder.open(tmp_path / "run").read_notices()) == 1
+
+
+def test_a_fold_that_moved_to_the_processor_predicts_there(tmp_path: Path) -> None:
+    path, recorder = tmp_path / "run", Recorder()
+    cross_validate(path, recorder, k=2, loss=SKEWED)
+    (planned,) = recorder.of(Planned)
+    machine = replace(planned.plan.machine, device="cuda")
+    plan, folder = replace(planned.plan, machine=machine), RunFolder.open(path)
+    frozen = read_snapshot(folder.snapshot_path)
+    for fold in folder.finished_folds().values():
+        checkpoint = fold.load(LATEST)
+        footprint = replace(checkpoint.progress.footprint, leaves_gpu=True)
+        progress = replace(checkpoint.progress, footprint=footprint)
+        fold.save(LATEST, replace(checkpoint, progress=progress))
+    shutil.rmtree(folder.model_path)
+    assert run(iter_joining(plan, frozen, folder)).decision is not None

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from tests.training.running import Recorder, train
-from tests.training.tasks import make_config, make_dataset
+from tests.training.tasks import SKEWED, make_config, make_dataset
 
 from napari_segtrain import load_model
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.models import Decision, decision_words
-from napari_segtrain.training import tuning
+from napari_segtrain.training import held_out
 from napari_segtrain.training.decision_scores import (
     count_blocks,
     gain_of,
@@ -22,13 +22,12 @@ from napari_segtrain.training.decision_scores import (
     smooth_best,
 )
 from napari_segtrain.training.events import DecisionTuned
+from napari_segtrain.training.held_out import tuning_boxes
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import resolve
 from napari_segtrain.training.thresholds import find_thresholds
-from napari_segtrain.training.tuning import DecisionTuner, tuning_boxes
+from napari_segtrain.training.tuning import DecisionTuner
 
-SKEWED = {"class_weights": [1, 12]}
-"""Makes a network find too much, which a threshold mends."""
 SHORT = {"length": {"kind": "iterations", "iterations": 40}}
 
 
@@ -140,19 +139,18 @@ def test_nothing_is_chosen_when_it_is_off_or_there_is_nothing_to_choose_on(
     assert not recorder.of(DecisionTuned)
 
 
-def test_boxes_are_held_out_and_not_more_than_is_affordable(monkeypatch) -> None:
-    monkeypatch.setattr(tuning, "_MAX_VOXELS", {True: 3000})
+def test_boxes_are_held_out_and_not_more_than_the_limit() -> None:
     config = make_config(validation={"kind": "by-hand", "names": ["disks 1"]})
     dataset = make_dataset()
     plan = resolve(config, gather_facts(dataset, config), find_machine("cpu"))
-    (box,) = tuning_boxes(plan, is_cpu=True)
+    (box,) = tuning_boxes(plan, 3000)
     assert box.pair == 1
     assert 2500 < box.n_voxels <= 3000
     assert box.start[1] == 96 - box.stop[1]
 
 
 def test_a_run_that_moves_to_the_processor_predicts_less(monkeypatch) -> None:
-    monkeypatch.setattr(tuning, "_MAX_VOXELS", {True: 3000, False: 6000})
+    monkeypatch.setattr(held_out, "_MAX_VOXELS", {True: 3000, False: 6000})
     config, dataset = make_config(), make_dataset()
     machine = replace(find_machine("cpu"), device="cuda")
     plan = resolve(config, gather_facts(dataset, config), machine)

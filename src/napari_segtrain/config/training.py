@@ -99,10 +99,11 @@ class TrainingConfig(Config):
     tune_decision: bool = True
     """At the end, choose on the held-out data how probabilities become classes: a
     threshold per class, a median filter, and the smallest part that is kept. Only what
-    clearly raises the score is taken, and only for classes, not for objects, nor in a
-    cross-validation. It takes about a twentieth of a time budget, or of the longest
-    time of a plateau; a length in iterations or epochs sets no limit to it. Predictions
-    use it unless told otherwise."""
+    clearly raises the score is taken, and only for classes, not for objects. In a
+    cross-validation one is chosen for all its networks, on what each has not seen. It
+    takes about a twentieth of a time budget, or of the longest time of a plateau; a
+    length in iterations or epochs sets no limit to it. Predictions use it unless told
+    otherwise."""
 
     seed: int = Field(0, ge=0, lt=1 << 32)
     """Seed of the split, the patches, the augmentation and the first weights."""

@@ -187,21 +187,14 @@ def _no_validation_finding(config: ExperimentConfig, facts: DatasetFacts) -> Fin
     )
 
 
-def fold_findings(config: ExperimentConfig, facts: DatasetFacts) -> Iterator[Finding]:
-    """Say what a cross-validation does, and what it leaves out."""
+def fold_findings(facts: DatasetFacts) -> Iterator[Finding]:
+    """Say what a cross-validation does."""
     if facts.folds:
         yield Finding(
             "info",
             f"{len(facts.folds)} models are trained one after another, each with "
             "another part held out; predictions average them.",
             setting="validation",
-        )
-    if facts.folds and config.training.tune_decision and not facts.classes.is_objects:
-        yield Finding(
-            "info",
-            "No thresholds are chosen, since those of one model do not hold for the "
-            "average of all; a voxel takes the most likely class.",
-            setting="training.tune_decision",
         )
 
 

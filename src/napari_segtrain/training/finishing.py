@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.run_folder import RunFolder
 
-_MAYBE_MEMORY = (MemoryError, RuntimeError, PredictionError)
+MAYBE_MEMORY = (MemoryError, RuntimeError, PredictionError)
+"""Errors that may mean that memory ran out in a prediction."""
+WITHOUT_DECISION = "thresholds of its own"
 
 
 class Finisher:
@@ -65,7 +67,7 @@ class Finisher:
             return
         try:
             score = self._learner.model_judge.score(model, self._base.classes)
-        except _MAYBE_MEMORY as error:
+        except MAYBE_MEMORY as error:
             yield self._without(error, 0, "comparison with the one it began as")
             return
         if score is not None:
@@ -96,25 +98,14 @@ class Finisher:
         try:
             spec = self._compared(spec, model)
             self.decision = self._learner.tuner.tune(model, seconds)
-        except _MAYBE_MEMORY as error:
-            yield self._without(error, iteration, "thresholds of its own")
+        except MAYBE_MEMORY as error:
+            yield self._without(error, iteration, WITHOUT_DECISION)
         if self.decision is not None:
             yield DecisionTuned(self.decision, spec.classes.names)
         return replace(spec, decision=self.decision)
 
     def _without(self, error: Exception, iteration: int, what: str) -> Noticed:
-        """Say what the model lacks when memory ran out, else raise the error."""
-        if not isinstance(error, PredictionError) and not is_out_of_memory(error):
-            raise error
-        forget_frames(error)
-        finding = Finding(
-            "warning",
-            "Memory ran out when the held-out data were predicted, so the model has no "
-            f"{what}.",
-            "It can be used all the same; close other programs before the next run.",
-            "training.memory_limit",
-        )
-        notice = Noticed(iteration, "memory", finding)
+        notice = notice_without(error, iteration, what)
         self._run.append_notice(notice)
         return notice
 
@@ -127,3 +118,28 @@ class Finisher:
         scores = {"IoU": before, "IoU after": after, "verdict": self.verdict}
         known = {**spec.provenance["base"], **scores}
         return replace(spec, provenance={**spec.provenance, "base": known})
+
+
+def notice_without(error: Exception, iteration: int, what: str) -> Noticed:
+    """Say what a model lacks since memory ran out; raise any other error.
+
+    Parameters
+    ----------
+    error : Exception
+        Of predicting the held-out data.
+    iteration : int
+        Steps done.
+    what : str
+        What the model lacks.
+    """
+    if not isinstance(error, PredictionError) and not is_out_of_memory(error):
+        raise error
+    forget_frames(error)
+    finding = Finding(
+        "warning",
+        "Memory ran out when the held-out data were predicted, so the model has no "
+        f"{what}.",
+        "It can be used all the same; close other programs before the next run.",
+        "training.memory_limit",
+    )
+    return Noticed(iteration, "memory", finding)

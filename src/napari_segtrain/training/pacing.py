@@ -37,7 +37,7 @@ _CALIBRATION_ITERATIONS = 8
 _FORWARD_SHARE = 0.4
 _MIN_RESERVE = 0.3
 _SAVE_FACTOR = 4.0
-_TUNING_SHARE = 0.05
+TUNING_SHARE = 0.05
 _FINAL_FACTOR = 1.7
 """What a decision costs, over what a validation takes for its voxels."""
 
@@ -112,7 +112,7 @@ class Pacer:
         """What predictions at the end are expected to take."""
         share = self.final_voxels / self._judged_voxels
         expected = _FINAL_FACTOR * share * self.validation_seconds
-        return min(expected, _TUNING_SHARE * (self._limit or math.inf))
+        return min(expected, TUNING_SHARE * (self._limit or math.inf))
 
     @property
     def tuning_limit(self) -> float | None:
@@ -120,7 +120,7 @@ class Pacer:
         if self._limit is None:
             return None
         left = self._limit - self._clock.seconds() - _SAVE_FACTOR * self.save_seconds
-        return min(left, _TUNING_SHARE * self._limit)
+        return min(left, TUNING_SHARE * self._limit)
 
     def share_done(self, iteration: int) -> float:
         """Share of the run that is done, 0 to 1."""

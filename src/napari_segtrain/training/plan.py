@@ -183,7 +183,7 @@ def resolve(
             *data_findings(config, facts),
             *object_findings(config, facts, objects),
             *loss_findings(config, facts),
-            *fold_findings(config, facts),
+            *fold_findings(facts),
             *setting_findings(config, facts, info, patch=patch, batch=batch),
             *memory_findings(memory, machine),
             *(base_findings(base, names) if base else ()),

@@ -111,6 +111,11 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def has_model(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.model_path / "model.yaml").is_file()
+
+    @property
     def snapshot_path(self) -> Path:
         """Where the labels that the run uses are kept."""
         return self.path / "snapshot"
@@ -124,11 +129,12 @@ class RunFolder:
         """Folder of a training of a cross-validation, counted from 1."""
         return RunFolder(self.path / _FOLDS / str(number))
 
-    def finished_folds(self) -> list[RunFolder]:
-        """Trainings of a cross-validation that have come to their end, in order."""
-        paths = sorted((self.path / _FOLDS).glob("*"), key=lambda path: path.name)
-        folds = [RunFolder(path) for path in paths]
-        return [fold for fold in folds if (fold.model_path / "model.yaml").is_file()]
+    def finished_folds(self) -> dict[int, RunFolder]:
+        """Trainings of a cross-validation that have come to their end, by number."""
+        names = [path.name for path in (self.path / _FOLDS).glob("*")]
+        numbers = sorted(int(name) for name in names if name.isdecimal())
+        folds = {number: self.fold(number) for number in numbers}
+        return {n: fold for n, fold in folds.items() if fold.has_model}
 
     def write_start(self, config: ExperimentConfig, plan: TrainingPlan) -> None:
         """Write config, plan and environment."""
@@ -338,9 +344,9 @@ def load_model(path: Path) -> Model:
     if not (path / "plan.json").is_file():
         return load_bundle(path)
     run = RunFolder(path)
-    if (run.model_path / "model.yaml").is_file():
+    if run.has_model:
         return load_bundle(run.model_path)
-    folds = run.finished_folds()
+    folds = run.finished_folds().values()
     if folds:
         return join_models([load_bundle(fold.model_path) for fold in folds])
     for part in (run, run.fold(1)):

@@ -7,22 +7,15 @@ the score gains clearly (see `decision_scores`).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.config import InferenceConfig
-from napari_segtrain.data.split import Region
-from napari_segtrain.data.warp import is_in_plane
-from napari_segtrain.image import IGNORE_INDEX, relative
+from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.inference.decision import clean, decide, needs_neighbors
-from napari_segtrain.inference.events import BlockPredicted
-from napari_segtrain.inference.fit import fitted_config
-from napari_segtrain.inference.items import predict_item
-from napari_segtrain.inference.runtime import TorchRuntime
 from napari_segtrain.models import Decision
 from napari_segtrain.training.decision_scores import (
     Counts,
@@ -30,6 +23,8 @@ from napari_segtrain.training.decision_scores import (
     gain_of,
     mean_iou,
 )
+from napari_segtrain.training.held_out import HeldOut, HeldOutPredictor
+from napari_segtrain.training.patches import warps_in_plane
 from napari_segtrain.training.thresholds import find_thresholds
 
 if TYPE_CHECKING:
@@ -44,10 +39,6 @@ if TYPE_CHECKING:
     from napari_segtrain.models import Model
     from napari_segtrain.training.plan import TrainingPlan
 
-_MAX_VOXELS = {True: 1 << 20, False: 1 << 23}
-"""Voxels that are predicted, on a processor and on a GPU."""
-_MAX_NUMBERS = 1 << 26
-"""Probabilities that are held."""
 _MAX_SAMPLE = 1 << 18
 """Voxels from which thresholds are chosen."""
 _MIN_VOXELS = 200
@@ -58,15 +49,6 @@ _SIZES = {True: (16, 32, 64, 128, 256), False: (32, 64, 128, 256, 512)}
 _MAX_FALL = 0.002
 _N_PARTS = 2
 """A region is cut into so many blocks along Y and along X."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Predicted:
-    """A held-out box with its probabilities (K, Z, Y, X), truth and block numbers."""
-
-    probabilities: npt.NDArray[np.float32]
-    truth: npt.NDArray[np.uint8]
-    blocks: npt.NDArray[np.int32]
 
 
 class DecisionTuner:
@@ -87,34 +69,17 @@ class DecisionTuner:
         targets: Sequence[TargetItem],
         intensities: Sequence[Intensities],
     ) -> None:
-        self._pairs = pairs
-        self._targets = targets
-        self._intensities = intensities
-        self._classes = plan.facts.classes
-        self._is_2d = plan.is_2d
-        self._is_in_plane = plan.is_2d or is_in_plane(plan.facts.voxel_size)
-        limit = plan.config.training.memory_limit
-        self._config = InferenceConfig.model_validate(
-            {"device": plan.machine.device, "memory_limit": limit}
-        )
         self._plan = plan
-        self._boxes = self._affordable(is_cpu=plan.machine.is_cpu)
-
-    def _affordable(self, *, is_cpu: bool) -> list[Region]:
-        tunes = self._plan.config.training.tune_decision
-        if not tunes or self._classes.is_objects:
-            return []
-        return tuning_boxes(self._plan, is_cpu=is_cpu)
+        self._predictor = HeldOutPredictor(plan, pairs, targets, intensities)
 
     def move(self, device: torch.device) -> None:
         """Predict on another device from now on, as much as is affordable there."""
-        self._config = self._config.model_copy(update={"device": device.type})
-        self._boxes = self._affordable(is_cpu=device.type == "cpu")
+        self._predictor.move(device)
 
     @property
     def n_voxels(self) -> int:
         """Voxels that are predicted; 0 when nothing is to be chosen."""
-        return sum(box.n_voxels for box in self._boxes)
+        return self._predictor.n_voxels if tunes_decision(self._plan) else 0
 
     def tune(self, model: Model, seconds: float | None) -> Decision | None:
         """Predict the held-out regions and choose a decision.
@@ -131,43 +96,48 @@ class DecisionTuner:
         Decision or None
             ``None`` when the most likely class is as good, or too little is held out.
         """
+        if not self.n_voxels or (seconds is not None and seconds <= 0):
+            return None
         end = None if seconds is None else time.perf_counter() + seconds
-        if not self._boxes or (seconds is not None and seconds <= 0):
-            return None
-        predicted = self._predict(model)
-        truth = np.concatenate([box.truth.ravel() for box in predicted])
-        counts = np.bincount(truth, minlength=IGNORE_INDEX + 1)
-        present = counts[: self._classes.n_classes]
-        if present.min() < _MIN_VOXELS:
-            return None
-        windows = [(1 if self._is_in_plane else n, n, n) for n in _WINDOWS]
-        search = _Search(predicted, self._classes.foreground, len(present))
-        return search.run(windows, is_2d=self._is_2d, end=end)
+        return choose_decision(self._plan, self._predictor.predict(model), end)
 
-    def _predict(self, model: Model) -> list[_Predicted]:
-        config = fitted_config(self._config, model)
-        runtime = TorchRuntime.of_model(model, config)
-        found: list[_Predicted] = []
-        n_blocks = 0
-        for box in self._boxes:
-            shape = (self._classes.n_classes, *box.shape)
-            probabilities = np.zeros(shape, np.float32)
-            events = predict_item(
-                self._pairs[box.pair].image,
-                runtime=runtime,
-                intensities=self._intensities[box.pair],
-                config=config,
-                box=box.box,
-            )
-            for event in events:
-                if isinstance(event, BlockPredicted):
-                    place = relative(event.box, box.box)
-                    probabilities[(slice(None), *place)] = event.probabilities
-            blocks = n_blocks + _blocks(box.shape)
-            n_blocks = int(blocks.max()) + 1
-            truth = self._targets[box.pair].read(box.box)
-            found.append(_Predicted(probabilities, truth, blocks))
-        return found
+
+def tunes_decision(plan: TrainingPlan) -> bool:
+    """Whether a decision is to be chosen: for classes, unless it is switched off."""
+    is_wanted = plan.config.training.tune_decision
+    return is_wanted and not plan.facts.classes.is_objects
+
+
+def choose_decision(
+    plan: TrainingPlan, predicted: Sequence[HeldOut], end: float | None = None
+) -> Decision | None:
+    """Choose a decision on held-out boxes.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        Classes, voxel size, and whether slices are segmented.
+    predicted : sequence of HeldOut
+        What decisions are scored on.
+    end : float, optional
+        Moment of `time.perf_counter` after which what was found is taken.
+
+    Returns
+    -------
+    Decision or None
+        ``None`` when the most likely class is as good, or some class has fewer than
+        200 labelled voxels.
+    """
+    classes = plan.facts.classes
+    counts = np.zeros(IGNORE_INDEX + 1, np.int64)
+    for box in predicted:
+        counts += np.bincount(box.truth.ravel(), minlength=IGNORE_INDEX + 1)
+    if counts[: classes.n_classes].min() < _MIN_VOXELS:
+        return None
+    is_in_plane = plan.is_2d or warps_in_plane(plan)
+    windows = [(1 if is_in_plane else n, n, n) for n in _WINDOWS]
+    search = _Search(predicted, classes.foreground, classes.n_classes)
+    return search.run(windows, is_2d=plan.is_2d, end=end)
 
 
 class _Search:
@@ -175,7 +145,7 @@ class _Search:
 
     Parameters
     ----------
-    predicted : list of _Predicted
+    predicted : sequence of HeldOut
         What they are scored on.
     foreground : sequence of int
         Classes that are scored.
@@ -184,12 +154,13 @@ class _Search:
     """
 
     def __init__(
-        self, predicted: list[_Predicted], foreground: Sequence[int], n_classes: int
+        self, predicted: Sequence[HeldOut], foreground: Sequence[int], n_classes: int
     ) -> None:
         self._predicted = predicted
         self._foreground = foreground
         self._n_classes = n_classes
-        self._n_blocks = max(int(box.blocks.max()) for box in predicted) + 1
+        self._blocks = _number_blocks([box.truth.shape for box in predicted])
+        self._n_blocks = len(predicted) * _N_PARTS**2
 
     def run(
         self, windows: Sequence[ZYX], *, is_2d: bool, end: float | None
@@ -261,75 +232,28 @@ class _Search:
     def _count(self, decision: Decision) -> Counts:
         shape = (self._n_blocks, self._n_classes, self._n_classes)
         counts = np.zeros(shape, np.int64)
-        for box in self._predicted:
+        for box, blocks in zip(self._predicted, self._blocks, strict=True):
             indices = decide(box.probabilities, decision)
             if needs_neighbors(decision):
                 indices = clean(indices, decision)
             counts += count_blocks(
                 box.truth,
                 indices,
-                box.blocks,
+                blocks,
                 n_blocks=self._n_blocks,
                 n_classes=self._n_classes,
             )
         return counts
 
 
-def tuning_boxes(plan: TrainingPlan, *, is_cpu: bool) -> list[Region]:
-    """Parts of the held-out regions that a decision is chosen on.
-
-    Slices are spread evenly over the regions for a network of slices; volumes are
-    taken from the middle of each region. Neither is larger than what is affordable.
-
-    Parameters
-    ----------
-    plan : TrainingPlan
-        Held-out regions.
-    is_cpu : bool
-        Whether a processor predicts them, which affords less.
-    """
-    facts = plan.facts
-    limit = min(_MAX_VOXELS[is_cpu], _MAX_NUMBERS // facts.classes.n_classes)
-    regions = list(facts.split.validation)
-    if plan.is_2d:
-        regions = [
-            s for r in regions for s in _slices(r) if facts.used[s.pair][s.start[0]]
-        ]
-    if not regions:
-        return []
-    mean = sum(region.n_voxels for region in regions) / len(regions)
-    n_kept = int(np.clip(limit / mean, 1, len(regions)))
-    chosen = np.unique(np.linspace(0, len(regions) - 1, n_kept).round().astype(int))
-    share = limit // len(chosen)
-    return [_middle(regions[int(n)], share) for n in chosen]
-
-
-def _slices(region: Region) -> Iterator[Region]:
-    for z in range(region.start[0], region.stop[0]):
-        yield Region(region.pair, (z, *region.start[1:]), (z + 1, *region.stop[1:]))
-
-
-def _middle(region: Region, n_voxels: int) -> Region:
-    """The middle of a region, of the same proportions, with at most so many voxels."""
-    if region.n_voxels <= n_voxels:
-        return region
-    n_axes = sum(size > 1 for size in region.shape)
-    factor = (n_voxels / region.n_voxels) ** (1 / n_axes)
-    sizes = [max(1, int(size * factor)) for size in region.shape]
-    starts = [
-        a + (n - size) // 2
-        for a, n, size in zip(region.start, region.shape, sizes, strict=True)
-    ]
-    z, y, x = starts
-    stops = [start + size for start, size in zip(starts, sizes, strict=True)]
-    return Region(region.pair, (z, y, x), (stops[0], stops[1], stops[2]))
-
-
-def _blocks(shape: ZYX) -> npt.NDArray[np.int32]:
-    """Number of the block that each voxel of a box belongs to."""
-    _, y, x = (np.arange(n) * _N_PARTS // max(1, n) for n in shape)
-    numbers = (y[:, None] * _N_PARTS + x).astype(np.int32)
-    return np.broadcast_to(numbers, shape)
+def _number_blocks(shapes: Sequence[tuple[int, ...]]) -> list[npt.NDArray[np.int32]]:
+    """Number of the block that each voxel of each box (Z, Y, X) belongs to."""
+    found = []
+    for number, shape in enumerate(shapes):
+        _, y, x = (np.arange(n) * _N_PARTS // max(1, n) for n in shape)
+        blocks = (y[:, None] * _N_PARTS + x + number * _N_PARTS**2).astype(np.int32)
+        found.append(np.broadcast_to(blocks, shape))
+    return found
 
 
 def _until(end: float | None, candidates: Iterator[Decision]) -> Iterator[Decision]:
