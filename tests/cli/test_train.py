@@ -245,6 +245,36 @@ def test_continue_from(segtrain, data: Path, trained: Path, tmp_path: Path) -> N
     assert "network: unet 2D, depth 1, 8 first filters" in dry.out
 
 
+SEGNET = (
+    "--network", "segnet", "--set", "network.depth=1", "--set",
+    "network.first_filters=4", "--set", "sampling.patch_size=[1,48,48]",
+)  # fmt: skip
+INSTANCE = (*SMALL, "--set", "network.norm=instance")
+
+
+@pytest.mark.parametrize(
+    ("network", "asked", "words"),
+    [
+        (SEGNET, ("--network", "unet"), "network.name is unet, but"),
+        (INSTANCE, ("--set", "network.norm=batch"), "network.norm is batch, but"),
+        (INSTANCE, ("--config", "mine.yaml"), "network.norm is batch, but"),
+    ],
+)
+def test_a_default_that_is_asked_for_contradicts_the_model_to_go_on_from(
+    segtrain, data: Path, tmp_path: Path, monkeypatch, network, asked, words
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("network:\n  norm: batch\n", encoding="utf-8")
+    given = (*paths(data / "test"), "--iterations", 1, "--validation", "none")
+    assert segtrain("train", *given, *network, "--output", "base").code == 0
+    on = ("--continue-from", "base", "--dry-run")
+    refused = segtrain("train", *given, *on, *asked)
+    assert refused.code != 0
+    assert words in refused.err
+    assert "leave that setting out" in refused.err
+    assert segtrain("train", *given, *on, "--seed", 3).code == 0
+
+
 def test_without_an_output_the_run_gets_a_folder_of_its_own(
     segtrain, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,12 @@ from tests.training.running import Recorder, final_tensors, metrics_of
 from tests.training.tasks import disks, make_config, make_dataset
 
 from napari_segtrain import load_model
-from napari_segtrain.config import UNetConfig, parse_experiment
+from napari_segtrain.config import (
+    SegNetConfig,
+    UNet25DConfig,
+    UNetConfig,
+    parse_experiment,
+)
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.files import make_sample
 from napari_segtrain.errors import ConfigError, ModelError
@@ -22,9 +27,9 @@ from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.events import BaseScored, Noticed, Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import (
-    check_network,
     match_channels,
     match_classes,
+    take_network,
     verdict,
 )
 from napari_segtrain.training.learner import Learner
@@ -247,24 +252,43 @@ def test_all_processes_freeze_by_the_clock_of_the_first(
     assert torch.equal(new[name], old[name])
 
 
+UNUSUAL = UNetConfig(dims=2, depth=2, norm="instance", residual=True)
+
+
 @pytest.mark.parametrize(
     ("network", "words"),
     [
         ({"dims": 3}, r"network\.dims is 3, but the model .* has 2"),
         ({"depth": 5}, r"network\.depth is 5, but the model .* has 2"),
         ({"name": "segnet"}, r"network\.name is segnet, but the model .* has unet"),
-        ({"norm": "instance"}, r"network\.norm is instance, .* has batch"),
+        ({"norm": "group"}, r"network\.norm is group, .* has instance"),
+        ({"norm": "batch"}, r"network\.norm is batch, .* has instance .* leave that"),
+        ({"residual": False}, r"network\.residual is False, .* has True"),
     ],
 )
-def test_settings_that_contradict_the_model_are_refused(base, network, words) -> None:
+def test_settings_that_contradict_the_model_are_refused(network, words) -> None:
     config = parse_experiment({"network": network}, source="the test")
     with pytest.raises(ConfigError, match=words):
-        check_network(config.network, base.spec.network)
+        take_network(config.network, UNUSUAL)
 
 
-def test_settings_that_agree_or_are_left_open_are_not(base: Model) -> None:
-    for asked in (UNetConfig(), UNetConfig(dims=2, depth=2), base.spec.network):
-        check_network(asked, base.spec.network)
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (UNetConfig(name="unet"), r"network\.name is unet, but .* has segnet"),
+        (UNetConfig(norm="batch"), r"norm is batch, but .* does not have it"),
+        (UNet25DConfig(), r"network\.name is unet-2\.5d, but .* has segnet"),
+    ],
+)
+def test_another_network_is_refused(asked, words) -> None:
+    with pytest.raises(ConfigError, match=words):
+        take_network(asked, SegNetConfig(dims=2, depth=2))
+
+
+def test_settings_that_agree_or_are_left_open_are_not() -> None:
+    for asked in (UNetConfig(), UNetConfig(depth=2, first_filters="auto"), UNUSUAL):
+        assert take_network(asked, UNUSUAL) == UNUSUAL
+    assert take_network(UNetConfig(), SegNetConfig(dims=2)) == SegNetConfig(dims=2)
 
 
 def test_a_model_of_volumes_does_not_go_on_with_flat_images(

@@ -22,7 +22,7 @@ from napari_segtrain.training.decision_scores import (
     smooth_best,
 )
 from napari_segtrain.training.events import DecisionTuned
-from napari_segtrain.training.held_out import tuning_boxes
+from napari_segtrain.training.held_out import HeldOutPredictor, tuning_boxes
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import resolve
 from napari_segtrain.training.thresholds import find_thresholds
@@ -154,7 +154,7 @@ def test_a_run_that_moves_to_the_processor_predicts_less(monkeypatch) -> None:
     config, dataset = make_config(), make_dataset()
     machine = replace(find_machine("cpu"), device="cuda")
     plan = resolve(config, gather_facts(dataset, config), machine)
-    tuner = DecisionTuner(plan, (), (), ())
+    tuner = DecisionTuner(plan, HeldOutPredictor(plan, (), (), ()))
     assert tuner.n_voxels > 3000
     tuner.move(torch.device("cpu"))
     assert 0 < tuner.n_voxels <= 3000

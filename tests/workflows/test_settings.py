@@ -8,6 +8,7 @@ from napari_segtrain.config import (
     FocalConfig,
     NamedClassWeights,
     OrderedClassWeights,
+    UNetConfig,
     parse_experiment,
     set_value,
 )
@@ -58,3 +59,19 @@ def test_a_setting_of_another_loss_is_refused():
     assert parse_experiment({"loss": {"dice_weight": 2}}, source="x") == merged(
         ExperimentConfig(), "loss.dice_weight=2"
     )
+
+
+def test_it_stays_known_which_settings_of_the_network_were_asked_for():
+    assert (
+        merged(ExperimentConfig(), "training.seed=3").network.model_fields_set == set()
+    )
+    asked = merged(ExperimentConfig(), "network.norm=batch")
+    assert asked.network.model_fields_set == {"norm"}
+    assert asked == ExperimentConfig()
+    later = merged(asked, "network.name=unet", "network.depth=auto")
+    assert later.network.model_fields_set == {"name", "norm", "depth"}
+    other = merged(asked, "network.name=segnet", "network.depth=2")
+    assert other.network.model_fields_set == {"name", "depth"}
+    assert other.network.depth == 2
+    whole = merge_settings(asked, {"network": UNetConfig(depth=3)})
+    assert whole.network.model_fields_set == {"depth"}

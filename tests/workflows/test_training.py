@@ -12,6 +12,7 @@ from tests.cli.helpers import disks, write_set
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import Image, LabelImage, load_model, predict, train
+from napari_segtrain.config import ExperimentConfig, UNetConfig
 from napari_segtrain.errors import ConfigError, DataError, OutputError
 from napari_segtrain.training.events import CheckpointSaved, Planned
 from napari_segtrain.workflows.settings import expand_length
@@ -126,3 +127,22 @@ def test_a_plan_keeps_within_a_memory_limit() -> None:
     plan = plan_training(dataset, config)
     assert plan.machine.memory_bytes == round(limit * 1e9)
     assert plan.batch_size < free.batch_size
+
+
+def test_a_default_that_is_asked_for_contradicts_the_model_to_go_on_from(
+    pair, tmp_path: Path
+) -> None:
+    network = {**SMALL["network"], "norm": "instance"}
+    base = tmp_path / "base"
+    train(*pair, output=base, iterations=1, **{**SMALL, "network": network})
+    rest = {"validation": {"kind": "none"}, "iterations": 1, "continue_from": base}
+    for settings in (
+        {"network": {"norm": "batch"}},
+        {"network": UNetConfig(norm="batch")},
+        {"config": ExperimentConfig(network=UNetConfig(norm="batch"))},
+    ):
+        with pytest.raises(ConfigError, match=r"network\.norm is batch, but the model"):
+            train(*pair, output=tmp_path / "run", **rest, **settings)
+    config = ExperimentConfig(network=UNetConfig(norm="instance"))
+    train(*pair, output=tmp_path / "run", config=config, **rest)
+    assert load_model(tmp_path / "run").spec.network.norm == "instance"

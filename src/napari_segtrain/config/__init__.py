@@ -1,7 +1,7 @@
 """What the user decides: frozen pydantic models, the one home of defaults and help."""
 
 from napari_segtrain.config.augmentation import AugmentationConfig
-from napari_segtrain.config.base import Config
+from napari_segtrain.config.base import Config, only_asked
 from napari_segtrain.config.command import training_command
 from napari_segtrain.config.data import (
     AutoValidation,
@@ -165,6 +165,7 @@ __all__ = [
     "dump_yaml",
     "load_yaml",
     "network_words",
+    "only_asked",
     "parse_experiment",
     "set_value",
     "training_command",

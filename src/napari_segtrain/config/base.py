@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Auto = Literal["auto"]
 """The plan chooses, from the data and the device."""
@@ -23,3 +26,20 @@ class Config(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+
+C = TypeVar("C", bound=Config)
+
+
+def only_asked(config: C, names: Collection[str]) -> C:
+    """Mark which settings of a config were asked for: its ``model_fields_set``.
+
+    Parameters
+    ----------
+    config : Config
+        Settings without parts of their own, such as a network's.
+    names : collection of str
+        Settings that were asked for; the others have the values of their defaults.
+    """
+    values = config.model_dump(include=set(names))
+    return type(config).model_validate(values)

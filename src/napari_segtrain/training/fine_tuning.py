@@ -159,31 +159,39 @@ def match_classes(table: ClassTable, old: ClassTable) -> Numbers:
     return tuple(found.get(new) for new in range(table.n_classes))
 
 
-def check_network(asked: NetworkConfig, base: NetworkConfig) -> None:
-    """Refuse settings of the network that are not those of the model to go on from.
+def take_network(asked: NetworkConfig, base: NetworkConfig) -> NetworkConfig:
+    """Take over the network of the model to go on from.
 
-    What is left at its default is taken from the model.
+    Parameters
+    ----------
+    asked : NetworkConfig
+        Settings that were asked for, with the value of the default too (pydantic's
+        ``model_fields_set``), have to be those of the model; ``auto`` is always.
+    base : NetworkConfig
+        Of the model.
 
     Raises
     ------
     ConfigError
         Naming the first setting that contradicts the model.
     """
-    usual = type(asked)()
-    if asked.name not in (base.name, UNetConfig().name):
+    given = asked.model_fields_set
+    is_named = "name" in given or not isinstance(asked, UNetConfig)
+    if is_named and asked.name != base.name:
         raise _contradiction("name", asked.name, base.name)
     for name in type(asked).model_fields:
         value, known = getattr(asked, name), getattr(base, name, None)
-        is_asked = value not in ("auto", getattr(usual, name)) and name != "name"
+        is_asked = name in given and name != "name" and value != "auto"
         if is_asked and value != known:
             raise _contradiction(name, value, known)
+    return base
 
 
 def _contradiction(name: str, asked: object, known: object) -> ConfigError:
     has = "does not have" if known is None else f"has {known} for"
     return ConfigError(
-        f"network.{name} is {asked}, but the model to go on from {has} it; leave the "
-        "settings of the network as they are by default, or train a new model."
+        f"network.{name} is {asked}, but the model to go on from {has} it; leave that "
+        "setting out, or train a new model."
     )
 
 

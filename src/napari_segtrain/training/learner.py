@@ -23,6 +23,7 @@ from napari_segtrain.training.checkpoint import optimizer_tensors, restore_optim
 from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.freezing import frozen_encoder
+from napari_segtrain.training.held_out import HeldOutPredictor
 from napari_segtrain.training.losses import DeepLoss, build_loss
 from napari_segtrain.training.memory import give_back
 from napari_segtrain.training.model_scores import ModelJudge
@@ -96,7 +97,8 @@ class Learner:
         sampler = patch_sampler(plan, pairs)
         self.source = batch_source(plan, pairs, sampler, intensities)
         targets = class_targets(plan, pairs)
-        self.tuner = DecisionTuner(plan, pairs, targets, intensities)
+        held_out = HeldOutPredictor(plan, pairs, targets, intensities)
+        self.tuner = DecisionTuner(plan, held_out)
         self.model_judge = ModelJudge(plan, dataset.pairs(), targets)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),

@@ -23,7 +23,6 @@ from napari_segtrain.training.decision_scores import (
     gain_of,
     mean_iou,
 )
-from napari_segtrain.training.held_out import HeldOut, HeldOutPredictor
 from napari_segtrain.training.patches import warps_in_plane
 from napari_segtrain.training.thresholds import find_thresholds
 
@@ -33,10 +32,8 @@ if TYPE_CHECKING:
     import torch
 
     from napari_segtrain.axes import ZYX
-    from napari_segtrain.data.dataset import Pair
-    from napari_segtrain.data.normalize import Intensities
-    from napari_segtrain.data.targets import TargetItem
     from napari_segtrain.models import Model
+    from napari_segtrain.training.held_out import HeldOut, HeldOutPredictor
     from napari_segtrain.training.plan import TrainingPlan
 
 _MAX_SAMPLE = 1 << 18
@@ -57,20 +54,14 @@ class DecisionTuner:
     Parameters
     ----------
     plan : TrainingPlan
-        Held-out regions, classes and device.
-    pairs, targets, intensities
-        Items, their class indices and normalization.
+        Classes, and whether a decision is wanted.
+    predictor : HeldOutPredictor
+        Of the plan's held-out regions.
     """
 
-    def __init__(
-        self,
-        plan: TrainingPlan,
-        pairs: Sequence[Pair],
-        targets: Sequence[TargetItem],
-        intensities: Sequence[Intensities],
-    ) -> None:
+    def __init__(self, plan: TrainingPlan, predictor: HeldOutPredictor) -> None:
         self._plan = plan
-        self._predictor = HeldOutPredictor(plan, pairs, targets, intensities)
+        self._predictor = predictor
 
     def move(self, device: torch.device) -> None:
         """Predict on another device from now on, as much as is affordable there."""

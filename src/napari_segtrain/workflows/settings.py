@@ -13,6 +13,7 @@ from napari_segtrain.config import (
     ExperimentConfig,
     InferenceConfig,
     load_yaml,
+    only_asked,
     parse_experiment,
 )
 from napari_segtrain.config.problems import explain_problems
@@ -63,6 +64,9 @@ def merge_settings(
 ) -> ExperimentConfig:
     """Change some settings of a config, section by section.
 
+    Of the network, it stays known which settings were asked for
+    (``model_fields_set``): a training that goes on from a model takes over the others.
+
     Raises
     ------
     ConfigError
@@ -71,7 +75,15 @@ def merge_settings(
     if not settings:
         return config
     values = config.model_dump(mode="python")
-    return parse_experiment(_merged(values, settings), source=_SOURCE)
+    merged = parse_experiment(_merged(values, settings), source=_SOURCE)
+    changes = settings.get("network", {})
+    if not isinstance(changes, dict):  # replaced as a whole
+        return merged
+    asked = set(changes)
+    if type(merged.network) is type(config.network):
+        asked |= config.network.model_fields_set
+    network = only_asked(merged.network, asked)
+    return merged.model_copy(update={"network": network})
 
 
 def parse_data(values: dict[str, Any]) -> DataConfig:

@@ -19,7 +19,7 @@ from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.distributed import current_team, joined
 from napari_segtrain.training.events import Planned, TrainingResult
-from napari_segtrain.training.fine_tuning import check_network, take_base
+from napari_segtrain.training.fine_tuning import take_base, take_network
 from napari_segtrain.training.folds import iter_folds
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
@@ -70,14 +70,24 @@ def plan_training(
         When the model to go on from segments volumes and the images are flat.
     """
     if continue_from is not None:
-        network = continue_from.spec.network
-        check_network(config.network, network)
-        config = config.model_copy(update={"network": network})
+        config = config_of_continuation(config, continue_from)
     _check_extras(config)
     facts = gather_facts(dataset, config)
     parts = asked_parts(config.objects, facts.classes)
     base = take_base(continue_from.spec, facts, parts) if continue_from else None
     return resolve(config, facts, find_machine(config.training.device), base)
+
+
+def config_of_continuation(config: ExperimentConfig, base: Model) -> ExperimentConfig:
+    """Settings of a training that goes on from a model, whose network is taken over.
+
+    Raises
+    ------
+    ConfigError
+        When settings of the network that were asked for contradict the model.
+    """
+    network = take_network(config.network, base.spec.network)
+    return config.model_copy(update={"network": network})
 
 
 def iter_training_run(

@@ -12,18 +12,23 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices, QGuiApplication
 from qtpy.QtWidgets import QWidget
-from tests.training.tasks import disks, make_config
+from tests.training.tasks import disks, make_config, make_dataset
 from tests.ui.keyboard import check_keyboard
 
 from napari_segtrain import load_model
 from napari_segtrain.cli.app import main
-from napari_segtrain.config import IterationsLength
+from napari_segtrain.config import ExperimentConfig, IterationsLength
+from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.layers.reading import write_class_table
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.train.training_widget import TrainingWidget
+from napari_segtrain.workflows.running import run as run_to_end
+from napari_segtrain.workflows.settings import load_config
+from napari_segtrain.workflows.training import iter_training_run, plan_training
 
 WAIT = 30_000
+ONE = {"kind": "iterations", "iterations": 1}
 ENDLESS = {"length": IterationsLength(iterations=100_000)}
 
 
@@ -201,6 +206,26 @@ def test_train_on_begins_with_the_weights(qtbot, viewer, dock, folder: Path) -> 
     assert run.history.epochs[0].training_loss < first.history.epochs[0].training_loss
     dock.setup_page.base.clear_button.click()
     assert not dock.setup_page.base.isVisibleTo(dock.setup_page)
+
+
+def test_the_form_asks_for_no_default_of_the_network(
+    viewer, dock, folder: Path, tmp_path: Path
+) -> None:
+    """So that any model can be gone on from, and an exported training goes on too."""
+    network = {"depth": 2, "first_filters": 4, "norm": "instance"}
+    config = make_config(network=network, training={"length": ONE})
+    run_to_end(iter_training_run(make_dataset(), config, folder / "base"))
+    session_of(viewer).choose_base(folder / "base")
+    page = dock.setup_page
+    page.form.set_config(ExperimentConfig())
+    setup = page.setup()
+    assert setup.plan().network.norm == "instance"
+    written = load_config(setup.export(tmp_path / "mine.yaml"))
+    model = load_model(folder / "base")
+    assert plan_training(setup.dataset, written, model).network.norm == "instance"
+    page.form.set_config(make_config(network={**network, "norm": "group"}))
+    with pytest.raises(ConfigError, match=r"network\.norm is group, but the model"):
+        page.setup().export(tmp_path / "mine.yaml")
 
 
 def test_predict_with_this_model(qtbot, dock, viewer) -> None:

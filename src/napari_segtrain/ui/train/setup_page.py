@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.config import ExperimentConfig, only_asked
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.layers.samples import to_dataset
@@ -87,7 +87,7 @@ class SetupPage(QWidget):
             With what is missing or wrong.
         """
         preferences = read_preferences()
-        config = _on_device(self.form.config(), preferences)
+        config = _on_device(_asked(self.form.config()), preferences)
         return TrainingSetup(
             dataset=to_dataset(self.samples.rows()),
             config=config,
@@ -199,6 +199,17 @@ def _heading(text: str) -> QLabel:
     label = QLabel(f"<b>{text}</b>")
     label.setContentsMargins(0, 6, 0, 0)
     return label
+
+
+def _asked(config: ExperimentConfig) -> ExperimentConfig:
+    """Take what the form shows of the network for asked for only if it is unusual.
+
+    A training that goes on from a model has the network of that model, as the plan
+    shows, while the form shows the defaults.
+    """
+    unusual = config.network.model_dump(exclude_defaults=True)
+    network = only_asked(config.network, unusual)
+    return config.model_copy(update={"network": network})
 
 
 def _on_device(config: ExperimentConfig, preferences: Preferences) -> ExperimentConfig:

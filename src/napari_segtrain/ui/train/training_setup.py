@@ -80,14 +80,25 @@ class TrainingSetup:
     def export(self, path: Path) -> Path:
         """Write a YAML file, and data beside it, that the command line trains with.
 
+        Where there is a model to train on from, its network is written.
+
         Returns
         -------
         Path
             The YAML file.
+
+        Raises
+        ------
+        SegtrainError
+            When it cannot be written, or settings contradict the model.
         """
         from napari_segtrain.workflows.exporting import export_experiment
+        from napari_segtrain.workflows.training import config_of_continuation
 
-        return export_experiment(self.dataset, self.config, path)
+        config, base = self.config, self._base_model()
+        if base is not None:
+            config = config_of_continuation(config, base)
+        return export_experiment(self.dataset, config, path)
 
     def _base_model(self) -> Model | None:
         from napari_segtrain.workflows.models import load_model
