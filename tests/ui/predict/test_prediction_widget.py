@@ -444,18 +444,19 @@ def test_settings_of_objects(qtbot, viewer, models: Path, folder: Path) -> None:
     box = boxes["smallest object (voxels)"]
     assert box.lineEdit().placeholderText() == "auto (5)"
     assert box.isVisibleTo(widget.form)
-    changes = PredictedObjectsConfig(min_voxels=150, smoothing=1)
-    widget.form.set_config(InferenceConfig(objects=changes))
+    qtbot.keyClicks(box.lineEdit(), "150")
+    qtbot.keyClicks(boxes["smoothing"].lineEdit(), "1")
     predicted(qtbot, widget)
     image = viewer.layers["cells"].data
-    expected = predict(model, image, objects=changes.model_dump()).labels.array
+    changes = {"min_voxels": 150, "smoothing": 1}
+    expected = predict(model, image, objects=changes).labels.array
     result = viewer.layers["cells segmentation"].data
     np.testing.assert_array_equal(result, expected)
     assert result.max() < predict(model, image).labels.array.max()
     choose(qtbot, widget, viewer, models / "disks")
     assert not box.isVisibleTo(widget.form)
     predicted(qtbot, widget)
-    assert widget.run.order.config.objects == PredictedObjectsConfig()
+    assert widget.run.order.config == InferenceConfig()
 
 
 def test_settings_that_a_model_of_objects_has_no_use_for(

@@ -388,7 +388,7 @@ def test_setting_a_config_tells_once(form, qtbot):
     assert seen == [config]
 
 
-def test_a_section_that_is_hidden_for_a_while_keeps_its_values(qtbot):
+def test_what_is_hidden_for_a_while_does_not_count_and_comes_back(qtbot):
     form = ConfigForm(InferenceConfig)
     qtbot.addWidget(form)
     form.set_shown("objects", is_shown=False)
@@ -398,9 +398,15 @@ def test_a_section_that_is_hidden_for_a_while_keeps_its_values(qtbot):
     assert not box.isVisible()
     form.set_shown("objects", is_shown=True)
     assert box.isVisible()
-    type_into(qtbot, box, "0.25")
+    type_into(qtbot, box, "25")
+    assert "prominence" in form.problem()
     form.set_shown("objects", is_shown=False)
     assert not widget_of_fold(form, "Objects").isVisible()
+    assert form.config() == InferenceConfig()
+    form.set_shown("objects", is_shown=True)
+    type_into(qtbot, box, "0.25")
+    form.set_shown("objects", is_shown=False)
+    form.set_shown("objects", is_shown=True)
     assert form.config().objects.prominence == 0.25
     with pytest.raises(ValueError, match="no section 'device'"):
         form.set_shown("device", is_shown=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.axes import SPATIAL_AXES, format_voxel_size
-from napari_segtrain.config import PredictedObjectsConfig
 from napari_segtrain.data.object_recipe import changed_recipe
 from napari_segtrain.errors import DataError, ModelError
 from napari_segtrain.inference.fit import check_input
@@ -41,19 +40,17 @@ def check_choice(info: RunInfo | None, images: Sequence[Image]) -> None:
             check_input(image, info.dims, info.n_channels, info.channel_names)
 
 
-def fitted_settings(info: RunInfo | None, config: InferenceConfig) -> InferenceConfig:
-    """Leave settings of objects out where the model makes none; they are not shown.
+def check_settings(info: RunInfo | None, config: InferenceConfig) -> None:
+    """Compare the settings with the model, without loading it.
 
     Raises
     ------
     ConfigError
         When settings of objects are asked for that the model has no use for.
     """
-    if info is None or info.objects is None:
-        return config.model_copy(update={"objects": PredictedObjectsConfig()})
-    is_2d = info.dims != len(SPATIAL_AXES)
-    changed_recipe(info.objects, config.objects, is_2d=is_2d)
-    return config
+    if info is not None:
+        is_2d = info.dims != len(SPATIAL_AXES)
+        changed_recipe(info.objects, config.objects, is_2d=is_2d)
 
 
 def own_settings(info: RunInfo | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from napari_segtrain.ui.predict.prediction_events import Order
 from napari_segtrain.ui.predict.prediction_fit import (
     best_level,
     check_choice,
-    fitted_settings,
+    check_settings,
     own_settings,
     voxel_size_warning,
 )
@@ -269,14 +269,16 @@ class PredictionWidget(DockContent):
         )
 
     def _config(self) -> InferenceConfig:
-        """What the form says for the chosen model.
+        """What the form says.
 
         Raises
         ------
         ConfigError
-            When a setting is wrong.
+            When a setting is wrong, or the chosen model has no use for it.
         """
-        return fitted_settings(self.model.info, self.form.config())
+        config = self.form.config()
+        check_settings(self.model.info, config)
+        return config
 
     def _order(self) -> Order:
         """Model and settings; what is auto is that of the preferences.

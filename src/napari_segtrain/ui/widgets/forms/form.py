@@ -137,7 +137,9 @@ class ConfigForm(QWidget, Generic[C]):
             self._resolve(path, editor)
 
     def set_shown(self, section: str, *, is_shown: bool) -> None:
-        """Show a section, or hide it for a while; it keeps its values.
+        """Show a section, or hide it for a while.
+
+        What was typed in it does not count while it is hidden, and comes back with it.
 
         Raises
         ------
@@ -263,6 +265,8 @@ class ConfigForm(QWidget, Generic[C]):
         """Path and sentence of the first problem, or empty and the config."""
         values = self._base.model_dump()
         for path, editor in self._editors.items():
+            if any(path.startswith(f"{section}.") for section in self._unseen):
+                continue
             try:
                 value = read_editors({path: editor})[path]
             except WrongValueError as error:
