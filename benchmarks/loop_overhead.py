@@ -13,7 +13,7 @@ from napari_segtrain.config import parse_experiment
 from napari_segtrain.data.dataset import Dataset, Sample
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.training import learner as learner_module
-from napari_segtrain.training import trainer as trainer_module
+from napari_segtrain.training import loop as loop_module
 from napari_segtrain.training.events import IterationEnd
 from napari_segtrain.workflows.training import iter_training_run
 
@@ -49,7 +49,7 @@ def _measure(shape: tuple[int, ...]) -> tuple[list[float], list[float]]:
         return loss
 
     learner_module.train_step = timed_step
-    trainer_module._EVENT_SECONDS = 0.0  # noqa: SLF001 - an event per step
+    loop_module._EVENT_SECONDS = 0.0  # noqa: SLF001 - an event per step
     try:
         with scratch() as folder:
             ends.extend(

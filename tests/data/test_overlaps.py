@@ -12,7 +12,7 @@ from napari_segtrain.config import AutoValidation, HandValidation
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.overlaps import groups_of
 from napari_segtrain.data.restricted import restrict
-from napari_segtrain.data.split import plan_split
+from napari_segtrain.data.split_plan import plan_split
 from napari_segtrain.data.storage import read_samples, write_samples
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, LabelImage

@@ -8,13 +8,13 @@ import pytest
 from tests.training.tasks import make_dataset
 
 from napari_segtrain.data.dataset import Dataset
-from napari_segtrain.training import trainer
+from napari_segtrain.training import loop
 
 
 @pytest.fixture(autouse=True)
 def every_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Report every iteration, so that tests can act at a given one."""
-    monkeypatch.setattr(trainer, "_EVENT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "_EVENT_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def errors_of(viewer) -> Labels:
 
 def test_a_shifted_copy_of_the_embryo(qtbot, viewer, dock) -> None:
     assert isinstance(dock, ComparisonWidget)
-    assert dock.truth_choice.currentText() == "embryo test ground truth"
+    assert dock.form.truth_choice.currentText() == "embryo test ground truth"
     compare(qtbot, dock)
     truth, copy = (np.asarray(viewer.layers[i].data) for i in (0, 1))
     expected = evaluate(truth, copy)

@@ -150,8 +150,8 @@ def predict(t: Tutorial) -> None:
 
 def compare_with_its_ground_truth(t: Tutorial) -> None:
     t.compare = t.dock("Compare")
-    t.wait(lambda: t.compare.prediction_choice.currentText() == t.result.name)
-    assert t.compare.truth_choice.currentText() == "test ground truth"
+    t.wait(lambda: t.compare.form.prediction_choice.currentText() == t.result.name)
+    assert t.compare.form.truth_choice.currentText() == "test ground truth"
     t.press(t.compare.compare_button, "Compare")
     t.wait(lambda: not t.compare.is_running)
     names = [line.split("\t")[0] for line in t.compare.view.table.text().splitlines()]

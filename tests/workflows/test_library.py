@@ -19,7 +19,7 @@ from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
 from napari_segtrain.errors import ConfigError, OutputError
-from napari_segtrain.training import trainer
+from napari_segtrain.training import loop
 from napari_segtrain.workflows.library import (
     delete_run,
     find_model_paths,
@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = make_config(training=LENGTH, data={"classes": {1: "disk"}})
     train(make_dataset(), config, folder / "complete")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "_EVENT_SECONDS", 0.0)
+        patch.setattr(loop, "_EVENT_SECONDS", 0.0)
         train(make_dataset(), config, folder / "stopped", Recorder(stop_at=14))
     with zipfile.ZipFile(folder / "shared.zip", "w") as archive:
         for path in (folder / "complete/model").iterdir():

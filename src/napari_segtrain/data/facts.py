@@ -19,7 +19,8 @@ from napari_segtrain.data.normalize import (
     plan_normalization,
 )
 from napari_segtrain.data.object_recipe import object_sizes, plan_ring
-from napari_segtrain.data.split import Split, plan_split, unseen_classes
+from napari_segtrain.data.split import Split
+from napari_segtrain.data.split_plan import plan_split, unseen_classes
 from napari_segtrain.data.tables import check_agreement, merge_tables, settle
 from napari_segtrain.data.targets import TargetItem, used_slices
 from napari_segtrain.errors import DataError

@@ -6,8 +6,8 @@ plan, the command line prints it, the trainer runs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 from napari_segtrain.axes import ZYX
 from napari_segtrain.config import (
@@ -45,6 +45,9 @@ from napari_segtrain.training.fine_tuning import Base, base_findings
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.schedule import check_schedule
 from napari_segtrain.training.setting_findings import setting_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _2D: Literal[2] = 2
 
@@ -147,24 +150,38 @@ def resolve(
     epoch = _iterations_per_epoch(config)
     check_schedule(config.training.schedule, config.training.length, epoch)
     _check_weights(config, facts)
-    network, why = choose_network(config.network, facts)
-    network = defaults.complete_network(
-        network, voxel_size=facts.voxel_size, is_cpu=machine.is_cpu
-    )
+    network, why = _complete_network(config, facts, machine)
     objects = plan_objects(config.objects, facts, is_2d=network.dims == _2D)
     names = output_names(facts.classes, objects)
     info = describe_network(network, in_channels=facts.n_channels, n_classes=len(names))
     check_slices(min(shape[0] for shape in facts.shapes), info)
-    patch = _patch_size(config, facts, info, machine)
-    batch = _batch_size(config, patch, info, machine)
-    batch, memory = _fit_memory(
-        network,
-        patch,
-        batch,
-        info,
-        machine,
-        n_waiting=n_batches_ahead(config.sampling.loader_threads),
+    plan = _sized_plan(config, facts, machine, base, network, info)
+    plan = replace(plan, objects=objects)
+    return replace(plan, findings=tuple(_findings(plan, why, names)))
+
+
+def _complete_network(
+    config: ExperimentConfig, facts: DatasetFacts, machine: Machine
+) -> tuple[NetworkConfig, str]:
+    """Network without ``auto``, and why it was chosen."""
+    network, why = choose_network(config.network, facts)
+    network = defaults.complete_network(
+        network, voxel_size=facts.voxel_size, is_cpu=machine.is_cpu
     )
+    return network, why
+
+
+def _sized_plan(
+    config: ExperimentConfig,
+    facts: DatasetFacts,
+    machine: Machine,
+    base: Base | None,
+    network: NetworkConfig,
+    info: NetworkInfo,
+) -> TrainingPlan:
+    """Plan with all sizes and rates, but without objects and remarks."""
+    patch = _patch_size(config, facts, info, machine)
+    batch, memory = _batch_and_memory(config, network, patch, info, machine)
     return TrainingPlan(
         config=config,
         facts=facts,
@@ -173,33 +190,36 @@ def resolve(
         patch_size=patch,
         batch_size=batch,
         learning_rate=_learning_rate(config, base),
-        iterations_per_epoch=epoch,
+        iterations_per_epoch=_iterations_per_epoch(config),
         validation=defaults.validation_boxes(facts, info.dims, is_cpu=machine.is_cpu),
         machine=machine,
         memory_bytes=memory,
         max_minutes=_max_minutes(config, machine),
-        findings=(
-            Finding("info", why + flat_words(network), setting="network.dims"),
-            *data_findings(config, facts),
-            *object_findings(config, facts, objects),
-            *loss_findings(config, facts),
-            *fold_findings(facts),
-            *setting_findings(config, facts, info, patch=patch, batch=batch),
-            *memory_findings(memory, machine),
-            *(base_findings(base, names) if base else ()),
-        ),
-        base=base,
-        frozen_share=_frozen_share(config, base),
-        augmentation=plan_augmentation(
-            config.augmentation,
-            channels=facts.channel_names or ("",) * facts.n_channels,
-            is_2d=info.dims == _2D,
-        ),
+        findings=(),
+        augmentation=_augmentation(config, facts, is_2d=info.dims == _2D),
         levels=describe_levels(
             network, in_channels=facts.n_channels, n_classes=info.n_classes, patch=patch
         ),
-        objects=objects,
+        base=base,
+        frozen_share=_frozen_share(config, base),
     )
+
+
+def _findings(plan: TrainingPlan, why: str, names: Sequence[str]) -> Iterator[Finding]:
+    """Remarks about a plan, beginning with why its network was chosen."""
+    config, facts = plan.config, plan.facts
+    text = why + flat_words(plan.network)
+    yield Finding("info", text, setting="network.dims")
+    yield from data_findings(config, facts)
+    yield from object_findings(config, facts, plan.objects)
+    yield from loss_findings(config, facts)
+    yield from fold_findings(facts)
+    yield from setting_findings(
+        config, facts, plan.info, patch=plan.patch_size, batch=plan.batch_size
+    )
+    yield from memory_findings(plan.memory_bytes, plan.machine)
+    if plan.base is not None:
+        yield from base_findings(plan.base, names)
 
 
 def _patch_size(
@@ -216,25 +236,17 @@ def _patch_size(
     return fit_patch(wanted, (z, y, x), info)
 
 
-def _batch_size(
-    config: ExperimentConfig, patch: ZYX, info: NetworkInfo, machine: Machine
-) -> int:
-    wanted = config.sampling.batch_size
-    if wanted != "auto":
-        return wanted
-    return defaults.batch_size(patch, info, is_cpu=machine.is_cpu)
-
-
-def _fit_memory(
+def _batch_and_memory(
+    config: ExperimentConfig,
     network: NetworkConfig,
     patch: ZYX,
-    batch: int,
     info: NetworkInfo,
     machine: Machine,
-    *,
-    n_waiting: int,
 ) -> tuple[int, int]:
     """Halve the batch until it fits into most of the free memory."""
+    wanted = config.sampling.batch_size
+    usual = defaults.batch_size(patch, info, is_cpu=machine.is_cpu)
+    batch = usual if wanted == "auto" else wanted
     while True:
         memory = estimate_training_bytes(
             network,
@@ -242,11 +254,18 @@ def _fit_memory(
             batch,
             in_channels=info.in_channels,
             n_classes=info.n_classes,
-            n_waiting=n_waiting,
+            n_waiting=n_batches_ahead(config.sampling.loader_threads),
         )
         if batch == 1 or memory <= defaults.MEMORY_SHARE * machine.memory_bytes:
             return batch, memory
         batch //= 2
+
+
+def _augmentation(
+    config: ExperimentConfig, facts: DatasetFacts, *, is_2d: bool
+) -> Augmentation:
+    channels = facts.channel_names or ("",) * facts.n_channels
+    return plan_augmentation(config.augmentation, channels=channels, is_2d=is_2d)
 
 
 def _learning_rate(config: ExperimentConfig, base: Base | None) -> float:

@@ -187,8 +187,8 @@ class Demo:
     def _compare(self) -> Steps:
         self._say("3. comparing with the ground truth")
         dock = self._open("Compare")
-        dock.truth_choice.set_layer(self._viewer.layers[_TRUTH])
-        dock.prediction_choice.set_layer(self._result)
+        dock.form.truth_choice.set_layer(self._viewer.layers[_TRUTH])
+        dock.form.prediction_choice.set_layer(self._result)
         dock.compare()
         yield lambda: not dock.is_running
         if dock.comparison is None:

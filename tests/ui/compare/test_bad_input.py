@@ -125,8 +125,8 @@ def open_dock(qtbot, viewer: ViewerModel) -> ComparisonWidget:
 
 def choose(dock: ComparisonWidget, truth: str, prediction: str) -> None:
     for choice, name in (
-        (dock.truth_choice, truth),
-        (dock.prediction_choice, prediction),
+        (dock.form.truth_choice, truth),
+        (dock.form.prediction_choice, prediction),
     ):
         found = [layer for layer in choice.layers() if layer.name == name]
         if found:
@@ -230,7 +230,7 @@ def test_other_layers_after_removed_ones(qtbot, viewer) -> None:
     pair()(viewer)
     dock = open_dock(qtbot, viewer)
     viewer.layers.clear()
-    assert dock.truth_choice.layer() is None
+    assert dock.form.truth_choice.layer() is None
     pair()(viewer)
     compare(qtbot, dock)
     assert dock.comparison.report.iou == 1
@@ -240,9 +240,13 @@ def test_ids_told_apart_from_classes_by_the_user(qtbot, viewer) -> None:
     """Labels that look like classes are objects when the user says so."""
     pair()(viewer)
     dock = open_dock(qtbot, viewer)
-    dock.target_choice.setCurrentIndex(dock.target_choice.findData("instances"))
+    dock.form.target_choice.setCurrentIndex(
+        dock.form.target_choice.findData("instances")
+    )
     compare(qtbot, dock)
     assert dock.comparison.report.classes.is_objects
-    dock.target_choice.setCurrentIndex(dock.target_choice.findData("semantic"))
+    dock.form.target_choice.setCurrentIndex(
+        dock.form.target_choice.findData("semantic")
+    )
     compare(qtbot, dock)
     assert dock.comparison.report.classes.n_classes == 3

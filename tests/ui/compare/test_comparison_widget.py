@@ -159,7 +159,7 @@ def test_the_error_map_shows_errors_that_were_not_there_before(
 def test_the_error_map_cannot_be_chosen_and_takes_no_focus(qtbot, dock, viewer) -> None:
     viewer.layers.selection.active = viewer.layers["truth"]
     compare(qtbot, dock)
-    assert errors_of(viewer) not in dock.truth_choice.layers()
+    assert errors_of(viewer) not in dock.form.truth_choice.layers()
     assert viewer.layers.selection.active is viewer.layers["truth"]
 
 
@@ -221,7 +221,7 @@ def test_sorting_by_a_score(qtbot, dock) -> None:
 def test_objects_when_asked_for(qtbot, dock, viewer) -> None:
     compare(qtbot, dock)
     assert dock.view.object_table.isHidden()
-    dock.objects_box.setChecked(True)
+    dock.form.objects_box.setChecked(True)
     compare(qtbot, dock)
     assert [row[0] for row in shown(dock.view.object_table)] == ["myelin", "axon"]
     expected = evaluate(
@@ -408,7 +408,7 @@ def test_an_edit_during_the_comparison_counts(qtbot, dock, viewer) -> None:
 
 
 def test_the_tables_are_saved(qtbot, dock, tmp_path: Path) -> None:
-    dock.objects_box.setChecked(True)
+    dock.form.objects_box.setChecked(True)
     compare(qtbot, dock)
     dock.ask_path = lambda: tmp_path / "scores.csv"
     qtbot.mouseClick(dock.save_button, Qt.MouseButton.LeftButton)
@@ -490,12 +490,12 @@ def test_the_newest_segmentation_and_its_truth_are_chosen(qtbot) -> None:
     newest = add_result(viewer, "newest")
     add(viewer, volume()[:, :, :20], "small")
     dock = open_dock(qtbot, viewer)
-    assert dock.prediction_choice.layer() is newest
-    assert dock.truth_choice.layer() is truth
+    assert dock.form.prediction_choice.layer() is newest
+    assert dock.form.truth_choice.layer() is truth
     after = add_result(viewer, "after that")
     qtbot.wait(20)
-    assert dock.prediction_choice.layer() is after
-    assert dock.truth_choice.layer() is truth
+    assert dock.form.prediction_choice.layer() is after
+    assert dock.form.truth_choice.layer() is truth
 
 
 @pytest.mark.parametrize("is_seen", [True, False])
@@ -531,15 +531,15 @@ def test_a_copy_of_an_error_map_is_left_alone(qtbot, dock, viewer) -> None:
     viewer.layers["result"].data = viewer.layers["truth"].data.copy()
     compare(qtbot, dock)
     np.testing.assert_array_equal(copy.data, data)
-    assert copy not in dock.truth_choice.layers()
+    assert copy not in dock.form.truth_choice.layers()
 
 
 def test_a_choice_of_the_user_holds(qtbot, dock, viewer) -> None:
-    qtbot.keyClicks(dock.prediction_choice, "t")
-    assert dock.prediction_choice.layer() is viewer.layers["truth"]
+    qtbot.keyClicks(dock.form.prediction_choice, "t")
+    assert dock.form.prediction_choice.layer() is viewer.layers["truth"]
     add_result(viewer, "after that")
     qtbot.wait(20)
-    assert dock.prediction_choice.layer() is viewer.layers["truth"]
+    assert dock.form.prediction_choice.layer() is viewer.layers["truth"]
 
 
 def test_the_dock_keeps_no_viewer_alive(qtbot) -> None:
@@ -557,14 +557,15 @@ def test_the_dock_keeps_no_viewer_alive(qtbot) -> None:
 
 def test_everything_is_reached_by_keys(qtbot, dock) -> None:
     compare(qtbot, dock)
-    reached, widget = [], dock.truth_choice
+    reached, widget = [], dock.form.truth_choice
     while widget not in reached:
         reached.append(widget)
         widget = widget.nextInFocusChain()
     tab = Qt.FocusPolicy.TabFocus
     reached = [w for w in reached if w.focusPolicy() & tab and w.isVisible()]
     wanted = {
-        dock.prediction_choice, dock.target_choice, dock.objects_box, dock.errors_box,
+        dock.form.prediction_choice, dock.form.target_choice, dock.form.objects_box,
+        dock.errors_box,
         dock.compare_button, dock.view.table, dock.view.curve, dock.save_button,
     }  # fmt: skip
     assert wanted <= set(reached)
@@ -573,15 +574,15 @@ def test_everything_is_reached_by_keys(qtbot, dock) -> None:
 
 def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
     viewer.layers["truth"].name = "a very long name of a very long ground truth layer"
-    dock.objects_box.setChecked(True)
+    dock.form.objects_box.setChecked(True)
     compare(qtbot, dock)
     viewer.layers["result"].paint((1, 4, 4), 2)
     dock.resize(dock.minimumSizeHint().width(), 600)
     qtbot.wait(20)
     assert dock.width() <= 330
     for widget in (
-        dock.truth_choice,
-        dock.target_choice,
+        dock.form.truth_choice,
+        dock.form.target_choice,
         dock.again_button,
         dock.view.table,
         dock.view.curve,
@@ -621,13 +622,13 @@ def test_ground_truth_with_other_numbers_is_named_in_the_dock(qtbot) -> None:
     add(viewer, volume(), "truth")
     write_class_table(add(viewer, volume() + 1, "result"), strokes)
     dock = open_dock(qtbot, viewer)
-    dock.truth_choice.set_layer(viewer.layers["truth"])
-    dock.prediction_choice.set_layer(viewer.layers["result"])
+    dock.form.truth_choice.set_layer(viewer.layers["truth"])
+    dock.form.prediction_choice.set_layer(viewer.layers["result"])
     compare(qtbot, dock)
     assert dock.comparison is None
     assert "Classes of the ground truth" in dock.messages.text
-    dock.truth_classes.toggleButton().click()
-    table = dock.truth_classes.table
+    dock.form.truth_classes.toggleButton().click()
+    table = dock.form.truth_classes.table
     qtbot.waitUntil(lambda: len(table.shown.rows) == 3, timeout=10_000)
     table.grid.name_edited.emit(1, "myelin")
     table.grid.name_edited.emit(2, "axon")

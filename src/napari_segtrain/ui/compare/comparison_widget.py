@@ -6,14 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Labels
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
@@ -21,19 +18,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_segtrain.errors import DataError, SegtrainError
+from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.compare.compared_pair import ComparedPair
 from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
+from napari_segtrain.ui.compare.comparison_form import ComparisonForm
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.error_layer import find_error_map
-from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.compare.label_watch import LabelWatch
 from napari_segtrain.ui.compare.overlap import overlay_labels
-from napari_segtrain.ui.compare.truth_classes import TruthClasses
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.page_area import PageArea
 from napari_segtrain.ui.widgets.theme import follow_theme
@@ -42,16 +37,13 @@ from napari_segtrain.ui.worker import start_job, start_task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_segtrain.ui.compare.comparison import Comparison, Target
+    from napari.layers import Labels
+
+    from napari_segtrain.ui.compare.comparison import Comparison
     from napari_segtrain.ui.compare.slice_series import Place
     from napari_segtrain.ui.worker import Failure, Task
 
 _STEPS = 1000
-_TARGETS: tuple[tuple[str, Target], ...] = (
-    ("As they look, or as the layer says", "auto"),
-    ("Classes (semantic)", "semantic"),
-    ("Ids of objects (instances)", "instances"),
-)
 
 
 class ComparisonWidget(DockContent):
@@ -85,14 +77,8 @@ class ComparisonWidget(DockContent):
         self._edit = ""
         self._comparison: Comparison | None = None
         self._watch = LabelWatch(self._session, self)
-        self._settling = QTimer(self, singleShot=True, interval=0)
         self.ask_path: Callable[[], Path | None] = self._ask_path
-        accept = is_choosable
-        self.truth_choice = LayerChoice(napari_viewer, Labels, accept=accept)
-        self.prediction_choice = LayerChoice(napari_viewer, Labels, accept=accept)
-        self.target_choice = QComboBox()
-        self.truth_classes = TruthClasses(napari_viewer, self.truth_choice)
-        self.objects_box = QCheckBox("Match &objects (IoU 0.5)")
+        self.form = ComparisonForm(napari_viewer)
         self.errors_box = QCheckBox("Show the &error map")
         self.compare_button = QPushButton("&Compare")
         self.cancel_button = QPushButton("Cance&l")
@@ -104,7 +90,6 @@ class ComparisonWidget(DockContent):
         self.save_button = QPushButton("Sa&ve as CSV\N{HORIZONTAL ELLIPSIS}")
         self._build_layout()
         self._connect()
-        self._preselect()
         self._show_state()
         viewer = self._session.viewer
         if viewer is not None:
@@ -131,7 +116,7 @@ class ComparisonWidget(DockContent):
             return
         self.messages.clear()
         try:
-            self._start(*self._chosen())
+            self._start(*self.form.pair())
         except SegtrainError as error:
             self.messages.show_text("error", str(error))
         self._show_state()
@@ -162,15 +147,6 @@ class ComparisonWidget(DockContent):
         self._watch.stop()
 
     def _build_layout(self) -> None:
-        for text, target in _TARGETS:
-            self.target_choice.addItem(text, target)
-        self.target_choice.setMinimumContentsLength(12)
-        self.target_choice.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.target_choice.setToolTip(
-            "What the values of both layers are, where it is not known"
-        )
         self.errors_box.setChecked(True)
         self.progress.setRange(0, _STEPS)
         self.progress.setTextVisible(False)
@@ -178,10 +154,8 @@ class ComparisonWidget(DockContent):
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(self._form())
-        layout.addWidget(self.truth_classes)
-        for box in (self.objects_box, self.errors_box):
-            layout.addWidget(box)
+        layout.addWidget(self.form)
+        layout.addWidget(self.errors_box)
         for widget in (self.compare_button, self.cancel_button, self.progress):
             layout.addWidget(widget)
         layout.addWidget(self.messages)
@@ -196,24 +170,14 @@ class ComparisonWidget(DockContent):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(PageArea(inner))
 
-    def _form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Ground &truth", self.truth_choice)
-        form.addRow("Se&gmentation", self.prediction_choice)
-        form.addRow("Values a&re", self.target_choice)
-        return form
-
     def _connect(self) -> None:
         self.compare_button.clicked.connect(self.compare)
         self.again_button.clicked.connect(self._on_again_clicked)
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self.save)
         self.errors_box.toggled.connect(self._on_errors_toggled)
-        self.truth_choice.layers_changed.connect(self._on_layers_changed)
-        self.prediction_choice.layers_changed.connect(self._on_layers_changed)
+        self.form.layers_changed.connect(self._on_form_layers_changed)
         self.view.slice_asked.connect(self._on_view_slice_asked)
-        self._settling.timeout.connect(self._preselect)
         self._watch.edited.connect(self._on_watch_edited)
         self._watch.moved.connect(self._on_watch_moved)
         viewer = self._session.viewer
@@ -221,46 +185,14 @@ class ComparisonWidget(DockContent):
             for name in ("point", "order", "ndisplay"):
                 viewer.dims.events[name].connect(self._on_dims_changed)
 
-    def _preselect(self) -> None:
-        """Choose the likely pair where the user has not chosen yet.
-
-        Layers are known as results only after they were added.
-        """
-        choices = (self.truth_choice, self.prediction_choice)
-        if self.is_running or any(choice.is_chosen_by_user for choice in choices):
-            return
-        layers = self.prediction_choice.layers()
-        pair = likely_pair(layers)
-        if pair is None or layers != self.truth_choice.layers():
-            return
-        for choice, layer in zip(choices, pair, strict=True):
-            choice.set_layer(layer)
-
-    def _chosen(self) -> tuple[Labels, Labels]:
-        layers = self.truth_choice.layers()
-        if not layers:
-            raise DataError(
-                "There is no Labels layer to compare; open or paint ground truth, and "
-                "predict a segmentation."
-            )
-        if len(layers) == 1:
-            raise DataError(
-                f"'{layers[0].name}' is the only Labels layer; a comparison needs two, "
-                "ground truth and a segmentation."
-            )
-        truth, prediction = self.truth_choice.layer(), self.prediction_choice.layer()
-        if truth is None or prediction is None:
-            raise DataError("Choose ground truth and a segmentation.")
-        return truth, prediction
-
     def _start(self, truth: Labels, prediction: Labels) -> None:
         overlaid = overlay_labels(truth, prediction)
         request = Request(
             overlaid,
             (truth.data, prediction.data),
             origin=result_of(prediction),
-            target=self.target_choice.currentData(),
-            objects=self.objects_box.isChecked(),
+            target=self.form.target,
+            objects=self.form.matches_objects,
         )
         self._next, self._edit = ComparedPair(truth, prediction, overlaid), ""
         self._watch.watch((truth, prediction))
@@ -277,11 +209,7 @@ class ComparisonWidget(DockContent):
         self.compare_button.setVisible(not is_running)
         self.cancel_button.setVisible(is_running)
         self.progress.setVisible(is_running)
-        for widget in (self.truth_choice, self.prediction_choice):
-            widget.setEnabled(not is_running and widget.count() > 0)
-        self.target_choice.setEnabled(not is_running)
-        self.truth_classes.setEnabled(not is_running)
-        self.objects_box.setEnabled(not is_running)
+        self.form.set_running(is_running=is_running)
         has_results = self._comparison is not None
         self.view.setVisible(has_results)
         self.save_button.setVisible(has_results)
@@ -355,11 +283,8 @@ class ComparisonWidget(DockContent):
     def _on_again_clicked(self) -> None:
         """Compare the same layers again, whatever is chosen now."""
         pair = self._pair
-        truth, prediction = (None, None) if pair is None else pair.layers()
-        if truth in self.truth_choice.layers():
-            self.truth_choice.set_layer(truth)
-        if prediction in self.prediction_choice.layers():
-            self.prediction_choice.set_layer(prediction)
+        if pair is not None:
+            self.form.choose(*pair.layers())
         self.compare()
 
     def _on_errors_toggled(self, is_shown: bool) -> None:  # noqa: FBT001 - a slot
@@ -370,10 +295,8 @@ class ComparisonWidget(DockContent):
         elif layer is not None:
             layer.visible = False
 
-    def _on_layers_changed(self) -> None:
+    def _on_form_layers_changed(self) -> None:
         self._check_removed()
-        self._preselect()
-        self._settling.start()
         self._show_state()
 
     def _check_removed(self) -> None:
@@ -395,7 +318,7 @@ class ComparisonWidget(DockContent):
 
     def _removed(self, pair: ComparedPair | None) -> str | None:
         """Name of a layer of a pair that the viewer has no more."""
-        return None if pair is None else pair.first_missing(self.truth_choice.layers())
+        return None if pair is None else pair.first_missing(self.form.layers())
 
     def _on_view_slice_asked(self, place: Place) -> None:
         viewer, pair = self._session.viewer, self._pair

@@ -15,7 +15,8 @@ from napari_segtrain.config import (
 )
 from napari_segtrain.data.dataset import Dataset, Sample
 from napari_segtrain.data.sampling import PatchSampler
-from napari_segtrain.data.split import MIN_CLASS_VOXELS, Region, plan_split
+from napari_segtrain.data.split import MIN_CLASS_VOXELS, Region
+from napari_segtrain.data.split_plan import plan_split
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, LabelImage
 

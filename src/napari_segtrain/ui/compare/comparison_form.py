@@ -1,0 +1,154 @@
+"""What is compared, and how: two Labels layers and the meaning of their values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidget
+
+from napari_segtrain.errors import DataError
+from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
+from napari_segtrain.ui.compare.truth_classes import TruthClasses
+from napari_segtrain.ui.widgets.layer_choice import LayerChoice
+
+if TYPE_CHECKING:
+    from napari_segtrain.ui.compare.comparison import Target
+
+_TARGETS: tuple[tuple[str, Target], ...] = (
+    ("As they look, or as the layer says", "auto"),
+    ("Classes (semantic)", "semantic"),
+    ("Ids of objects (instances)", "instances"),
+)
+
+
+class ComparisonForm(QWidget):
+    """Lets ground truth, segmentation and the meaning of their values be chosen.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Whose Labels layers are offered; held weakly.
+    parent : QWidget, optional
+        Owner.
+
+    Attributes
+    ----------
+    layers_changed : Signal()
+        Other layers are offered, or under another name or in another order.
+    """
+
+    layers_changed = Signal()
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._is_running = False
+        self._settling = QTimer(self, singleShot=True, interval=0)
+        self.truth_choice = LayerChoice(viewer, Labels, accept=is_choosable)
+        self.prediction_choice = LayerChoice(viewer, Labels, accept=is_choosable)
+        self.target_choice = QComboBox()
+        self.truth_classes = TruthClasses(viewer, self.truth_choice)
+        self.objects_box = QCheckBox("Match &objects (IoU 0.5)")
+        self._build_layout()
+        self._settling.timeout.connect(self._preselect)
+        for choice in (self.truth_choice, self.prediction_choice):
+            choice.layers_changed.connect(self._on_choice_layers_changed)
+        self._preselect()
+
+    @property
+    def target(self) -> Target:
+        """What the values of both layers are, where it is not known."""
+        target: Target = self.target_choice.currentData()
+        return target
+
+    @property
+    def matches_objects(self) -> bool:
+        """Whether objects are to be matched."""
+        return self.objects_box.isChecked()
+
+    def layers(self) -> list[Labels]:
+        """Layers that can be compared."""
+        return self.truth_choice.layers()
+
+    def pair(self) -> tuple[Labels, Labels]:
+        """Return ground truth and segmentation.
+
+        Raises
+        ------
+        DataError
+            When they are not both there.
+        """
+        layers = self.truth_choice.layers()
+        if not layers:
+            raise DataError(
+                "There is no Labels layer to compare; open or paint ground truth, and "
+                "predict a segmentation."
+            )
+        if len(layers) == 1:
+            raise DataError(
+                f"'{layers[0].name}' is the only Labels layer; a comparison needs two, "
+                "ground truth and a segmentation."
+            )
+        truth, prediction = self.truth_choice.layer(), self.prediction_choice.layer()
+        if truth is None or prediction is None:
+            raise DataError("Choose ground truth and a segmentation.")
+        return truth, prediction
+
+    def choose(self, truth: Labels | None, prediction: Labels | None) -> None:
+        """Choose layers, as far as they are there."""
+        for choice, layer in (
+            (self.truth_choice, truth),
+            (self.prediction_choice, prediction),
+        ):
+            if layer in choice.layers():
+                choice.set_layer(layer)
+
+    def set_running(self, *, is_running: bool) -> None:
+        """Hold everything while a comparison runs."""
+        self._is_running = is_running
+        for choice in (self.truth_choice, self.prediction_choice):
+            choice.setEnabled(not is_running and choice.count() > 0)
+        for widget in (self.target_choice, self.truth_classes, self.objects_box):
+            widget.setEnabled(not is_running)
+
+    def _build_layout(self) -> None:
+        for text, target in _TARGETS:
+            self.target_choice.addItem(text, target)
+        self.target_choice.setMinimumContentsLength(12)
+        self.target_choice.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.target_choice.setToolTip(
+            "What the values of both layers are, where it is not known"
+        )
+        rows = QFormLayout()
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows.addRow("Ground &truth", self.truth_choice)
+        rows.addRow("Se&gmentation", self.prediction_choice)
+        rows.addRow("Values a&re", self.target_choice)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(rows)
+        layout.addWidget(self.truth_classes)
+        layout.addWidget(self.objects_box)
+
+    def _preselect(self) -> None:
+        """Choose the likely pair where the user has not chosen yet.
+
+        Layers are known as results only after they were added.
+        """
+        choices = (self.truth_choice, self.prediction_choice)
+        if self._is_running or any(choice.is_chosen_by_user for choice in choices):
+            return
+        layers = self.prediction_choice.layers()
+        pair = likely_pair(layers)
+        if pair is None or layers != self.truth_choice.layers():
+            return
+        for choice, layer in zip(choices, pair, strict=True):
+            choice.set_layer(layer)
+
+    def _on_choice_layers_changed(self) -> None:
+        self.layers_changed.emit()
+        self._preselect()
+        self._settling.start()
