@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from benchmarks.commands import scratch, train_and_score
+from benchmarks.sections import write_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,12 +31,6 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "anisotropic": ("--dims", "3"),
 }
 TOLERANCE = 0.01
-_NERVE_CORD_SIZE = {
-    "axes": "ZYX",
-    "PhysicalSizeX": 0.0046,
-    "PhysicalSizeY": 0.0046,
-    "PhysicalSizeZ": 0.05,
-}
 
 
 def run(data: Path, budget: float, n_seeds: int, rows: Rows) -> None:
@@ -106,7 +101,7 @@ def _nerve_cord(data: Path, folder: Path) -> dict[str, Path]:
     files = {}
     for name, array in parts.items():
         files[name] = folder / f"nerve_cord_{name}.ome.tif"
-        tifffile.imwrite(files[name], array, ome=True, metadata=_NERVE_CORD_SIZE)
+        write_sections(files[name], array, pixel=0.0046, thickness=0.05)
     return files
 
 

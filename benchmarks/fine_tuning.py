@@ -16,6 +16,7 @@ import tifffile
 
 from benchmarks.commands import score, scratch, segtrain, train_and_score
 from benchmarks.membranes import split
+from benchmarks.sections import write_sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,9 +83,7 @@ def _nerve_cord(source: Path, folder: Path) -> dict[str, Path]:
     with tifffile.TiffFile(source / "label.ome.tif") as file:
         labels = (file.asarray() == _MEMBRANE).astype(np.uint8)
     path = folder / "nerve_cord_labels.ome.tif"
-    size = {"axes": "ZYX", "PhysicalSizeX": 0.0046, "PhysicalSizeY": 0.0046}
-    metadata = {**size, "PhysicalSizeZ": 0.05}
-    tifffile.imwrite(path, labels, ome=True, metadata=metadata)
+    write_sections(path, labels, pixel=0.0046, thickness=0.05)
     return {"images": source / "image.ome.tif", "labels": path}
 
 
@@ -93,7 +92,5 @@ def _few(isbi: dict[str, Path], folder: Path) -> dict[str, Path]:
     for name in ("images", "labels"):
         files[name] = folder / f"few_{name}.ome.tif"
         few = tifffile.imread(isbi[name])[list(FEW)]
-        size = {"axes": "ZYX", "PhysicalSizeX": 0.004, "PhysicalSizeY": 0.004}
-        metadata = {**size, "PhysicalSizeZ": 0.25}
-        tifffile.imwrite(files[name], few, ome=True, metadata=metadata)
+        write_sections(files[name], few, pixel=0.004, thickness=0.25)
     return files

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tifffile
 
 from benchmarks.commands import scratch, train_and_score
+from benchmarks.sections import write_sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from benchmarks.rows import Rows
 
 BUDGETS = (20, 60, 300)
-_SIZE = {
-    "axes": "ZYX",
-    "PhysicalSizeX": 0.004,
-    "PhysicalSizeY": 0.004,
-    "PhysicalSizeZ": 0.05,
-}
 
 
 def run(data: Path, baseline: Path, n_seeds: int, rows: Rows) -> None:
@@ -89,7 +84,7 @@ def split(source: Path, folder: Path) -> dict[str, Path]:
     files = {}
     for name, array in parts.items():
         files[name] = folder / f"{name}.ome.tif"
-        tifffile.imwrite(files[name], array, ome=True, metadata=_SIZE)
+        write_sections(files[name], array, pixel=0.004, thickness=0.05)
     return files
 
 

@@ -14,10 +14,7 @@ from napari_segtrain.image import (
     ClassTable,
     Image,
     LabelImage,
-    box_shape,
     default_color,
-    full_box,
-    iter_blocks,
 )
 
 
@@ -262,17 +259,3 @@ def test_colors_are_hexadecimal_and_repeat():
     colors = [default_color(index) for index in range(40)]
     assert all(len(color) == 7 and int(color[1:], 16) >= 0 for color in colors)
     assert len(set(colors[:10])) == 10
-
-
-@given(st.tuples(*[st.integers(1, 12)] * 3), st.integers(1, 200))
-def test_blocks_cover_an_item_once_and_are_small(shape, max_voxels):
-    covered = np.zeros(shape, int)
-    for box in iter_blocks(shape, max_voxels):
-        covered[box] += 1
-        assert np.prod(box_shape(box)) <= max(max_voxels, shape[2])
-    assert (covered == 1).all()
-
-
-@given(st.tuples(*[st.integers(1, 12)] * 3))
-def test_the_full_box_has_the_shape_of_the_item(shape):
-    assert box_shape(full_box(shape)) == shape

@@ -23,10 +23,13 @@ from napari_segtrain.axes import (
     item_axes,
     spatial_axes,
 )
+from napari_segtrain.boxes import full_box
 from napari_segtrain.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from napari_segtrain.boxes import Box
 
 IGNORE_INDEX = 255
 """Class index of unlabelled voxels in a map of class indices."""
@@ -35,9 +38,6 @@ MAX_CLASSES = 254
 
 OUTSIDE = -32_768
 """Label value of voxels that the ground truth does not cover; counts nowhere."""
-
-Box = tuple[slice, slice, slice]
-"""A region of an item: three slices with explicit start and stop, along Z, Y, X."""
 
 Role = Literal["background", "class", "unlabelled"]
 ZeroPolicy = Literal["dense", "painted-slices", "unlabelled"]
@@ -71,35 +71,6 @@ class LazyArray(Protocol):
     def __getitem__(self, key: Any, /) -> Any:
         """Return a part, by integers and slices, that ``np.asarray`` understands."""
         ...
-
-
-def box_shape(box: Box) -> ZYX:
-    """Size of a box in voxels, ZYX."""
-    z, y, x = (part.stop - part.start for part in box)
-    return z, y, x
-
-
-def full_box(shape: ZYX) -> Box:
-    """Box that covers an item of ``shape`` (ZYX voxels)."""
-    z, y, x = (slice(0, size) for size in shape)
-    return z, y, x
-
-
-def grown_box(box: Box, width: ZYX, shape: ZYX) -> Box:
-    """Box with ``width`` voxels more on each side, inside an item of ``shape``."""
-    sides = zip(box, width, shape, strict=True)
-    z, y, x = (
-        slice(max(0, part.start - more), min(size, part.stop + more))
-        for part, more, size in sides
-    )
-    return z, y, x
-
-
-def relative(part: Box, whole: Box) -> Box:
-    """Box ``part`` counted from the start of ``whole``."""
-    pairs = zip(part, whole, strict=True)
-    z, y, x = (slice(p.start - w.start, p.stop - w.start) for p, w in pairs)
-    return z, y, x
 
 
 @dataclass(frozen=True)
@@ -440,25 +411,3 @@ class LabelImage:
     def with_classes(self, classes: ClassTable) -> LabelImage:
         """Return the same labels with another class table."""
         return replace(self, classes=classes)
-
-
-def iter_blocks(shape: ZYX, max_voxels: int = 1 << 24) -> Iterator[Box]:
-    """Cover an item with boxes of whole slices (or parts of one), in order.
-
-    Parameters
-    ----------
-    shape : ZYX
-        Size of the item in voxels.
-    max_voxels : int
-        Upper bound of a box.
-    """
-    n_z, n_y, n_x = shape
-    rows = max(1, min(n_y, max_voxels // max(1, n_x)))
-    slices = max(1, max_voxels // max(1, n_y * n_x)) if rows == n_y else 1
-    for z in range(0, n_z, slices):
-        for y in range(0, n_y, rows):
-            yield (
-                slice(z, min(z + slices, n_z)),
-                slice(y, min(y + rows, n_y)),
-                slice(0, n_x),
-            )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from skimage.restoration import denoise_tv_chambolle
 from tests.data.helpers import RecordingArray
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import NormalizationConfig
 from napari_segtrain.data.denoising import (
     REACH,
@@ -16,7 +17,7 @@ from napari_segtrain.data.denoising import (
 )
 from napari_segtrain.data.normalize import Normalization, plan_normalization
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Image, full_box
+from napari_segtrain.image import Image
 
 
 def blobs(shape=(120, 150), noise=10.0, seed=0):

@@ -7,11 +7,12 @@ import pytest
 from skimage.exposure import match_histograms
 from tests.models.helpers import make_spec
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import NormalizationConfig
 from napari_segtrain.data.histogram import HistogramMatch, quantiles_of
 from napari_segtrain.data.normalize import plan_normalization
 from napari_segtrain.errors import ModelError
-from napari_segtrain.image import Image, full_box
+from napari_segtrain.image import Image
 from napari_segtrain.models import ModelSpec, dump_spec, parse_spec
 
 

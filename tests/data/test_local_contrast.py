@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from skimage.exposure import equalize_adapthist
 from tests.data.helpers import RecordingArray
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.data.normalize import IntensityMap, Normalization
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Image, full_box
+from napari_segtrain.image import Image
 
 RULE = Normalization("local-contrast", "image", cell_size=16)
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.data.helpers import RecordingArray
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import NormalizationConfig
 from napari_segtrain.data.normalize import (
     IntensityMap,
@@ -15,7 +16,7 @@ from napari_segtrain.data.normalize import (
 )
 from napari_segtrain.data.voxel_samples import MAX_SAMPLED_VOXELS
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Image, full_box
+from napari_segtrain.image import Image
 
 METHODS = ("percentile", "zscore", "zero-center", "rescale", "local-contrast", "none")
 DTYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32)

@@ -14,6 +14,7 @@ from tests.data.helpers import (
     make_dataset,
 )
 
+from napari_segtrain.boxes import box_shape
 from napari_segtrain.config import DataConfig
 from napari_segtrain.data.label_index import index_labels
 from napari_segtrain.data.normalize import IntensityMap
@@ -21,7 +22,7 @@ from napari_segtrain.data.sampling import PatchReader, PatchSampler
 from napari_segtrain.data.split import Region
 from napari_segtrain.data.targets import TargetItem
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import IGNORE_INDEX, Image, box_shape
+from napari_segtrain.image import IGNORE_INDEX, Image
 
 SAME = IntensityMap((0.0,), (1.0,))
 UNLABELLED = DataConfig(zero="unlabelled", target="semantic")

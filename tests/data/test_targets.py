@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.data.helpers import class_table, label_item
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.data import label_index
 from napari_segtrain.data.label_index import MAX_POSITIONS, index_labels
 from napari_segtrain.data.targets import TargetItem, used_slices
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import IGNORE_INDEX, full_box
+from napari_segtrain.image import IGNORE_INDEX
 
 TABLE = class_table(0, 1, 5, unlabelled=[255])
 VOLUMES = hnp.arrays(

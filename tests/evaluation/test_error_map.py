@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.evaluation.helpers import class_table, label_image
 
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation import error_map
@@ -17,7 +18,7 @@ from napari_segtrain.evaluation.error_map import (
     iter_error_map,
 )
 from napari_segtrain.evaluation.pairs import LabelPair
-from napari_segtrain.image import ClassTable, LabelImage, iter_blocks
+from napari_segtrain.image import ClassTable, LabelImage
 
 CLASSES = class_table("myelin", "axon", ignored=255)
 TRUTH = np.array([[0, 1, 0, 1, 1, 255]], np.uint8)

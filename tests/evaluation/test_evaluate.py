@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.evaluation.helpers import class_table, label_image
 
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation import evaluate
@@ -11,7 +12,7 @@ from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.events import ImageScored
 from napari_segtrain.evaluation.pairs import LabelPair, common_classes
 from napari_segtrain.evaluation.semantic import ConfusionMatrix
-from napari_segtrain.image import ClassInfo, ClassTable, LabelImage, iter_blocks
+from napari_segtrain.image import ClassInfo, ClassTable, LabelImage
 
 CLASSES = class_table("myelin", "axon", ignored=255)
 

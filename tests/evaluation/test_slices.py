@@ -10,11 +10,12 @@ import pytest
 from tests.evaluation.helpers import class_table, label_image
 
 from napari_segtrain import LabelImage, RunControl
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.evaluation import evaluate
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.events import BlockScored
 from napari_segtrain.evaluation.pairs import LabelPair
-from napari_segtrain.image import ClassTable, iter_blocks
+from napari_segtrain.image import ClassTable
 from napari_segtrain.workflows.running import run
 
 CLASSES = class_table("myelin", "axon", ignored=255)

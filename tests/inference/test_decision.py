@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.inference.helpers import Spec, finish, tiny_model, whole_image
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import RunControl
-from napari_segtrain.image import Image, full_box
+from napari_segtrain.image import Image
 from napari_segtrain.inference import BlockPredicted, iter_prediction
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.decision import clean, decide

@@ -10,10 +10,11 @@ from tests.inference.helpers import (
     whole_image,
 )
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import ConfigError, DataError, PredictionError
-from napari_segtrain.image import Item, full_box
+from napari_segtrain.image import Item
 from napari_segtrain.inference import (
     BlockPredicted,
     OutOfMemory,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.inference.helpers import tiny_model
 
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import InferenceConfig
-from napari_segtrain.image import full_box
 from napari_segtrain.inference.tile_settings import choose_tiles
 from napari_segtrain.inference.tiling import plan_tiles
 

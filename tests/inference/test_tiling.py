@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_segtrain.image import full_box
+from napari_segtrain.boxes import full_box
 from napari_segtrain.inference.tiling import (
     AxisTiling,
     blend_weights,

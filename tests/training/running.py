@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from napari_segtrain.config import ExperimentConfig
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.data.dataset import Dataset
+from napari_segtrain.training import learner
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.events import TrainingResult
 from napari_segtrain.workflows.running import run
@@ -68,3 +71,18 @@ def assert_same_run(first: Path, second: Path) -> None:
     assert a.keys() == b.keys()
     different = [name for name in a if not torch.equal(a[name], b[name])]
     assert not different
+
+
+def note_builds(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[object]]:
+    """References to the networks and optimizers that are built from now on."""
+    found: list[weakref.ref[object]] = []
+    for name in ("build_network", "build_optimizer"):
+        build = getattr(learner, name)
+
+        def noted(*args: Any, build: Any = build, **settings: Any) -> Any:
+            built = build(*args, **settings)
+            found.append(weakref.ref(built))
+            return built
+
+        monkeypatch.setattr(learner, name, noted)
+    return found

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-from tests.training.running import Recorder, train
+from tests.training.running import Recorder, note_builds, train
 from tests.training.tasks import make_config
 
 from napari_segtrain.errors import TrainingError
@@ -18,16 +18,7 @@ from napari_segtrain.workflows.training import iter_training_run
 @pytest.fixture
 def alive(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[weakref.ref[object]]]:
     """References to what needs memory; nothing is collected by chance meanwhile."""
-    found: list[weakref.ref[object]] = []
-    for name in ("build_network", "build_optimizer"):
-        build = getattr(learner, name)
-
-        def noted(*args, build=build, **settings):
-            built = build(*args, **settings)
-            found.append(weakref.ref(built))
-            return built
-
-        monkeypatch.setattr(learner, name, noted)
+    found = note_builds(monkeypatch)
     gc.disable()
     yield found
     gc.enable()

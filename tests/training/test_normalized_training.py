@@ -10,9 +10,10 @@ from tests.training.running import Recorder, assert_same_run, train
 from tests.training.tasks import disks, make_config, make_dataset
 
 from napari_segtrain import load_model
+from napari_segtrain.boxes import full_box
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.files import make_sample
-from napari_segtrain.image import Image, LabelImage, full_box
+from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.inference.reading import read_tile
 from napari_segtrain.workflows.prediction import predict
 from napari_segtrain.workflows.running import run
@@ -31,6 +32,17 @@ def unevenly_lit(n: int = 5) -> Dataset:
             )
         )
     return Dataset(tuple(samples))
+
+
+def check_tiles(run_dir: Path, image: Image) -> None:
+    """Tiles of two sizes give the same probabilities."""
+    found = []
+    for tile in ((1, 136, 136), (1, 88, 96)):
+        settings = {"tile_size": tile, "halo": (0, 40, 40), "overlap": 0.0}
+        prediction = predict(run_dir, image, probabilities="float32", **settings)
+        assert prediction.probabilities is not None
+        found.append(np.asarray(prediction.probabilities.array))
+    np.testing.assert_allclose(*found, atol=1e-3)
 
 
 @pytest.mark.parametrize("scope", ["image", "training-set"])
@@ -67,15 +79,7 @@ def test_tiles_of_another_size_predict_the_same(
     )
     train(unevenly_lit(), config, tmp_path / "run")
     image = unevenly_lit(1).samples[0].image
-    found = []
-    for tile in ((1, 136, 136), (1, 88, 96)):
-        settings = {"tile_size": tile, "halo": (0, 40, 40), "overlap": 0.0}
-        prediction = predict(
-            tmp_path / "run", image, probabilities="float32", **settings
-        )
-        assert prediction.probabilities is not None
-        found.append(np.asarray(prediction.probabilities.array))
-    np.testing.assert_allclose(*found, atol=1e-3)
+    check_tiles(tmp_path / "run", image)
 
 
 def test_a_matched_model_segments_an_image_of_other_brightness(tmp_path: Path) -> None:
@@ -102,15 +106,7 @@ def test_a_denoised_model_is_stored_and_predicts_the_same_with_other_tiles(
     train(make_dataset(), config, tmp_path / "run")
     assert load_model(tmp_path / "run").spec.normalization.denoising == 1.0
     image = make_dataset(1).samples[0].image
-    found = []
-    for tile in ((1, 136, 136), (1, 88, 96)):
-        settings = {"tile_size": tile, "halo": (0, 40, 40), "overlap": 0.0}
-        prediction = predict(
-            tmp_path / "run", image, probabilities="float32", **settings
-        )
-        assert prediction.probabilities is not None
-        found.append(np.asarray(prediction.probabilities.array))
-    np.testing.assert_allclose(*found, atol=1e-3)
+    check_tiles(tmp_path / "run", image)
 
 
 def test_a_run_with_denoising_that_was_stopped_is_the_unbroken_one(

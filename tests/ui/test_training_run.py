@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import errno
 import os
-import weakref
 from pathlib import Path
 
 import pytest
 from qtpy.QtWidgets import QLabel
+from tests.training.running import note_builds
 from tests.training.tasks import make_config, make_dataset
 
 from napari_segtrain import load_model
@@ -231,16 +231,7 @@ def test_the_folds_of_a_cross_validation_are_told(qtbot, tmp_path: Path) -> None
 def test_network_and_optimizer_are_gone_afterwards(
     qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    alive = []
-    for name in ("build_network", "build_optimizer"):
-        build = getattr(learner, name)
-
-        def noted(*args, build=build, **settings):
-            built = build(*args, **settings)
-            alive.append(weakref.ref(built))
-            return built
-
-        monkeypatch.setattr(learner, name, noted)
+    alive = note_builds(monkeypatch)
     if way == "error":
         monkeypatch.setattr(learner, "train_step", lambda *_, **__: 1 / 0)
     run = start(tmp_path, **({"training": ENDLESS} if way == "stop" else {}))

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import absolute, box_shape, full_box, grown_box, relative
 from napari_segtrain.data.voxel_samples import MAX_SAMPLED_VOXELS, Used, spread_boxes
-from napari_segtrain.image import Item, full_box
+from napari_segtrain.image import Item
 
 if TYPE_CHECKING:
-    from napari_segtrain.image import Box
+    from napari_segtrain.boxes import Box
 
 N_STEPS = 20
 """Of the solver, which is then within a few percent of the noise of its end."""
 REACH = N_STEPS + 1
 """Voxels in the plane that a denoised voxel depends on, on each side."""
+_REACHES = (0, REACH, REACH)
 _CELL = 256
 _MAD_TO_STD = 0.6744897501960817
 
@@ -51,15 +53,15 @@ class DenoisedItem(Item):
 
     def read(self, box: Box | None = None) -> npt.NDArray[Any]:
         """Read a box, see `Item.read`; voxels that are not finite are left alone."""
-        z, y, x = box or full_box(self.shape)
-        wide_y, wide_x = _grown(y, self.shape[1]), _grown(x, self.shape[2])
-        block = super().read((z, wide_y, wide_x)).astype(self.dtype)
-        inner = (_inside(y, wide_y.start), _inside(x, wide_x.start))
+        box = box or full_box(self.shape)
+        wide = grown_box(box, _REACHES, self.shape)
+        block = super().read(wide).astype(self.dtype)
+        _, y, x = relative(box, wide)
         if np.isfinite(block).all():
             for channel, weight in zip(block, self.weights, strict=True):
                 for plane in channel:
-                    plane[inner] = _in_cells(plane, inner, weight)
-        return block[:, :, *inner].copy()
+                    plane[y, x] = _in_cells(plane, (slice(0, 1), y, x), weight)
+        return block[:, :, y, x].copy()
 
 
 def denoise(plane: Plane, weight: float) -> Plane:
@@ -144,27 +146,17 @@ def _robust_deviation(values: Plane) -> float:
     return float(np.median(np.abs(values)) / _MAD_TO_STD) if values.size else 0.0
 
 
-def _in_cells(plane: Plane, inner: tuple[slice, slice], weight: float) -> Plane:
-    """Denoise a part of a plane in cells, which bounds the memory that it takes."""
-    shape = tuple(part.stop - part.start for part in inner)
-    result = np.empty(shape, plane.dtype)
-    for corner in product(*(range(0, size, _CELL) for size in shape)):
-        ends = [min(c + _CELL, n) for c, n in zip(corner, shape, strict=True)]
-        cell = tuple(slice(c, e) for c, e in zip(corner, ends, strict=True))
-        there = [_moved(c, i.start) for c, i in zip(cell, inner, strict=True)]
-        wide = tuple(_grown(p, n) for p, n in zip(there, plane.shape, strict=True))
-        kept = tuple(_inside(p, w.start) for p, w in zip(there, wide, strict=True))
-        result[cell] = denoise(plane[wide], weight)[kept]
+def _in_cells(plane: Plane, inner: Box, weight: float) -> Plane:
+    """Denoise a part of a plane in cells, which bounds the memory that it takes.
+
+    Boxes have one slice in Z here.
+    """
+    _, n_y, n_x = box_shape(inner)
+    result = np.empty((n_y, n_x), plane.dtype)
+    for y, x in product(range(0, n_y, _CELL), range(0, n_x, _CELL)):
+        rows, columns = slice(y, min(y + _CELL, n_y)), slice(x, min(x + _CELL, n_x))
+        cell = absolute((slice(0, 1), rows, columns), inner)
+        wide = grown_box(cell, _REACHES, (1, *plane.shape))
+        smooth = denoise(plane[wide[1:]], weight)
+        result[rows, columns] = smooth[relative(cell, wide)[1:]]
     return result
-
-
-def _grown(part: slice, size: int) -> slice:
-    return slice(max(0, part.start - REACH), min(size, part.stop + REACH))
-
-
-def _inside(part: slice, start: int) -> slice:
-    return _moved(part, -start)
-
-
-def _moved(part: slice, by: int) -> slice:
-    return slice(part.start + by, part.stop + by)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.data.blobs import is_one_blob_each
 from napari_segtrain.data.strokes import MAX_COVERAGE, look_drawn
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import OUTSIDE, Item, iter_blocks
+from napari_segtrain.image import OUTSIDE, Item
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

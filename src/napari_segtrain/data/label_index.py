@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.image import IGNORE_INDEX, Box, iter_blocks
+from napari_segtrain.boxes import Box, iter_blocks
+from napari_segtrain.image import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from napari_segtrain.data.targets import TargetItem

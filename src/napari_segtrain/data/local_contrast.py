@@ -13,8 +13,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.data.normalize import IntensityMap
-    from napari_segtrain.image import Box, Item
+    from napari_segtrain.image import Item
 
 N_BINS = 256
 _MAX_CURVES = 1 << 16

@@ -21,8 +21,9 @@ from napari_segtrain.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import NormalizationConfig
-    from napari_segtrain.image import Box, Item
+    from napari_segtrain.image import Item
 
 Method = Literal[
     "percentile", "zscore", "zero-center", "rescale", "local-contrast", "none"

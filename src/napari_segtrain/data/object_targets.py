@@ -11,18 +11,18 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_segtrain.axes import SPATIAL_AXES
-from napari_segtrain.config.objects import BoundariesTarget, DistancesTarget
-from napari_segtrain.data.object_recipe import ObjectRecipe, radii
-from napari_segtrain.data.targets import BoxReader, TargetItem
-from napari_segtrain.image import (
-    IGNORE_INDEX,
+from napari_segtrain.boxes import (
     Box,
-    Item,
+    absolute,
     box_shape,
     grown_box,
     iter_blocks,
     relative,
 )
+from napari_segtrain.config.objects import BoundariesTarget, DistancesTarget
+from napari_segtrain.data.object_recipe import ObjectRecipe, radii
+from napari_segtrain.data.targets import BoxReader, TargetItem
+from napari_segtrain.image import IGNORE_INDEX, Item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +60,7 @@ class ObjectTargetItem(TargetItem):
         """Read indices of parts; `IGNORE_INDEX` where unlabelled."""
         parts = np.empty(box_shape(box), np.uint8)
         for block in iter_blocks(parts.shape, _BLOCK_VOXELS):
-            z, y, x = (
-                slice(b.start + whole.start, b.stop + whole.start)
-                for b, whole in zip(block, box, strict=True)
-            )
-            parts[block] = self._read_block((z, y, x))
+            parts[block] = self._read_block(absolute(block, box))
         return parts
 
     def in_memory(self) -> BoxReader:

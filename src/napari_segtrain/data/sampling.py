@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import Box
 from napari_segtrain.data.normalize import Intensities, check_finite
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import IGNORE_INDEX, Box, Item
+from napari_segtrain.image import IGNORE_INDEX, Item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

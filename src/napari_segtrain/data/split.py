@@ -13,8 +13,8 @@ from napari_segtrain.data.overlaps import part_beside, shared_item
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.data.dataset import Pair
-    from napari_segtrain.image import Box
 
 MIN_CLASS_VOXELS = 50
 """Voxels that each class needs on both sides."""

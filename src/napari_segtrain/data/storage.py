@@ -16,18 +16,12 @@ import numpy.typing as npt
 import zarr
 from pydantic import TypeAdapter, ValidationError
 
+from napari_segtrain.boxes import Box, iter_blocks
 from napari_segtrain.data.dataset import Dataset, Place, Sample
 from napari_segtrain.data.label_facts import as_integers
 from napari_segtrain.data.voxel_samples import sample_voxels
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import (
-    Box,
-    ClassTable,
-    Image,
-    Item,
-    LabelImage,
-    iter_blocks,
-)
+from napari_segtrain.image import ClassTable, Image, Item, LabelImage
 from napari_segtrain.io import fingerprint, read_image, read_stack
 from napari_segtrain.io.atomic import write_json
 from napari_segtrain.io.formats import is_store

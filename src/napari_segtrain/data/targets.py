@@ -10,16 +10,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_segtrain.axes import ZYX
+from napari_segtrain.boxes import Box, full_box, grown_box, relative
 from napari_segtrain.data.label_facts import as_integers
-from napari_segtrain.image import (
-    IGNORE_INDEX,
-    Box,
-    ClassTable,
-    Item,
-    full_box,
-    grown_box,
-    relative,
-)
+from napari_segtrain.image import IGNORE_INDEX, ClassTable, Item
 
 
 class BoxReader(Protocol):

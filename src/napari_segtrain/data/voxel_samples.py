@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_segtrain.axes import ZYX
-    from napari_segtrain.image import Box, Item
+    from napari_segtrain.boxes import Box
+    from napari_segtrain.image import Item
 
 MAX_SAMPLED_VOXELS = 1 << 22
 MAX_SAMPLED_BLOCKS = 16

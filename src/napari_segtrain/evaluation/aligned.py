@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.data.targets import TargetItem
 from napari_segtrain.evaluation.class_matching import ClassItem, class_indices
-from napari_segtrain.image import iter_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from napari_segtrain.data.targets import TargetItem
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import IGNORE_INDEX, Box, ClassInfo, ClassTable
+from napari_segtrain.image import IGNORE_INDEX, ClassInfo, ClassTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_segtrain.axes import ZYX
+    from napari_segtrain.boxes import Box
 
 _N_CODES = 256
 

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
+from napari_segtrain.boxes import Box, iter_blocks
 from napari_segtrain.evaluation.aligned import BLOCK_VOXELS, aligned_items, may_go_on
 from napari_segtrain.evaluation.events import EvaluationEvent
 from napari_segtrain.evaluation.pairs import check_pair
-from napari_segtrain.image import IGNORE_INDEX, Box, ClassInfo, ClassTable, iter_blocks
+from napari_segtrain.image import IGNORE_INDEX, ClassInfo, ClassTable
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import box_shape, full_box, iter_blocks
 from napari_segtrain.data.label_facts import as_integers
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation.aligned import BLOCK_VOXELS, aligned_items, may_go_on
@@ -31,14 +32,7 @@ from napari_segtrain.evaluation.report import (
 )
 from napari_segtrain.evaluation.semantic import ConfusionMatrix
 from napari_segtrain.evaluation.slices import SliceCurve, SliceScores
-from napari_segtrain.image import (
-    IGNORE_INDEX,
-    ClassTable,
-    LabelImage,
-    box_shape,
-    full_box,
-    iter_blocks,
-)
+from napari_segtrain.image import IGNORE_INDEX, ClassTable, LabelImage
 from napari_segtrain.objects.instances import label_objects
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
+from napari_segtrain.boxes import full_box
 from napari_segtrain.evaluation.aligned import aligned_items
 from napari_segtrain.evaluation.error_map import ErrorBlock, error_codes, write_block
 from napari_segtrain.evaluation.pairs import check_pair
-from napari_segtrain.image import full_box
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 
 if TYPE_CHECKING:

@@ -9,18 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.boxes import Box, box_shape, relative
 from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.data.targets import has_only_objects
-from napari_segtrain.image import (
-    IGNORE_INDEX,
-    Box,
-    ClassTable,
-    Image,
-    Item,
-    LabelImage,
-    box_shape,
-    relative,
-)
+from napari_segtrain.image import IGNORE_INDEX, ClassTable, Image, Item, LabelImage
 from napari_segtrain.inference.decision import clean, decide, needs_neighbors
 from napari_segtrain.objects.seeded import evidence_of, make_objects
 

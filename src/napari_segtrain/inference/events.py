@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import Box
 from napari_segtrain.control import Event
-from napari_segtrain.image import Box
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
+from napari_segtrain.boxes import Box, full_box
 from napari_segtrain.data.object_recipe import changed_recipe, known_recipe
 from napari_segtrain.errors import DataError, ModelError
-from napari_segtrain.image import Box, Image, Item, full_box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.data.object_recipe import ObjectRecipe
+    from napari_segtrain.image import Image, Item
     from napari_segtrain.inference.protocol import TrainedModel
 
 

@@ -10,8 +10,9 @@ from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
 
 if TYPE_CHECKING:
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
-    from napari_segtrain.image import Box, Item
+    from napari_segtrain.image import Item
     from napari_segtrain.inference.items import ItemEvents
     from napari_segtrain.inference.protocol import Intensities, TrainedModel
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX
+from napari_segtrain.boxes import Box, box_shape, full_box, relative
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import PredictionError
-from napari_segtrain.image import Box, Item, box_shape, full_box, relative
 from napari_segtrain.inference.events import BlockPredicted, TileDone
 from napari_segtrain.inference.reading import read_tile
 from napari_segtrain.inference.runtime import OutOfMemory
@@ -25,6 +25,7 @@ from napari_segtrain.inference.tiling import Tile, plan_tiles, widened
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.image import Item
     from napari_segtrain.inference.protocol import Array32, Intensities, Runtime
 
 MAX_ACCUMULATED = 1 << 27

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.image import Box, Image, Item, LabelImage
+from napari_segtrain.image import Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.decision import chosen_decision
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
@@ -25,6 +25,7 @@ from napari_segtrain.inference.items import predict_classes, predict_item
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.inference.protocol import TrainedModel

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_segtrain.axes import ZYX
+    from napari_segtrain.boxes import Box
     from napari_segtrain.data.object_recipe import ObjectRecipe
-    from napari_segtrain.image import Box, ClassTable, Item
+    from napari_segtrain.image import ClassTable, Item
     from napari_segtrain.models import Decision
     from napari_segtrain.networks import NetworkInfo
 

@@ -12,7 +12,8 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.inference.tiling import reflect_indices
 
 if TYPE_CHECKING:
-    from napari_segtrain.image import Box, Item
+    from napari_segtrain.boxes import Box
+    from napari_segtrain.image import Item
     from napari_segtrain.inference.protocol import Array32, Intensities
 
 

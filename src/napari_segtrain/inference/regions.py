@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import Box, box_shape
 from napari_segtrain.control import Event
-from napari_segtrain.image import Box, Image, box_shape
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import check_fit
 from napari_segtrain.inference.item_predictor import ItemPredictor, item_key
@@ -20,6 +20,7 @@ from napari_segtrain.inference.item_predictor import ItemPredictor, item_key
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import RunControl
+    from napari_segtrain.image import Image
     from napari_segtrain.inference.protocol import TrainedModel
 
 

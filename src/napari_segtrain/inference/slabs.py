@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari_segtrain.image import Box
+    from napari_segtrain.boxes import Box
     from napari_segtrain.inference.protocol import Array32
     from napari_segtrain.inference.tiling import Tile
 

@@ -14,8 +14,8 @@ from napari_segtrain.inference.tiling import AxisTiling, read_span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
-    from napari_segtrain.image import Box
     from napari_segtrain.networks import NetworkInfo
 
 MAX_HALO = {2: 128, 3: 32}

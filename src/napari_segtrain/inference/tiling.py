@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.image import Box, full_box
+from napari_segtrain.boxes import Box, full_box
 
 if TYPE_CHECKING:
     from napari_segtrain.axes import ZYX

@@ -11,8 +11,8 @@ from scipy import ndimage
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
+from napari_segtrain.boxes import grown_box, iter_blocks, relative
 from napari_segtrain.config.objects import BoundariesTarget, DistancesTarget
-from napari_segtrain.image import grown_box, iter_blocks, relative
 from napari_segtrain.objects.holes import fill_holes
 from napari_segtrain.objects.instances import label_objects, remove_small
 from napari_segtrain.objects.merging import merge_shallow

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import relative
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.data.split import Region
-from napari_segtrain.image import relative
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import fitted_config
 from napari_segtrain.inference.items import predict_item

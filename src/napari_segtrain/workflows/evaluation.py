@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from napari_segtrain.axes import ZYX
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.events import EvaluationEvent
     from napari_segtrain.evaluation.report import EvaluationReport
-    from napari_segtrain.image import Box, ClassTable, Image, LabelImage
+    from napari_segtrain.image import ClassTable, Image, LabelImage
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.config import DataConfig, ExperimentConfig, annotated_yaml
 from napari_segtrain.data.files import open_dataset
 from napari_segtrain.data.storage import INDEX_NAME, reads_back, write_samples
 from napari_segtrain.errors import OutputError, SegtrainError
-from napari_segtrain.image import iter_blocks
 from napari_segtrain.io import write_text
 from napari_segtrain.io.atomic import atomic_path
 

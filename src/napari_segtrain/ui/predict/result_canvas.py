@@ -14,7 +14,8 @@ from napari_segtrain.data.object_recipe import ObjectRecipe, output_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from napari_segtrain.image import Box, ClassTable
+    from napari_segtrain.boxes import Box
+    from napari_segtrain.image import ClassTable
     from napari_segtrain.models import Decision
     from napari_segtrain.ui.predict.scope import Frame
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
-from napari_segtrain.image import Box, Image, box_shape
+from napari_segtrain.boxes import Box, box_shape
+
+if TYPE_CHECKING:
+    from napari_segtrain.image import Image
 
 MAX_WHOLE_BYTES = 512 << 20
 """A part of an image gets a result as large as the image up to this size."""
