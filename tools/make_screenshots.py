@@ -171,7 +171,7 @@ class Photographer:
         if dock.comparison is None:
             raise RuntimeError("there is no comparison")
         print(dock.comparison.report.format_table())
-        dock.prediction_choice.layer().visible = False
+        dock.form.prediction_choice.layer().visible = False
         yield SETTLE
         yield from self._window("window-compared.png")
         yield from self._dock(dock, "compare.png")
