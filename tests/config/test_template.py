@@ -105,7 +105,7 @@ def section(text, name):
     [
         ("validation", ["auto", "fraction", "by-hand", "k-fold", "none"]),
         ("length", ["iterations", "epochs", "time-budget", "plateau"]),
-        ("solver", ["adamw", "adam", "sgd", "rmsprop"]),
+        ("solver", ["auto", "adamw", "adam", "sgd", "rmsprop"]),
         (
             "schedule",
             [
@@ -138,7 +138,7 @@ def test_the_other_kinds_can_be_uncommented(name, kinds):
     default = {
         "validation": "auto",
         "length": "plateau",
-        "solver": "adamw",
+        "solver": "auto",
         "schedule": "one-cycle",
     }[name]
     assert sorted([*shown, default]) == sorted(kinds)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -156,19 +157,41 @@ def rate_of(**training: object) -> float:
 
 
 def test_the_rate_is_that_of_the_solver_unless_given():
-    assert rate_of() == 2e-3
-    assert rate_of(solver={"kind": "sgd"}) > 10 * rate_of()
+    assert rate_of() == 0.1
+    assert rate_of(solver={"kind": "adamw"}) == 2e-3
     assert rate_of(solver={"kind": "sgd"}, learning_rate=0.5) == 0.5
 
 
-def test_a_config_without_a_solver_means_adamw_with_its_old_numbers(tmp_path: Path):
-    old = ExperimentConfig.model_validate({"training": {"weight_decay": 1e-3}})
-    assert old.training.solver == AdamWSolver(beta1=0.9, beta2=0.999)
-    config = make_config(training=_short())
+@pytest.mark.parametrize(
+    ("network", "solver"),
+    [
+        ({"name": "unet"}, SgdSolver()),
+        ({"name": "unet-2.5d", "dims": 3}, SgdSolver()),
+        ({"name": "unet", "dims": 3}, AdamWSolver()),
+        ({"name": "unet", "norm": "group"}, AdamWSolver()),
+        ({"name": "segresnet"}, AdamWSolver()),
+    ],
+)
+def test_the_plan_chooses_a_solver(network, solver):
+    config = ExperimentConfig.model_validate({"network": {"dims": 2, **network}})
+    shape = (32, 64, 64) if config.network.dims == 3 else (64, 64)
+    facts = gather_facts(make_dataset(1, shape), config)
+    plan = resolve(config, facts, Machine("cpu", "test CPU", 8 << 30))
+    assert plan.solver == solver
+
+
+@pytest.mark.parametrize("is_in_config", [True, False])
+def test_runs_from_before_the_choice_go_on_with_their_solver(
+    tmp_path: Path, is_in_config
+):
+    config = make_config(training={**_short(), "solver": {"kind": "adamw"}})
     train(make_dataset(), config, tmp_path / "run", Recorder(stop_at=2))
-    plan = (tmp_path / "run/plan.json").read_text()
-    solver = plan.partition('"solver":')[2].partition("}")[0] + "},"
-    (tmp_path / "run/plan.json").write_text(plan.replace(f'"solver":{solver}', ""))
+    path = tmp_path / "run/plan.json"
+    plan = json.loads(path.read_text())
+    del plan["solver"]
+    if not is_in_config:
+        del plan["config"]["training"]["solver"]
+    path.write_text(json.dumps(plan))
     assert run(iter_resumed_run(tmp_path / "run")).is_complete
     path = tmp_path / "run/checkpoints/latest.safetensors"
     assert "0.exp_avg_sq" in load_checkpoint(path).optimizer

@@ -11,6 +11,12 @@ from napari_segtrain.config.base import Config
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
+class AutoSolver(Config):
+    """SGD for U-Nets of slices with batch norm, and AdamW for other networks."""
+
+    kind: Literal["auto"] = "auto"
+
+
 class AdamWSolver(Config):
     """Adam with a weight decay of its own (Loshchilov & Hutter 2019)."""
 
@@ -61,6 +67,7 @@ class RmspropSolver(Config):
     """Share of the last step that the next one keeps."""
 
 
-SolverConfig = Annotated[
+FixedSolverConfig = Annotated[
     AdamWSolver | AdamSolver | SgdSolver | RmspropSolver, Field(discriminator="kind")
 ]
+SolverConfig = Annotated[AutoSolver | FixedSolverConfig, Field(discriminator="kind")]

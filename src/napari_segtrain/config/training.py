@@ -12,7 +12,7 @@ from napari_segtrain.config.schedule import (
     OnPlateauSchedule,
     ScheduleConfig,
 )
-from napari_segtrain.config.solver import AdamWSolver, SolverConfig
+from napari_segtrain.config.solver import AutoSolver, SolverConfig
 
 
 class IterationsLength(Config):
@@ -65,8 +65,8 @@ class TrainingConfig(Config):
     iterations_per_epoch: PositiveInt | Auto = "auto"
     """Iterations between two validations."""
 
-    solver: SolverConfig = AdamWSolver()
-    """How a step follows from the gradient: adamw, adam, sgd or rmsprop."""
+    solver: SolverConfig = AutoSolver()
+    """How a step follows from the gradient: auto, adamw, adam, sgd or rmsprop."""
 
     learning_rate: PositiveFloat | Auto = "auto"
     """Peak of the schedule; auto depends on the solver."""

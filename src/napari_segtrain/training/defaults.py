@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_segtrain.axes import ZYX, anisotropy
+from napari_segtrain.config import AdamWSolver, SgdSolver
 from napari_segtrain.config.network import VOLUMES
 from napari_segtrain.data.split import Region
 
 if TYPE_CHECKING:
     from napari_segtrain.axes import VoxelSize
-    from napari_segtrain.config import LossConfig, NetworkConfig, SamplingConfig
+    from napari_segtrain.config import (
+        FixedSolverConfig,
+        LossConfig,
+        NetworkConfig,
+        SamplingConfig,
+        SolverConfig,
+    )
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.networks import NetworkInfo
 
+_SGD_NETWORKS = ("unet", "unet-2.5d")
 LEARNING_RATES = {"adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3}
 """Peak by solver."""
 FINE_TUNING_RATE = 0.5
@@ -148,6 +156,16 @@ def complete_loss(config: LossConfig, facts: DatasetFacts) -> LossConfig:
     has_background = any(row.role == "background" for row in facts.classes.classes)
     excludes = has_background and not _is_sparse(facts)
     return config.model_copy(update={"exclude_background": excludes})
+
+
+def complete_solver(config: SolverConfig, network: NetworkConfig) -> FixedSolverConfig:
+    """Fill in what the config leaves to the plan; measured, see ``RESULTS.md``."""
+    if config.kind != "auto":
+        return config
+    is_of_slices = network.name == "unet-2.5d" or network.dims != VOLUMES
+    has_batch_norm = getattr(network, "norm", None) == "batch"
+    is_known = network.name in _SGD_NETWORKS and is_of_slices and has_batch_norm
+    return SgdSolver() if is_known else AdamWSolver()
 
 
 def _is_sparse(facts: DatasetFacts) -> bool:

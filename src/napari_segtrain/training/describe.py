@@ -44,7 +44,7 @@ def describe_plan(
         f"network: {network_words(plan.network)}, {plan.info.n_parameters:,} "
         "parameters",
         f"patches: {patch} voxels, {plan.batch_size} per iteration",
-        f"solver: {plan.config.training.solver.kind}, learning rate "
+        f"solver: {plan.solver.kind}, learning rate "
         f"{plan.learning_rate:g} ({plan.config.training.schedule.kind})",
         f"length: {_length_text(plan)}",
         f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "

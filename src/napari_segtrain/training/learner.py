@@ -145,7 +145,7 @@ class Learner:
     def _new_optimizer(self) -> torch.optim.Optimizer:
         return build_optimizer(
             self._trained,
-            self._training.solver,
+            self._plan.solver,
             self._plan.learning_rate,
             self._training.weight_decay,
         )

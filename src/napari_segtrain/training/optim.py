@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from napari_segtrain.config import SolverConfig
+    from napari_segtrain.config import FixedSolverConfig
 
 load_dynamo()  # with the first optimizer it would cost a time budget 1 s
 
 
 def build_optimizer(
     network: nn.Module,
-    solver: SolverConfig,
+    solver: FixedSolverConfig,
     learning_rate: float,
     weight_decay: float,
 ) -> torch.optim.Optimizer:
@@ -30,7 +30,7 @@ def build_optimizer(
     ----------
     network : nn.Module
         On its device.
-    solver : SolverConfig
+    solver : FixedSolverConfig
         Rule of a step.
     learning_rate : float
         Peak; the loop sets the rate of each step.
@@ -48,7 +48,7 @@ def build_optimizer(
 
 
 def _rule(
-    solver: SolverConfig, *, is_fused: bool
+    solver: FixedSolverConfig, *, is_fused: bool
 ) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]:
     """Class of the optimizer, and what it takes beside rate and weight decay."""
     if solver.kind == "sgd":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_segtrain.axes import ZYX
 from napari_segtrain.config import (
     ExperimentConfig,
+    FixedSolverConfig,
     NetworkConfig,
     PlateauLength,
 )
@@ -70,6 +71,8 @@ class TrainingPlan:
         Voxels.
     batch_size : int
         Patches per iteration.
+    solver : FixedSolverConfig
+        How a step follows from the gradient.
     learning_rate : float
         Peak.
     iterations_per_epoch : int, optional
@@ -102,6 +105,7 @@ class TrainingPlan:
     info: NetworkInfo
     patch_size: ZYX
     batch_size: int
+    solver: FixedSolverConfig
     learning_rate: float
     iterations_per_epoch: int | None
     validation: tuple[Region, ...]
@@ -181,6 +185,7 @@ def _sized_plan(
 ) -> TrainingPlan:
     """Plan with all sizes and rates, but without objects and remarks."""
     patch = _patch_size(config, facts, info, machine)
+    solver = defaults.complete_solver(config.training.solver, network)
     batch, memory = _batch_and_memory(config, network, patch, info, machine)
     return TrainingPlan(
         config=config,
@@ -189,7 +194,8 @@ def _sized_plan(
         info=info,
         patch_size=patch,
         batch_size=batch,
-        learning_rate=_learning_rate(config, base),
+        solver=solver,
+        learning_rate=_learning_rate(config, base, solver),
         iterations_per_epoch=_iterations_per_epoch(config),
         validation=defaults.validation_boxes(facts, info.dims, is_cpu=machine.is_cpu),
         machine=machine,
@@ -268,12 +274,14 @@ def _augmentation(
     return plan_augmentation(config.augmentation, channels=channels, is_2d=is_2d)
 
 
-def _learning_rate(config: ExperimentConfig, base: Base | None) -> float:
+def _learning_rate(
+    config: ExperimentConfig, base: Base | None, solver: FixedSolverConfig
+) -> float:
     rate = config.training.learning_rate
     if rate != "auto":
         return rate
     factor = 1.0 if base is None else defaults.FINE_TUNING_RATE
-    return factor * defaults.LEARNING_RATES[config.training.solver.kind]
+    return factor * defaults.LEARNING_RATES[solver.kind]
 
 
 def _frozen_share(config: ExperimentConfig, base: Base | None) -> float:

@@ -161,6 +161,8 @@ class RunFolder:
                     f"The run {self.path} has format version {found}; update "
                     "napari-segtrain."
                 )
+            training = values["config"].get("training", {})
+            values.setdefault("solver", training.get("solver", {"kind": "adamw"}))
             return TypeAdapter(TrainingPlan).validate_python(values)
         except (OSError, ValueError, KeyError, ValidationError) as error:
             raise DataError(f"The plan {path} is damaged: {error}") from error
