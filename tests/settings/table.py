@@ -112,7 +112,7 @@ TABLE: dict[str, Case] = {
     "training.solver[sgd].nesterov": Case(False, see.steps),
     "training.solver[rmsprop].smoothing": Case(0.5, see.steps),
     "training.solver[rmsprop].momentum": Case(0.5, see.steps),
-    "training.learning_rate": Case(0.1, see.steps),
+    "training.learning_rate": Case(0.01, see.steps),
     "training.schedule": Case({"kind": "constant"}, see.course, {"training": SCHEDULE}),
     **{
         f"training.schedule[{path}": Case(value, see.course, {"training": SCHEDULE})

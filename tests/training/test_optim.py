@@ -172,10 +172,26 @@ def test_the_rate_is_that_of_the_solver_unless_given():
         ({"name": "segresnet"}, AdamWSolver()),
     ],
 )
-def test_the_plan_chooses_a_solver(network, solver):
+def test_the_plan_chooses_a_solver_by_the_network(network, solver):
     config = ExperimentConfig.model_validate({"network": {"dims": 2, **network}})
     shape = (32, 64, 64) if config.network.dims == 3 else (64, 64)
     facts = gather_facts(make_dataset(1, shape), config)
+    plan = resolve(config, facts, Machine("cpu", "test CPU", 8 << 30))
+    assert plan.solver == solver
+
+
+@pytest.mark.parametrize(
+    ("sections", "solver"),
+    [
+        ({}, SgdSolver()),
+        ({"loss": {"name": "dice"}}, AdamWSolver()),
+        ({"data": {"target": "instances"}}, AdamWSolver()),
+        ({"training": {"solver": {"kind": "adam"}}}, AdamSolver()),
+    ],
+)
+def test_the_plan_chooses_a_solver_by_what_is_learned(sections, solver):
+    config = make_config(**sections)
+    facts = gather_facts(make_dataset(1), config)
     plan = resolve(config, facts, Machine("cpu", "test CPU", 8 << 30))
     assert plan.solver == solver
 

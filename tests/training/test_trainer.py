@@ -259,7 +259,8 @@ def test_finish_now_anneals_validates_and_saves(
     assert [event.iteration for event in annealing] == [30]
     assert result.is_complete
     assert 30 < result.iterations < 60
-    assert recorder.of(IterationEnd)[-1].learning_rate < 1e-4
+    rates = [event.learning_rate for event in recorder.of(IterationEnd)]
+    assert rates[-1] < 0.05 * max(rates)
     assert recorder.of(EpochEnd)[-1].iteration == result.iterations
     assert load_model(run_dir / "model").spec.scores
 

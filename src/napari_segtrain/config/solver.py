@@ -12,7 +12,10 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AutoSolver(Config):
-    """SGD for U-Nets of slices with batch norm, and AdamW for other networks."""
+    """SGD for new U-Nets of slices that learn classes, and AdamW for all else.
+
+    SGD needs batch norm and the usual loss.
+    """
 
     kind: Literal["auto"] = "auto"
 

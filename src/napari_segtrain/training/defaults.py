@@ -16,11 +16,11 @@ from napari_segtrain.data.split import Region
 if TYPE_CHECKING:
     from napari_segtrain.axes import VoxelSize
     from napari_segtrain.config import (
+        ExperimentConfig,
         FixedSolverConfig,
         LossConfig,
         NetworkConfig,
         SamplingConfig,
-        SolverConfig,
     )
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.networks import NetworkInfo
@@ -158,13 +158,41 @@ def complete_loss(config: LossConfig, facts: DatasetFacts) -> LossConfig:
     return config.model_copy(update={"exclude_background": excludes})
 
 
-def complete_solver(config: SolverConfig, network: NetworkConfig) -> FixedSolverConfig:
-    """Fill in what the config leaves to the plan; measured, see ``RESULTS.md``."""
-    if config.kind != "auto":
-        return config
+def complete_solver(
+    config: ExperimentConfig,
+    facts: DatasetFacts,
+    network: NetworkConfig,
+    *,
+    has_base: bool,
+) -> FixedSolverConfig:
+    """Fill in what the config leaves to the plan.
+
+    SGD where it was measured to be better, see ``RESULTS.md``: U-Nets of slices with
+    batch norm that learn classes from the start, by the usual loss.
+
+    Parameters
+    ----------
+    config : ExperimentConfig
+        Asked-for solver, and the loss.
+    facts : DatasetFacts
+        Whether the labels are objects.
+    network : NetworkConfig
+        Without ``auto``.
+    has_base : bool
+        Whether the training goes on from a model.
+    """
+    solver = config.training.solver
+    if solver.kind != "auto":
+        return solver
     is_of_slices = network.name == "unet-2.5d" or network.dims != VOLUMES
-    has_batch_norm = getattr(network, "norm", None) == "batch"
-    is_known = network.name in _SGD_NETWORKS and is_of_slices and has_batch_norm
+    is_known = (
+        network.name in _SGD_NETWORKS
+        and is_of_slices
+        and getattr(network, "norm", None) == "batch"
+        and config.loss.name == "dice-cross-entropy"
+        and not facts.classes.is_objects
+        and not has_base
+    )
     return SgdSolver() if is_known else AdamWSolver()
 
 

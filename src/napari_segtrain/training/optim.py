@@ -52,8 +52,9 @@ def _rule(
 ) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]:
     """Class of the optimizer, and what it takes beside rate and weight decay."""
     if solver.kind == "sgd":
+        # not fused, which fails when an encoder is frozen
         settings = {"momentum": solver.momentum, "nesterov": solver.nesterov}
-        return torch.optim.SGD, {**settings, "fused": is_fused}
+        return torch.optim.SGD, settings
     if solver.kind == "rmsprop":
         settings = {"alpha": solver.smoothing, "momentum": solver.momentum}
         return torch.optim.RMSprop, settings
