@@ -73,4 +73,7 @@ class RmspropSolver(Config):
 FixedSolverConfig = Annotated[
     AdamWSolver | AdamSolver | SgdSolver | RmspropSolver, Field(discriminator="kind")
 ]
-SolverConfig = Annotated[AutoSolver | FixedSolverConfig, Field(discriminator="kind")]
+SolverConfig = Annotated[
+    AutoSolver | AdamWSolver | AdamSolver | SgdSolver | RmspropSolver,
+    Field(discriminator="kind"),
+]

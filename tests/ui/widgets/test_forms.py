@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_segtrain.config import (
     AdamSolver,
     AdamWSolver,
+    AutoSolver,
     AutoValidation,
     Config,
     ConstantSchedule,
@@ -472,6 +473,7 @@ LENGTHS = st.one_of(
     st.builds(PlateauLength, patience=st.integers(1), max_minutes=auto(POSITIVE)),
 )
 SOLVERS = st.one_of(
+    st.just(AutoSolver()),
     st.builds(AdamWSolver, beta1=UNIT),
     st.builds(AdamSolver, beta2=UNIT),
     st.builds(SgdSolver, momentum=UNIT, nesterov=st.just(False)),
