@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tests.training.running import Recorder, train
 from tests.training.tasks import make_config, make_dataset
 from torch import nn
@@ -15,40 +18,10 @@ from napari_segtrain.models import Model
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.ema import WeightAverage
 from napari_segtrain.training.events import EpochEnd
-from napari_segtrain.training.learner import Learner
-from napari_segtrain.training.steps import Validation
+from napari_segtrain.workflows.running import run
+from napari_segtrain.workflows.training import iter_resumed_run
 
 EPOCHS = {"length": {"kind": "iterations", "iterations": 12}, "iterations_per_epoch": 4}
-
-
-@dataclass(frozen=True)
-class Scored(Validation):
-    """A validation whose score is given."""
-
-    given: float = 0.0
-
-    @property
-    def score(self) -> float:
-        return self.given
-
-    def named_scores(self) -> dict[str, float | None]:
-        return {"IoU": self.given}
-
-
-@pytest.fixture
-def set_scores(monkeypatch: pytest.MonkeyPatch):
-    """Give the epochs these scores and losses, whatever the network has learned."""
-
-    def patch(*scores: float, losses: tuple[float, ...] = (1.0, 1.0, 1.0)) -> None:
-        left, real = iter(zip(scores, losses, strict=False)), Learner.judge
-
-        def judge(learner: Learner) -> Scored:
-            score, loss = next(left)
-            return Scored(loss, real(learner).scores, given=score)
-
-        monkeypatch.setattr(Learner, "judge", judge)
-
-    return patch
 
 
 def kept(run_dir: Path, **training: object) -> tuple[Model, list[EpochEnd]]:
@@ -84,7 +57,16 @@ def test_which_weights_are_kept(run_dir: Path, set_scores, keep, scores, epoch) 
 
 
 @pytest.mark.parametrize(
-    ("losses", "epoch"), [((2.0, 1.0, 1.5), 2), ((2.0, 1.5, 1.0), 3)]
+    ("losses", "epoch"),
+    [
+        ((2.0, 1.0, 1.5), 2),
+        ((2.0, 1.5, 1.0), 3),
+        ((2.0, 1.0, 0.0), 3),
+        ((2.0, 0.0, 0.0), 2),
+        ((2.0, 1.0, math.nan), 2),
+        ((2.0, 1.0, math.inf), 2),
+        ((2.0, math.nan, 1.0), 3),
+    ],
 )
 def test_a_better_score_with_a_worse_loss_is_not_preferred(
     run_dir: Path, set_scores, losses, epoch
@@ -93,6 +75,44 @@ def test_a_better_score_with_a_worse_loss_is_not_preferred(
     model, _ = kept(run_dir)
     assert is_of_epoch(model, run_dir, epoch)
     assert model.spec.scores["IoU"] == (0.5, 0.7, 0.6)[epoch - 1]
+
+
+@pytest.mark.parametrize(
+    ("losses", "epoch"), [((2.0, 1.0, 1.5), 2), ((2.0, 1.5, 1.0), 3)]
+)
+def test_a_resumed_run_keeps_what_an_unbroken_one_does(
+    run_dir: Path, set_scores, losses, epoch
+) -> None:
+    stop_after_two_epochs(run_dir, set_scores, losses)
+    run(iter_resumed_run(run_dir))
+    assert is_of_epoch(load_model(run_dir / "model"), run_dir, epoch)
+
+
+def test_of_an_old_checkpoint_without_losses_the_score_alone_decides(
+    run_dir: Path, set_scores
+) -> None:
+    stop_after_two_epochs(run_dir, set_scores, (2.0, 1.5, 1.0))
+    for name in ("latest", "best"):
+        forget_losses(run_dir / f"checkpoints/{name}.safetensors")
+    run(iter_resumed_run(run_dir))
+    assert is_of_epoch(load_model(run_dir / "model"), run_dir, 2)
+
+
+def stop_after_two_epochs(run_dir: Path, set_scores, losses) -> None:
+    set_scores(0.5, 0.7, 0.6, losses=losses)
+    config = make_config(training={**EPOCHS, "checkpoint_every": 1})
+    result = train(make_dataset(), config, run_dir, Recorder(stop_at=9))
+    assert (result.epochs, result.is_complete) == (2, False)
+
+
+def forget_losses(path: Path) -> None:
+    """Make a checkpoint one of a release that did not know of these losses."""
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    progress = json.loads(header["progress"])
+    del progress["best_loss"], progress["latest_loss"]
+    save_file(tensors, path, {**header, "progress": json.dumps(progress)})
 
 
 @pytest.mark.parametrize(("keep", "score"), [("auto", 0.9), ("last", 0.6)])

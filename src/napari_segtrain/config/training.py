@@ -94,7 +94,7 @@ class TrainingConfig(Config):
 
     keep_weights: Auto | Literal["best", "last"] = "auto"
     """Those of the epoch with the best score, or of the last iteration; auto is the
-    last, unless an epoch was clearly better, in its score and in its loss."""
+    last, unless the best score is clearly higher and its epoch's loss no worse."""
 
     tune_decision: bool = True
     """At the end, choose on the held-out data how probabilities become classes: a

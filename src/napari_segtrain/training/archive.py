@@ -162,5 +162,12 @@ class Archive:
             return False
         if self._training.keep_weights == "best":
             return True
-        former, latest = progress.best_loss or 0.0, progress.latest_loss or math.inf
-        return best > (last or 0.0) + _CLEARLY_BETTER and former <= latest
+        is_better = best > (last or 0.0) + _CLEARLY_BETTER
+        return is_better and not _is_worse(progress.best_loss, progress.latest_loss)
+
+
+def _is_worse(loss: float | None, other: float | None) -> bool:
+    """Whether a loss is known to be the worse one; what is not finite is the worst."""
+    if loss is None or other is None or not math.isfinite(other):
+        return False
+    return not math.isfinite(loss) or loss > other
