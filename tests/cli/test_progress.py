@@ -11,6 +11,9 @@ import pytest
 import tifffile
 from tests.cli.helpers import SMALL, call, disks, segtrain_script
 
+from napari_segtrain.cli import progress
+from napari_segtrain.training.events import TuningDecision
+
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -36,6 +39,17 @@ def test_a_log_has_plain_lines(arguments, tmp_path: Path) -> None:
     log = call("predict", "run", arguments[2], "--output", "s", cwd=tmp_path)
     assert (log.code, log.err) == (0, "")
     assert not CONTROL.search(log.out)
+
+
+def test_a_long_choice_of_a_decision_is_told(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(progress, "_LOG_SECONDS", 0.0)
+    with progress.TrainingDisplay() as display:
+        display(TuningDecision("predicting", 0.5))
+        display(TuningDecision("choosing", 0.0))
+    assert capsys.readouterr().out.splitlines() == [
+        "predicting the held-out data, to choose a decision",
+        "choosing a decision",
+    ]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")

@@ -16,7 +16,7 @@ from napari_segtrain.control import Event, RunControl
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.training import learner
 from napari_segtrain.training.checkpoint import load_checkpoint
-from napari_segtrain.training.events import TrainingResult
+from napari_segtrain.training.events import TrainingResult, TuningDecision
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_training_run
 
@@ -42,6 +42,15 @@ class Recorder:
 
     def of(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+class StopWhileChoosing(Recorder):
+    """Stops with the first news of it."""
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if isinstance(event, TuningDecision):
+            self.control.stop()
 
 
 def train(

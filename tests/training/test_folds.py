@@ -3,75 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.training.cross_validations import StopInFold, cross_validate
 from tests.training.running import Recorder
-from tests.training.tasks import SKEWED, disks, make_config, make_dataset
+from tests.training.tasks import disks
 
 from napari_segtrain import load_model, predict
 from napari_segtrain.errors import ConfigError
-from napari_segtrain.models import Model
-from napari_segtrain.training import held_out
-from napari_segtrain.training.decision_scores import mean_iou
 from napari_segtrain.training.events import (
-    DecisionTuned,
-    EpochEnd,
     FoldBegun,
-    Noticed,
     Planned,
     TrainingResult,
 )
-from napari_segtrain.training.held_out import HeldOut, HeldOutPredictor
-from napari_segtrain.training.joining import iter_joining
-from napari_segtrain.training.plan import TrainingPlan
-from napari_segtrain.training.run_folder import LATEST, RunFolder
-from napari_segtrain.training.snapshot import read_snapshot
+from napari_segtrain.training.run_folder import RunFolder
 from napari_segtrain.workflows.library import delete_run, read_run_info
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
-
-LENGTH = {"length": {"kind": "iterations", "iterations": 12}, "iterations_per_epoch": 6}
-
-
-def cross_validate(
-    path: Path,
-    recorder: Recorder | None = None,
-    *,
-    k: int = 3,
-    base: Model | None = None,
-    loss: dict[str, Any] | None = None,
-    **training: Any,
-) -> TrainingResult:
-    recorder = recorder or Recorder()
-    config = make_config(
-        validation={"kind": "k-fold", "k": k},
-        training={**LENGTH, **training},
-        loss=loss or {},
-    )
-    work = iter_training_run(
-        make_dataset(6), config, path, control=recorder.control, continue_from=base
-    )
-    return run(work, recorder)
-
-
-class StopInFold(Recorder):
-    """Stops after some events of a fold."""
-
-    def __init__(self, number: int, *, finish: bool = False) -> None:
-        super().__init__()
-        self.number, self.finishes, self.fold = number, finish, 0
-
-    def __call__(self, event) -> None:
-        super().__call__(event)
-        if isinstance(event, FoldBegun):
-            self.fold = event.number
-        if self.fold == self.number and isinstance(event, EpochEnd):
-            (self.control.finish if self.finishes else self.control.stop)()
+from napari_segtrain.workflows.training import iter_resumed_run
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +52,21 @@ def test_a_run_trains_every_fold_and_tells_mean_and_spread(whole) -> None:
     assert spec.scores["IoU spread"] == pytest.approx(np.std(scores, ddof=1))
     assert [row["IoU"] for row in spec.provenance["folds"]] == scores
     assert spec.provenance["config"]["validation"] == {"kind": "k-fold", "k": 3}
-    held = [set(member.spec.provenance["validation"]) for member in members]
-    assert held
     assert (path / "folds/1/curves.png").is_file()
+
+
+def test_every_label_is_held_out_from_one_fold_and_trains_the_others(whole) -> None:
+    path, _, _ = whole
+    held, all_images = [], set(range(6))
+    for number in (1, 2, 3):
+        split = RunFolder.open(path / f"folds/{number}").read_plan().facts.split
+        images = {region.pair for region in split.validation}
+        assert sum(region.n_voxels for region in split.validation) == (
+            len(images) * 96 * 96
+        )
+        assert {region.pair for region in split.training} == all_images - images
+        held.append(images)
+    assert sorted(n for images in held for n in images) == sorted(all_images)
 
 
 def test_the_model_averages_the_probabilities_of_its_folds(whole, tmp_path) -> None:
@@ -195,101 +158,36 @@ def test_the_plan_says_what_folds_are(tmp_path: Path) -> None:
     assert any("2 models are trained one after another" in text for text in texts)
 
 
-def out_of_fold_counts(path: Path, plan: TrainingPlan) -> np.ndarray:
-    """True by predicted class, of each image by the model that has not seen it."""
-    counts = np.zeros((2, 2), np.int64)
-    for number, split in enumerate(plan.facts.folds, start=1):
-        for region in split.validation:
-            image, truth = disks((96, 96), region.pair)
-            found = predict(path / f"folds/{number}", image, device="cpu").labels.array
-            np.add.at(counts, (truth, found), 1)
-    return counts
-
-
-def test_a_decision_is_chosen_on_what_each_fold_has_not_seen(tmp_path: Path) -> None:
-    path, recorder = tmp_path / "run", Recorder()
-    result = cross_validate(path, recorder, loss=SKEWED)
-    (event,) = recorder.of(DecisionTuned)
-    assert load_model(path).spec.decision == event.decision == result.decision
-    (planned,) = recorder.of(Planned)
-    counts = out_of_fold_counts(path, planned.plan)
-    assert counts.sum() == 6 * 96 * 96
-    decision = event.decision
-    assert decision.plain_score == pytest.approx(mean_iou(counts, [1]), abs=1e-3)
-    assert decision.score > decision.plain_score + 0.02
-    assert decision.thresholds[1] > 0.5
-    for number in (1, 2, 3):
-        assert load_model(path / f"folds/{number}").spec.decision is None
-    image, truth = disks((96, 96), 60)
-    scores = []
-    for kind in ("tuned", "argmax"):
-        found = predict(path, image, device="cpu", decision=kind).labels.array
-        scores.append((found & truth).sum() / (found | truth).sum())
-    assert scores[0] > scores[1]
-
-
-@pytest.mark.parametrize("number", [1, 3])
-def test_a_resumed_run_chooses_the_same_decision(tmp_path: Path, number: int) -> None:
-    whole = cross_validate(tmp_path / "whole", loss=SKEWED)
-    cross_validate(tmp_path / "run", StopInFold(number), loss=SKEWED)
-    assert load_model(tmp_path / "run").spec.decision is None
-    resumed = run(iter_resumed_run(tmp_path / "run"))
-    assert resumed.decision == whole.decision is not None
-
-
-def test_folds_choose_no_decision_when_it_is_off(tmp_path: Path) -> None:
-    recorder = Recorder()
-    result = cross_validate(
-        tmp_path / "run", recorder, k=2, loss=SKEWED, tune_decision=False
-    )
-    assert result.decision is None
-    assert not recorder.of(DecisionTuned)
-
-
-def test_all_folds_together_predict_what_one_run_affords(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_fold_without_a_whole_model_is_finished_by_a_resumption(
+    whole, tmp_path: Path
 ) -> None:
-    sizes = []
-
-    def counted(self: HeldOutPredictor, model: Model) -> list[HeldOut]:
-        sizes.append(self.n_voxels)
-        return predicted(self, model)
-
-    predicted = HeldOutPredictor.predict
-    monkeypatch.setattr(HeldOutPredictor, "predict", counted)
-    monkeypatch.setattr(held_out, "_MAX_VOXELS", {True: 9000})
-    cross_validate(tmp_path / "run", loss=SKEWED)
-    assert len(sizes) == 3
-    assert 0.8 * 9000 < sum(sizes) <= 9000
+    path = Path(shutil.copytree(whole[0], tmp_path / "run"))
+    shutil.rmtree(path / "model")
+    (path / "folds/2/model/model.yaml").unlink()
+    assert read_run_info(path).state == "can be resumed"
+    result = run(iter_resumed_run(path))
+    assert result.fold_scores == whole[1].fold_scores
+    assert load_model(path).spec.n_members == 3
 
 
-def test_a_model_of_folds_is_there_when_memory_runs_out_in_its_last_predictions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def never(*_args: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(HeldOutPredictor, "predict", never)
-    recorder = Recorder()
-    result = cross_validate(tmp_path / "run", recorder, k=2, loss=SKEWED)
-    assert result.is_complete
-    assert load_model(tmp_path / "run").spec.n_members == 2
-    (notice,) = recorder.of(Noticed)
-    assert "has no thresholds of its own" in notice.finding.text
-    assert len(RunFolder.open(tmp_path / "run").read_notices()) == 1
+def test_folds_are_in_the_order_of_their_numbers(whole, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(whole[0], tmp_path / "run"))
+    shutil.rmtree(path / "model")
+    shutil.rmtree(path / "folds/1")
+    (path / "folds/3").rename(path / "folds/10")
+    assert list(RunFolder.open(path).finished_folds()) == [2, 10]
+    info = read_run_info(path)
+    assert info.thumbnail == path / "folds/2/thumbnail.png"
+    assert info.iterations == 24
 
 
-def test_a_fold_that_moved_to_the_processor_predicts_there(tmp_path: Path) -> None:
-    path, recorder = tmp_path / "run", Recorder()
-    cross_validate(path, recorder, k=2, loss=SKEWED)
-    (planned,) = recorder.of(Planned)
-    machine = replace(planned.plan.machine, device="cuda")
-    plan, folder = replace(planned.plan, machine=machine), RunFolder.open(path)
-    frozen = read_snapshot(folder.snapshot_path)
-    for fold in folder.finished_folds().values():
-        checkpoint = fold.load(LATEST)
-        footprint = replace(checkpoint.progress.footprint, leaves_gpu=True)
-        progress = replace(checkpoint.progress, footprint=footprint)
-        fold.save(LATEST, replace(checkpoint, progress=progress))
-    shutil.rmtree(folder.model_path)
-    assert run(iter_joining(plan, frozen, folder)).decision is not None
+def test_what_was_done_after_the_best_epoch_counts(tmp_path: Path, set_scores) -> None:
+    path = tmp_path / "run"
+    set_scores(0.9, 0.5, 0.9, 0.5)
+    result = cross_validate(path, k=2, keep_weights="best")
+    specs = [load_model(path / f"folds/{n}").spec for n in (1, 2)]
+    assert [spec.provenance["iterations"] for spec in specs] == [6, 6]
+    assert (result.iterations, result.epochs) == (24, 4)
+    assert result.seconds > sum(spec.provenance["seconds"] for spec in specs)
+    shutil.rmtree(path / "model")
+    assert read_run_info(path).iterations == 24

@@ -225,10 +225,10 @@ def test_a_run_that_moved_predicts_at_its_end_where_it_computes(
     with pytest.raises(ConfigError):
         learning.model_judge.score(model)
     with pytest.raises(ConfigError):
-        learning.tuner.tune(model, None)
+        run(learning.tuner.tune(model))
     learning._move(torch.device("cpu"))  # noqa: SLF001 - what `adapt` does on a GPU
     assert learning.model_judge.score(model) is not None
-    learning.tuner.tune(model, None)
+    run(learning.tuner.tune(model))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.running import Recorder, train
+from tests.training.running import Recorder, StopWhileChoosing, train
 from tests.training.tasks import SKEWED, make_config, make_dataset
 
 from napari_segtrain import load_model
@@ -21,12 +21,14 @@ from napari_segtrain.training.decision_scores import (
     mean_iou,
     smooth_best,
 )
-from napari_segtrain.training.events import DecisionTuned
-from napari_segtrain.training.held_out import HeldOutPredictor, tuning_boxes
+from napari_segtrain.training.events import DecisionTuned, Noticed, TuningDecision
+from napari_segtrain.training.held_out import HeldOut, HeldOutPredictor, tuning_boxes
 from napari_segtrain.training.machine import find_machine
+from napari_segtrain.training.pacing import Pacer
 from napari_segtrain.training.plan import resolve
 from napari_segtrain.training.thresholds import find_thresholds
-from napari_segtrain.training.tuning import DecisionTuner
+from napari_segtrain.training.tuning import DecisionTuner, choose_decision
+from napari_segtrain.workflows.running import run
 
 SHORT = {"length": {"kind": "iterations", "iterations": 40}}
 
@@ -92,6 +94,34 @@ def test_a_gain_is_clear_when_it_is_one_everywhere(before, after, is_clear) -> N
     assert gain_of(blockwise(before), blockwise(after), [1]).is_clear == is_clear
 
 
+@pytest.mark.parametrize(("n_more", "is_clear"), [(3, False), (7, True)])
+def test_a_small_gain_is_no_clear_one_even_if_it_is_one_everywhere(
+    n_more: int, is_clear: bool
+) -> None:
+    before, after = blockwise([500] * 8, 1000), blockwise([500 + n_more] * 8, 1000)
+    gain = gain_of(before, after, [1])
+    assert gain.value == pytest.approx(n_more / 1000)
+    assert gain.is_clear == is_clear
+
+
+def missed_everywhere(one_in: int) -> HeldOut:
+    """A box of stripes, of whose voxels a few are just missed in every block."""
+    truth = np.zeros((1, 200, 200), np.uint8)
+    truth[:, np.arange(200) // 10 % 2 == 0] = 1
+    foreground = np.where(truth == 1, 0.9, 0.05).astype(np.float32)
+    places = np.flatnonzero(truth)[::one_in]
+    foreground.reshape(-1)[places] = 0.45
+    return HeldOut(np.stack([1 - foreground, foreground]), truth)
+
+
+def test_no_rule_is_made_for_a_small_gain() -> None:
+    config, dataset = make_config(), make_dataset()
+    plan = resolve(config, gather_facts(dataset, config), find_machine("cpu"))
+    assert run(choose_decision(plan, [missed_everywhere(1000 // 3)])) is None
+    decision = run(choose_decision(plan, [missed_everywhere(1000 // 7)]))
+    assert decision.score - decision.plain_score == pytest.approx(0.007, abs=5e-4)
+
+
 def test_unlabelled_voxels_and_absent_classes_count_nowhere() -> None:
     truth = np.array([0, 1, 255, 1], np.uint8)
     predicted = np.array([0, 1, 1, 0], np.uint8)
@@ -112,6 +142,32 @@ def test_a_training_stores_what_raises_the_score(run_dir: Path) -> None:
     assert decision.score > decision.plain_score + 0.02
     assert decision.thresholds[1] > 0.5
     assert sum(decision.thresholds) == pytest.approx(1)
+
+
+def test_a_stop_while_choosing_leaves_the_model_without_a_decision(
+    run_dir: Path,
+) -> None:
+    recorder = StopWhileChoosing()
+    config = make_config(loss=SKEWED, training=SHORT)
+    result = train(make_dataset(), config, run_dir, recorder)
+    assert result.is_complete
+    assert load_model(run_dir).spec.decision is result.decision is None
+    assert len(recorder.of(TuningDecision)) == 1
+    (notice,) = recorder.of(Noticed)
+    assert "was stopped at its end" in notice.finding.text
+
+
+def test_a_time_that_is_too_short_to_choose_is_told(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pacer, "tuning_limit", property(lambda _self: -1.0))
+    recorder = Recorder()
+    config = make_config(loss=SKEWED, training=SHORT)
+    result = train(make_dataset(), config, run_dir, recorder)
+    assert result.is_complete
+    assert load_model(run_dir).spec.decision is None
+    (notice,) = recorder.of(Noticed)
+    assert "time did not suffice" in notice.finding.text
 
 
 def test_the_same_seed_gives_the_same_decision(tmp_path: Path) -> None:

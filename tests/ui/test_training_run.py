@@ -218,6 +218,7 @@ def test_the_folds_of_a_cross_validation_are_told(qtbot, tmp_path: Path) -> None
     qtbot.waitUntil(lambda: not run.is_running, timeout=3 * WAIT)
     assert "Training: fold 1 of 2" in seen
     assert "Training: fold 2 of 2" in seen
+    assert "Predicting the held-out data, to choose a decision" in seen
     assert len(run.history.epochs) < len(run.result.fold_scores) * 6
     assert max(event.iteration for event in run.history.epochs) == 6
     outcome = OutcomeView()

@@ -37,10 +37,15 @@ from napari_segtrain.training.events import (
     IterationEnd,
     Noticed,
     Planned,
+    TuningDecision,
 )
 from napari_segtrain.training.plan import TrainingPlan
 
 _LOG_SECONDS = 10.0
+_TUNING_WORDS = {
+    "predicting": "predicting the held-out data, to choose a decision",
+    "choosing": "choosing a decision",
+}
 
 
 class Bar:
@@ -109,6 +114,8 @@ class TrainingDisplay(Bar):
             self._say(f"annealing the learning rate: {event.reason}")
         elif isinstance(event, BaseScored):
             self._say(f"the model to go on from: validation IoU {event.score:.3f}")
+        elif isinstance(event, TuningDecision):
+            self._show_share(event.share, _TUNING_WORDS[event.task])
         elif isinstance(event, DecisionTuned):
             self._say(f"decision: {decision_words(event.decision, event.names)}")
         elif isinstance(event, Noticed):
@@ -118,7 +125,10 @@ class TrainingDisplay(Bar):
         text = f"iteration {event.iteration}, loss {event.loss:.3f}"
         if event.eta is not None:
             text += f", {event.eta:.0f} s left"
-        self.update(event.share, text)
+        self._show_share(event.share, text)
+
+    def _show_share(self, share: float | None, text: str) -> None:
+        self.update(share, text)
         if not self.is_live and time.monotonic() - self._last_line >= _LOG_SECONDS:
             self._say(text)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from napari_segtrain.training.footprint import Footprint
 from napari_segtrain.training.schedule import Anneal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from napari_segtrain.axes import ZYX
@@ -207,20 +208,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     ModelError
         When it is missing, damaged or of a newer format.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no checkpoint {path}.") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"The checkpoint {path} is damaged: {error}.") from error
-    version = header.get("format_version", "")
-    if not version.isdigit() or int(version) > FORMAT_VERSION:
-        raise ModelError(
-            f"The checkpoint {path} has format version {version or 'unknown'}, but "
-            f"this release reads up to {FORMAT_VERSION}; update napari-segtrain."
-        )
+    with _opened(path) as (file, header):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     spec = parse_spec(header["model"], source=str(path))
     return Checkpoint(
         progress=_progress(header["progress"], spec.patch_size),
@@ -229,6 +218,41 @@ def load_checkpoint(path: Path) -> Checkpoint:
         optimizer=_with_prefix(tensors, "optimizer."),
         spec=spec,
     )
+
+
+def load_progress(path: Path) -> Progress:
+    """Read where the run of a checkpoint was, without its tensors.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, damaged or of a newer format.
+    """
+    with _opened(path) as (_, header):
+        spec = parse_spec(header["model"], source=str(path))
+    return _progress(header["progress"], spec.patch_size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Open a checkpoint; give its file and its header."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            header = file.metadata() or {}
+            _check_version(header.get("format_version", ""), path)
+            yield file, header
+    except FileNotFoundError as error:
+        raise ModelError(f"There is no checkpoint {path}.") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"The checkpoint {path} is damaged: {error}.") from error
+
+
+def _check_version(version: str, path: Path) -> None:
+    if not version.isdigit() or int(version) > FORMAT_VERSION:
+        raise ModelError(
+            f"The checkpoint {path} has format version {version or 'unknown'}, but "
+            f"this release reads up to {FORMAT_VERSION}; update napari-segtrain."
+        )
 
 
 def _progress(text: str, patch_size: ZYX) -> Progress:

@@ -1,8 +1,13 @@
-"""Time that a run has used, pauses left out, and how fast it goes."""
+"""Time that a run has used, pauses left out, how fast it goes, and deadlines."""
 
 from __future__ import annotations
 
+import math
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_segtrain.control import RunControl
 
 
 class RunClock:
@@ -26,6 +31,55 @@ class RunClock:
     def leave_out(self, seconds: float) -> None:
         """Do not count so many seconds, which were a pause."""
         self._zero += seconds
+
+
+class CutShort(Exception):
+    """Time or the user ended something before it came to a result.
+
+    Parameters
+    ----------
+    is_stopped : bool
+        Whether it was the user.
+    """
+
+    def __init__(self, *, is_stopped: bool) -> None:
+        super().__init__("it was stopped" if is_stopped else "the time was over")
+        self.is_stopped = is_stopped
+
+
+class Deadline:
+    """Until when something may go on, which the user may also pause or stop.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        From now, pauses left out; no end without it.
+    control : RunControl, optional
+        Stop and pause.
+    """
+
+    def __init__(
+        self, seconds: float | None = None, control: RunControl | None = None
+    ) -> None:
+        self._end = math.inf if seconds is None else time.perf_counter() + seconds
+        self._control = control
+
+    def is_over(self) -> bool:
+        """Wait while paused; then tell whether time or the user ends the work."""
+        if self._control is not None and self._control.is_paused:
+            start = time.perf_counter()
+            self._control.wait_while_paused()
+            self._end += time.perf_counter() - start
+        return self._is_stopped or time.perf_counter() >= self._end
+
+    def check(self) -> None:
+        """Raise `CutShort` when it is over."""
+        if self.is_over():
+            raise CutShort(is_stopped=self._is_stopped)
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._control is not None and self._control.is_stopping
 
 
 class Speedometer:

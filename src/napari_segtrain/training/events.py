@@ -15,7 +15,13 @@ from napari_segtrain.training.plan import TrainingPlan
 from napari_segtrain.training.previews import PreviewPatch
 
 Notice = Literal[
-    "memory", "diverged", "over-fitting", "rare-class", "learning-rate", "waiting"
+    "memory",
+    "diverged",
+    "over-fitting",
+    "rare-class",
+    "learning-rate",
+    "waiting",
+    "cut-short",
 ]
 
 
@@ -181,6 +187,24 @@ class BaseScored(Event):
     """
 
     score: float
+
+
+@dataclass(frozen=True)
+class TuningDecision(Event):
+    """At the end, a decision is looked for on the held-out data.
+
+    Parameters
+    ----------
+    task : {"predicting", "choosing"}
+        What is under way: the held-out data are predicted, or decisions are tried.
+    share : float
+        Share of the task that is done, 0 to 1.
+    """
+
+    is_frequent: ClassVar[bool] = True
+
+    task: Literal["predicting", "choosing"]
+    share: float
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_segtrain.errors import PredictionError, is_out_of_memory
 from napari_segtrain.models import assemble
+from napari_segtrain.training.clock import CutShort
 from napari_segtrain.training.events import BaseScored, DecisionTuned, Noticed
 from napari_segtrain.training.findings import Finding
 from napari_segtrain.training.fine_tuning import verdict
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
     from napari_segtrain.control import Event
     from napari_segtrain.models import Decision, Model, ModelSpec
+    from napari_segtrain.training.clock import Deadline
     from napari_segtrain.training.learner import Learner
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.training.run_folder import RunFolder
 
 MAYBE_MEMORY = (MemoryError, RuntimeError, PredictionError)
 """Errors that may mean that memory ran out in a prediction."""
+NO_DECISION = (CutShort, *MAYBE_MEMORY)
+"""What may keep a decision from being chosen."""
 WITHOUT_DECISION = "thresholds of its own"
 
 
@@ -78,10 +82,10 @@ class Finisher:
         self,
         spec: ModelSpec,
         weights: Mapping[str, torch.Tensor],
-        seconds: float | None,
+        deadline: Deadline,
         iteration: int,
     ) -> Generator[Event, None, ModelSpec]:
-        """Complete the description of a model, as far as the memory suffices.
+        """Complete the description of a model, as far as time and memory suffice.
 
         Parameters
         ----------
@@ -89,16 +93,16 @@ class Finisher:
             As the training has left it.
         weights : mapping of str to Tensor
             State dict of the model.
-        seconds : float, optional
-            What choosing a decision may take.
+        deadline : Deadline
+            Until when a decision may be chosen.
         iteration : int
             Steps done.
         """
         model = assemble(spec, weights, source="the training")
         try:
             spec = self._compared(spec, model)
-            self.decision = self._learner.tuner.tune(model, seconds)
-        except MAYBE_MEMORY as error:
+            self.decision = yield from self._learner.tuner.tune(model, deadline)
+        except NO_DECISION as error:
             yield self._without(error, iteration, WITHOUT_DECISION)
         if self.decision is not None:
             yield DecisionTuned(self.decision, spec.classes.names)
@@ -121,7 +125,7 @@ class Finisher:
 
 
 def notice_without(error: Exception, iteration: int, what: str) -> Noticed:
-    """Say what a model lacks since memory ran out; raise any other error.
+    """Say what a model lacks since memory or time ran out; raise any other error.
 
     Parameters
     ----------
@@ -132,6 +136,8 @@ def notice_without(error: Exception, iteration: int, what: str) -> Noticed:
     what : str
         What the model lacks.
     """
+    if isinstance(error, CutShort):
+        return Noticed(iteration, "cut-short", _cut_short(error, what))
     if not isinstance(error, PredictionError) and not is_out_of_memory(error):
         raise error
     forget_frames(error)
@@ -143,3 +149,16 @@ def notice_without(error: Exception, iteration: int, what: str) -> Noticed:
         "training.memory_limit",
     )
     return Noticed(iteration, "memory", finding)
+
+
+def _cut_short(error: CutShort, what: str) -> Finding:
+    if error.is_stopped:
+        text = f"The run was stopped at its end, so the model has no {what}."
+        return Finding("info", text, "It can be used all the same.")
+    return Finding(
+        "info",
+        f"The time did not suffice to choose {what} on the held-out data, so the model "
+        "has none.",
+        "It can be used all the same; give the next run more time.",
+        "training.length",
+    )

@@ -63,7 +63,7 @@ def iter_folds(
     start_from = _kept_base(run, start_from)
     for number in range(1, n_folds + 1):
         fold = run.fold(number)
-        if not fold.model_path.exists():
+        if not fold.has_model:
             yield FoldBegun(number, n_folds)
             result = yield from _train_fold(
                 plan_of_fold(plan, number), dataset, fold, control, start_from
@@ -72,7 +72,7 @@ def iter_folds(
                 return _stopped(run, result)
         if control is not None and control.is_finishing:
             break
-    return (yield from iter_joining(plan, dataset, run))
+    return (yield from iter_joining(plan, dataset, run, control))
 
 
 def _kept_base(run: RunFolder, base: Model | None) -> Model | None:

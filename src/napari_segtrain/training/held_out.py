@@ -15,9 +15,11 @@ from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import fitted_config
 from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.runtime import TorchRuntime
+from napari_segtrain.training.clock import Deadline
+from napari_segtrain.training.events import TuningDecision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     import torch
 
@@ -97,14 +99,37 @@ class HeldOutPredictor:
         """Voxels that are predicted."""
         return sum(box.n_voxels for box in self._boxes)
 
-    def predict(self, model: Model) -> list[HeldOut]:
-        """Apply a model that was not trained on the held-out regions."""
+    def predict(
+        self, model: Model, deadline: Deadline | None = None
+    ) -> Generator[TuningDecision, None, list[HeldOut]]:
+        """Apply a model that was not trained on the held-out regions.
+
+        Parameters
+        ----------
+        model : Model
+            What is applied.
+        deadline : Deadline, optional
+            Until when, looked at between two batches of tiles.
+
+        Yields
+        ------
+        TuningDecision
+            After each batch of tiles.
+
+        Raises
+        ------
+        CutShort
+            When the deadline comes first.
+        """
         config = fitted_config(self._config, model)
         runtime = TorchRuntime.of_model(model, config)
-        found = []
+        deadline = deadline or Deadline()
+        found, n_done = [], 0
         for box in self._boxes:
-            shape = (model.spec.classes.n_classes, *box.shape)
-            probabilities = np.zeros(shape, np.float32)
+            deadline.check()
+            probabilities = np.zeros(
+                (model.spec.classes.n_classes, *box.shape), np.float32
+            )
             events = predict_item(
                 self._pairs[box.pair].image,
                 runtime=runtime,
@@ -116,6 +141,11 @@ class HeldOutPredictor:
                 if isinstance(event, BlockPredicted):
                     place = relative(event.box, box.box)
                     probabilities[(slice(None), *place)] = event.probabilities
+                    continue
+                deadline.check()
+                n_more = box.n_voxels * event.n_done / event.n_total
+                yield TuningDecision("predicting", (n_done + n_more) / self.n_voxels)
+            n_done += box.n_voxels
             truth = self._targets[box.pair].read(box.box)
             found.append(HeldOut(probabilities, truth))
         return found

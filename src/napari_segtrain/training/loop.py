@@ -12,6 +12,7 @@ from napari_segtrain.data.batches import Batch, iter_batches
 from napari_segtrain.errors import is_out_of_memory
 from napari_segtrain.training.archive import Archive
 from napari_segtrain.training.checkpoint import Checkpoint, Progress
+from napari_segtrain.training.clock import Deadline
 from napari_segtrain.training.events import (
     Annealing,
     CheckpointSaved,
@@ -140,7 +141,11 @@ class TrainingLoop:
             if ending == "out of memory":
                 with self._team.together():
                     yield from self._heal(self._healer.spare_memory(self._progress))
-        yield from self._end(is_complete=ending == "complete")
+        if ending == "complete":
+            yield from self._end(control)
+        else:
+            self._archive.end_stopped(self._progress)
+        yield self.checkpoint(LATEST)
         return ending == "complete"
 
     def _guarded(
@@ -183,7 +188,7 @@ class TrainingLoop:
 
     def _go_back(self) -> Iterator[Event]:
         """Go on from the last good weights, since numbers are not finite."""
-        good = self._archive.last_good()
+        good = self._team.made_by_first(self._archive.last_good)
         yield from self._heal(self._healer.go_back(self._progress, good))
 
     def _wait_while_paused(self, control: RunControl) -> None:
@@ -325,39 +330,32 @@ class TrainingLoop:
         self._pacer.save_seconds = time.perf_counter() - start
         return saved
 
-    def _end(self, *, is_complete: bool) -> Iterator[Event]:
-        """Write the model, or what a stopped run leaves."""
-        if is_complete:
-            self._progress = replace(
-                self._progress, is_complete=True, seconds=self._clock.seconds()
-            )
-            yield from self._write_model()
-        else:
-            self._archive.end_stopped(self._progress)
-        yield self.checkpoint(LATEST)
-
-    def _write_model(self) -> Iterator[Event]:
+    def _end(self, control: RunControl) -> Iterator[Event]:
         """Write the model; the first process does, and the others hear its score."""
+        self._progress = replace(
+            self._progress, is_complete=True, seconds=self._clock.seconds()
+        )
         with self._team.together():
             if self._team.is_first:
-                yield from self._finish()
+                yield from self._finish(control)
         self._archive.score = self._team.agree(self._archive.score)
 
-    def _finish(self) -> Iterator[Event]:
+    def _finish(self, control: RunControl) -> Iterator[Event]:
         """Write the model, and again when something is found out about it."""
         spec, weights = self._archive.kept(self._progress)
         self._archive.write_model(spec, weights)
-        limit, iteration = self._pacer.tuning_limit, self._progress.iteration
-        finished = yield from self.finisher.finish(spec, weights, limit, iteration)
+        deadline = Deadline(self._pacer.tuning_limit, control)
+        iteration = self._progress.iteration
+        finished = yield from self.finisher.finish(spec, weights, deadline, iteration)
         if finished != spec:
             self._archive.write_model(finished, weights)
 
     def result(self, *, is_complete: bool) -> TrainingResult:
         """Summary of the run."""
-        model = self._run.model_path
+        run = self._run
         return TrainingResult(
-            run_dir=self._run.path,
-            model_path=model if model.exists() else self._run.path,
+            run_dir=run.path,
+            model_path=run.model_path if run.has_model else run.path,
             iterations=self._progress.iteration,
             epochs=self._progress.epoch,
             seconds=self._clock.seconds(),

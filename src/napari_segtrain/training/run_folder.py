@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -34,13 +35,15 @@ from napari_segtrain.models import (
 )
 from napari_segtrain.training.checkpoint import (
     Checkpoint,
+    Progress,
     load_checkpoint,
+    load_progress,
     save_checkpoint,
 )
 from napari_segtrain.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -51,6 +54,7 @@ PLAN_FORMAT_VERSION = 1
 LATEST, BEST = "latest", "best"
 _BASE_NAME = "base.json"
 _FOLDS = "folds"
+_UNFINISHED = "unfinished"
 _PACKAGES = ("napari-segtrain", "torch", "monai", "numpy", "tifffile", "zarr")
 
 
@@ -124,6 +128,19 @@ class RunFolder:
     def base_path(self) -> Path:
         """Where a cross-validation keeps the model that its folds begin with."""
         return self.path / "base"
+
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Let a cross-validation whose end fails or is killed count as not over."""
+        mark = self.path / _UNFINISHED
+        write_text(mark, "The model is not complete yet; resume the run.\n")
+        yield
+        mark.unlink()
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the end of a cross-validation failed or was killed."""
+        return (self.path / _UNFINISHED).is_file()
 
     def fold(self, number: int) -> RunFolder:
         """Folder of a training of a cross-validation, counted from 1."""
@@ -255,6 +272,11 @@ class RunFolder:
             except ValueError:
                 break
         return rows
+
+    def read_progress(self) -> Progress | None:
+        """Where the run was at its latest checkpoint; ``None`` when that is gone."""
+        path = self.checkpoint_path(LATEST)
+        return load_progress(path) if path.is_file() else None
 
     def rewind(self, name: str) -> Checkpoint:
         """Go back to a checkpoint: drop what was written about later iterations.

@@ -61,7 +61,7 @@ def iter_training(
     ------
     Event
         `IterationEnd` (a few per second), `EpochEnd`, `Preview`, `Annealing`,
-        `Noticed`, `CheckpointSaved`.
+        `Noticed`, `CheckpointSaved`; at the end `TuningDecision`, `DecisionTuned`.
 
     Returns
     -------

@@ -6,7 +6,6 @@ the score gains clearly (see `decision_scores`).
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,17 +16,19 @@ import numpy.typing as npt
 from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.inference.decision import clean, decide, needs_neighbors
 from napari_segtrain.models import Decision
+from napari_segtrain.training.clock import Deadline
 from napari_segtrain.training.decision_scores import (
     Counts,
     count_blocks,
     gain_of,
     mean_iou,
 )
+from napari_segtrain.training.events import TuningDecision
 from napari_segtrain.training.patches import warps_in_plane
 from napari_segtrain.training.thresholds import find_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     import torch
 
@@ -72,25 +73,37 @@ class DecisionTuner:
         """Voxels that are predicted; 0 when nothing is to be chosen."""
         return self._predictor.n_voxels if tunes_decision(self._plan) else 0
 
-    def tune(self, model: Model, seconds: float | None) -> Decision | None:
+    def tune(
+        self, model: Model, deadline: Deadline | None = None
+    ) -> Generator[TuningDecision, None, Decision | None]:
         """Predict the held-out regions and choose a decision.
 
         Parameters
         ----------
         model : Model
             The one that the training leaves.
-        seconds : float, optional
-            After so long, what was found until then is taken; no end without it.
+        deadline : Deadline, optional
+            Then, what was found is taken.
+
+        Yields
+        ------
+        TuningDecision
+            How far it is.
 
         Returns
         -------
         Decision or None
             ``None`` when the most likely class is as good, or too little is held out.
+
+        Raises
+        ------
+        CutShort
+            When the deadline comes before any decision was tried.
         """
-        if not self.n_voxels or (seconds is not None and seconds <= 0):
+        if not self.n_voxels:
             return None
-        end = None if seconds is None else time.perf_counter() + seconds
-        return choose_decision(self._plan, self._predictor.predict(model), end)
+        predicted = yield from self._predictor.predict(model, deadline)
+        return (yield from choose_decision(self._plan, predicted, deadline))
 
 
 def tunes_decision(plan: TrainingPlan) -> bool:
@@ -100,8 +113,10 @@ def tunes_decision(plan: TrainingPlan) -> bool:
 
 
 def choose_decision(
-    plan: TrainingPlan, predicted: Sequence[HeldOut], end: float | None = None
-) -> Decision | None:
+    plan: TrainingPlan,
+    predicted: Sequence[HeldOut],
+    deadline: Deadline | None = None,
+) -> Generator[TuningDecision, None, Decision | None]:
     """Choose a decision on held-out boxes.
 
     Parameters
@@ -110,14 +125,24 @@ def choose_decision(
         Classes, voxel size, and whether slices are segmented.
     predicted : sequence of HeldOut
         What decisions are scored on.
-    end : float, optional
-        Moment of `time.perf_counter` after which what was found is taken.
+    deadline : Deadline, optional
+        Then, what was found is taken.
+
+    Yields
+    ------
+    TuningDecision
+        How far it is.
 
     Returns
     -------
     Decision or None
         ``None`` when the most likely class is as good, or some class has fewer than
         200 labelled voxels.
+
+    Raises
+    ------
+    CutShort
+        When the deadline comes before any decision was tried.
     """
     classes = plan.facts.classes
     counts = np.zeros(IGNORE_INDEX + 1, np.int64)
@@ -128,7 +153,8 @@ def choose_decision(
     is_in_plane = plan.is_2d or warps_in_plane(plan)
     windows = [(1 if is_in_plane else n, n, n) for n in _WINDOWS]
     search = _Search(predicted, classes.foreground, classes.n_classes)
-    return search.run(windows, is_2d=plan.is_2d, end=end)
+    work = search.run(windows, is_2d=plan.is_2d, deadline=deadline or Deadline())
+    return (yield from work)
 
 
 class _Search:
@@ -154,9 +180,9 @@ class _Search:
         self._n_blocks = len(predicted) * _N_PARTS**2
 
     def run(
-        self, windows: Sequence[ZYX], *, is_2d: bool, end: float | None
-    ) -> Decision | None:
-        """Choose thresholds, a window and the least sizes, until the time is over."""
+        self, windows: Sequence[ZYX], *, is_2d: bool, deadline: Deadline
+    ) -> Generator[TuningDecision, None, Decision | None]:
+        """Choose thresholds, a window and the least sizes, until the deadline."""
         equal = (1 / self._n_classes,) * self._n_classes
         plain = best = Decision(equal, per_slice=is_2d)
         plain_counts = counts = self._count(plain)
@@ -165,8 +191,10 @@ class _Search:
             lambda base: (replace(base, window=window) for window in windows),
             *(partial(self._with_sizes, n, _SIZES[is_2d]) for n in self._all_classes()),
         ]
-        for step in steps:
-            best, counts = self._improve(best, counts, step(best), end)
+        deadline.check()
+        for number, step in enumerate(steps):
+            yield TuningDecision("choosing", number / len(steps))
+            best, counts = self._improve(best, counts, step(best), deadline)
         if best == plain:
             return None
         score, plain_score = (
@@ -182,14 +210,14 @@ class _Search:
         best: Decision,
         counts: Counts,
         candidates: Iterator[Decision],
-        end: float | None,
+        deadline: Deadline,
     ) -> tuple[Decision, Counts]:
         """Return the candidate with the safest of the clear gains, if there is one.
 
         Candidates get stronger; when the score has fallen, the rest is left out.
         """
         found, safest, highest = (best, counts), 0.0, 0.0
-        for candidate in _until(end, candidates):
+        for candidate in _until(deadline, candidates):
             new = self._count(candidate)
             gain = gain_of(counts, new, self._foreground)
             if gain.is_clear and gain.safe_value > safest:
@@ -247,8 +275,8 @@ def _number_blocks(shapes: Sequence[tuple[int, ...]]) -> list[npt.NDArray[np.int
     return found
 
 
-def _until(end: float | None, candidates: Iterator[Decision]) -> Iterator[Decision]:
-    while end is None or time.perf_counter() < end:
+def _until(deadline: Deadline, candidates: Iterator[Decision]) -> Iterator[Decision]:
+    while not deadline.is_over():
         candidate = next(candidates, None)
         if candidate is None:
             return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Noticed,
         Preview,
         TrainingResult,
+        TuningDecision,
     )
     from napari_segtrain.training.plan import TrainingPlan
 
@@ -84,6 +85,8 @@ class TrainingRun(QObject):
         The last thing worth saying besides the state, such as a smaller batch.
     fold : FoldBegun, optional
         Which training of a cross-validation is under way; the history is that of it.
+    tuning : TuningDecision, optional
+        How far the choice of a decision is, at the end.
     is_annealing : bool
         Whether the learning rate is brought down for the end.
     """
@@ -108,6 +111,7 @@ class TrainingRun(QObject):
         self.failure: Failure | None = None
         self.note = ""
         self.fold: FoldBegun | None = None
+        self.tuning: TuningDecision | None = None
         self.is_annealing = False
         self._task: Task | None = start_task(make, title=title)
         self._task.reported.connect(self._on_task_event)
@@ -167,6 +171,7 @@ class TrainingRun(QObject):
             "Preview": self._keep_preview,
             "Annealing": self._keep_annealing,
             "FoldBegun": self._keep_fold,
+            "TuningDecision": self._keep_tuning,
             "Noticed": self._keep_notice,
         }.get(type(event).__name__)
         if keep is not None:
@@ -193,6 +198,9 @@ class TrainingRun(QObject):
         self.history = History()
         self.is_annealing = False
         self.changed.emit(self.state)
+
+    def _keep_tuning(self, event: TuningDecision) -> None:
+        self.tuning = event
 
     def _keep_notice(self, event: Noticed) -> None:
         self.history.notices.append(event)

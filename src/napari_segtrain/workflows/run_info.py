@@ -24,6 +24,7 @@ State = Literal["complete", "can be resumed", "no model yet", "damaged"]
 
 NAME_FILE = "name.txt"
 _PLAN, _SPEC, _THUMBNAIL = "plan.json", "model.yaml", "thumbnail.png"
+_UNFINISHED = "unfinished"
 _MAX_BYTES = 4 << 20
 _MAX_PLAN_BYTES = 256 << 20
 _LENGTH_BYTES = 8
@@ -156,10 +157,10 @@ def _with_facts(info: RunInfo) -> RunInfo:
 def _of_run(info: RunInfo) -> RunInfo:
     info = _with_thumbnail(info, info.path / "model", info.path)
     info = replace(info, epochs=_kept_epochs(info.path))
-    if (info.path / "model" / _SPEC).is_file():
+    is_unfinished = (info.path / _UNFINISHED).is_file()
+    if (info.path / "model" / _SPEC).is_file() and not is_unfinished:
         return _of_spec(info, _read_spec(info.path / "model" / _SPEC))
-    folds = sorted((info.path / "folds").glob("*"))
-    finished = [path for path in folds if (path / "model" / _SPEC).is_file()]
+    finished = _finished_folds(info.path)
     if finished:
         return _of_folds(info, finished)
     for name in ("latest", "best"):
@@ -170,9 +171,16 @@ def _of_run(info: RunInfo) -> RunInfo:
     return _of_plan(info)
 
 
+def _finished_folds(run_dir: Path) -> list[Path]:
+    """Folders of the trainings that have come to their end, by number."""
+    folds = [p for p in (run_dir / "folds").glob("*") if p.name.isdecimal()]
+    folds.sort(key=lambda path: int(path.name))
+    return [path for path in folds if (path / "model" / _SPEC).is_file()]
+
+
 def _of_folds(info: RunInfo, folds: list[Path]) -> RunInfo:
     """Describe a cross-validation of which some trainings have come to their end."""
-    parts = [_of_spec(info, _read_spec(path / "model" / _SPEC)) for path in folds]
+    parts = [_of_fold(info, path) for path in folds]
     known = [part.score for part in parts if part.score is not None]
     return replace(
         _with_thumbnail(parts[0], folds[0]),
@@ -181,6 +189,16 @@ def _of_folds(info: RunInfo, folds: list[Path]) -> RunInfo:
         iterations=sum(part.iterations or 0 for part in parts),
         seconds=sum(part.seconds or 0.0 for part in parts),
     )
+
+
+def _of_fold(info: RunInfo, folder: Path) -> RunInfo:
+    """Describe a training; its model may be of an earlier epoch than its end."""
+    part = _of_spec(info, _read_spec(folder / "model" / _SPEC))
+    latest = folder / "checkpoints" / "latest.safetensors"
+    if not latest.is_file():
+        return part
+    end = json.loads(_read_header(latest)["progress"])
+    return replace(part, iterations=end["iteration"], seconds=end["seconds"])
 
 
 def _kept_epochs(run_dir: Path) -> tuple[int, ...]:

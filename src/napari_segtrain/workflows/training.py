@@ -250,7 +250,7 @@ def _resume_folds(
     _check_folds(plan)
     _check_extras(plan.config)
     _remove_leftovers(folder.path)
-    if folder.model_path.exists():
+    if folder.has_model and not folder.is_unfinished:
         raise _is_over(folder.path)
     if checkpoint != LATEST:
         raise ConfigError(

@@ -17,12 +17,20 @@ def state_text(run: TrainingRun) -> str:
         return _end_text(run)
     words = {
         "preparing": "Preparing: looking at images and labels",
-        "training": f"Training{_fold_text(run)}",
+        "training": _training_text(run),
         "pausing": "Paused",
         "finishing": "Finishing: settling the weights, then saving",
         "stopping": "Stopping: saving what was learned",
     }
     return words[run.state]
+
+
+def _training_text(run: TrainingRun) -> str:
+    if run.tuning is None:
+        return f"Training{_fold_text(run)}"
+    if run.tuning.task == "predicting":
+        return "Predicting the held-out data, to choose a decision"
+    return "Choosing a decision"
 
 
 def _fold_text(run: TrainingRun) -> str:
@@ -37,7 +45,7 @@ def progress_text(run: TrainingRun) -> str:
         return ""
     total = f" of {event.n_iterations}" if event.n_iterations else ""
     parts = [f"iteration {event.iteration}{total}", duration_text(event.seconds)]
-    if event.eta is not None and run.state == "training":
+    if event.eta is not None and run.state == "training" and run.tuning is None:
         parts.append(_eta_text(run, event.eta))
     return " · ".join(parts)
 

@@ -115,8 +115,8 @@ class TrainingControls(RunView):
         text = f"{state_text(run)} · {details}" if details else state_text(run)
         _show_text(self._state, text)
         _show_text(self._note, run.note if run.is_running else "")
-        last = run.history.last
-        share = None if last is None else last.share
+        latest = run.tuning or run.history.last
+        share = None if latest is None else latest.share
         self._bar.setRange(0, 0 if share is None else _FULL)
         if share is not None:
             self._bar.setValue(round(share * _FULL))
