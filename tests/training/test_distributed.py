@@ -40,9 +40,15 @@ def test_one_process_is_a_team_by_itself() -> None:
 @pytest.mark.timeout(300)
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
     first, second = launch(tmp_path)
-    for name in ("plain", "time", "stop", "memory"):
-        for what in ("weights", "iterations", "is_complete", "batch_size"):
+    for name in ("plain", "time", "stop", "resumed", "on", "diverged", "memory"):
+        for what in ("iterations", "is_complete", "batch_size"):
             assert first[name][what] == second[name][what], (name, what)
+        a, b = first[name]["weights"], second[name]["weights"]
+        assert a.keys() == b.keys()
+        different = {key for key, value in a.items() if b[key] != value}
+        if name == "stop":  # between two validations each has statistics of its own
+            different = {key for key in different if "running_" not in key}
+        assert not different, name
         assert first[name]["n_events"] > 0
         assert second[name]["n_events"] == 0
     assert set(first["plain"]["patches"]).isdisjoint(second["plain"]["patches"])
@@ -51,6 +57,13 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     assert first["time"]["iterations"] > 1
     assert first["time"]["is_complete"]
     assert not first["stop"]["is_complete"]
+    assert 0 < first["stop"]["iterations"] < 6
+    for what in ("weights", "iterations", "score"):
+        assert first["resumed"][what] == first["plain"][what], what
+    assert first["on"]["is_complete"]
+    notices = (tmp_path / "diverged/notices.jsonl").read_text().splitlines()
+    assert [json.loads(line)["kind"] for line in notices] == ["diverged"]
+    assert first["diverged"]["iterations"] == 6
     assert first["memory"]["batch_size"] == 2
     sentence = "The image moon.tif cannot be read; check the disk."
     assert second["error"] == ["DataError", sentence]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
 
+import torch
 from tests.training.tasks import make_config, make_dataset
 
+from napari_segtrain import load_model
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.errors import DataError, ModelError, OtherProcessFailed
 from napari_segtrain.training import learner, trainer
@@ -16,10 +19,11 @@ from napari_segtrain.training.distributed import Team, joined
 from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.run_folder import RunFolder, WatchedFolder
 from napari_segtrain.workflows.running import run
-from napari_segtrain.workflows.training import iter_training_run
+from napari_segtrain.workflows.training import iter_resumed_run, iter_training_run
 
 REAL_STEP = learner.train_step
 LENGTH = {"kind": "iterations", "iterations": 6}
+EPOCHS = {"iterations_per_epoch": 3, "keep_weights": "best"}
 
 
 class Watched(Learner):
@@ -34,22 +38,39 @@ class Watched(Learner):
         self.patch_sums.append(float(batch.images.sum()))
         return super().step(batch, rate)
 
-    def sums(self) -> list[float]:
-        states = (self.network_state, self.average_state)
-        return [float(t.double().sum()) for state in states for t in state.values()]
+    def fingerprints(self) -> dict[str, str]:
+        states = (self.network_state, self.average_state, self.optimizer_state)
+        return {
+            f"{number} {name}": fingerprint(tensor)
+            for number, state in enumerate(states)
+            for name, tensor in state.items()
+        }
 
 
-def train(folder: Path, team: Team, *, control=None, **training) -> dict[str, object]:
+def fingerprint(tensor: torch.Tensor) -> str:
+    """Of its numbers, bit by bit."""
+    return hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()
+
+
+def train(folder: Path, **training) -> dict[str, object]:
+    control, base = training.pop("control", None), training.pop("base", None)
     config = make_config(training={"length": LENGTH, **training})
+    work = iter_training_run(
+        make_dataset(4), config, folder, control=control, continue_from=base
+    )
+    return outcome(work)
+
+
+def outcome(work) -> dict[str, object]:
+    """What came of a run, as this process sees it."""
     events: list[Event] = []
-    work = iter_training_run(make_dataset(4), config, folder, control=control)
     result = run(work, events.append)
     last = Watched.last
     return {
         "iterations": result.iterations,
         "is_complete": result.is_complete,
         "score": result.score,
-        "weights": last.sums(),
+        "weights": last.fingerprints(),
         "patches": last.patch_sums,
         "batch_size": last.source.batch_size,
         "n_events": len(events),
@@ -70,6 +91,32 @@ def greedy_in_second(team: Team):
     return step
 
 
+def stopping_in_second(team: Team, control: RunControl):
+    n_steps = 0
+
+    def step(*args, **rest):
+        nonlocal n_steps
+        n_steps += 1
+        if team.rank == 1 and n_steps == 4:
+            control.stop()
+        return REAL_STEP(*args, **rest)
+
+    return step
+
+
+def not_a_number_in_second(team: Team):
+    n_steps = 0
+
+    def step(network, loss, optimizer, images, targets, **rest):
+        nonlocal n_steps
+        n_steps += 1
+        if team.rank == 1 and n_steps == 5:
+            images = images * float("nan")
+        return REAL_STEP(network, loss, optimizer, images, targets, **rest)
+
+    return step
+
+
 def broken_in_second(team: Team):
     def step(*args, **rest):
         if team.rank == 1:
@@ -84,19 +131,22 @@ def main(folder: Path) -> None:
     WatchedFolder.load = not_there_yet  # type: ignore[method-assign]
     said: dict[str, object] = {}
     with joined() as team:
-        epochs = {"iterations_per_epoch": 3, "keep_weights": "best"}
-        said["plain"] = train(folder / "plain", team, **epochs)
+        said["plain"] = train(folder / "plain", **EPOCHS)
         time_budget = {"kind": "time-budget", "seconds": 3}
-        said["time"] = train(folder / "time", team, length=time_budget)
+        said["time"] = train(folder / "time", length=time_budget)
         control = RunControl()
-        if team.rank == 1:
-            control.stop()
-        said["stop"] = train(folder / "stop", team, control=control)
+        learner.train_step = stopping_in_second(team, control)
+        said["stop"] = train(folder / "stop", control=control, **EPOCHS)
+        said["resumed"] = outcome(iter_resumed_run(folder / "stop"))
+        base = load_model(folder / "plain")
+        said["on"] = train(folder / "on", base=base, frozen_encoder=0.5)
+        learner.train_step = not_a_number_in_second(team)
+        said["diverged"] = train(folder / "diverged", **EPOCHS)
         learner.train_step = greedy_in_second(team)
-        said["memory"] = train(folder / "memory", team)
+        said["memory"] = train(folder / "memory")
         learner.train_step = broken_in_second(team)
         try:
-            train(folder / "error", team)
+            train(folder / "error")
         except (DataError, OtherProcessFailed) as error:
             said["error"] = [type(error).__name__, str(error)]
     (folder / f"said-{team.rank}.json").write_text(json.dumps(said))
