@@ -105,7 +105,7 @@ def section(text, name):
     [
         ("validation", ["auto", "fraction", "by-hand", "k-fold", "none"]),
         ("length", ["iterations", "epochs", "time-budget", "plateau"]),
-        ("solver", ["auto", "adamw", "adam", "sgd", "rmsprop"]),
+        ("solver", ["auto", "muon", "adamw", "adam", "sgd", "rmsprop"]),
         (
             "schedule",
             [

@@ -104,6 +104,7 @@ TABLE: dict[str, Case] = {
     "training.length[plateau].max_minutes": Case(1, see.course, {"training": PLATEAU}),
     "training.iterations_per_epoch": Case(1, see.run),
     "training.solver": Case({"kind": "adamw"}, see.steps),
+    "training.solver[muon].momentum": Case(0.5, see.steps),
     "training.solver[adamw].beta1": Case(0.5, see.steps),
     "training.solver[adamw].beta2": Case(0.5, see.steps),
     "training.solver[adam].beta1": Case(0.5, see.steps),

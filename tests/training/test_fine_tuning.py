@@ -193,7 +193,7 @@ def test_a_new_channel_is_learned_from_and_no_score_is_claimed_for_the_base(
     assert torch.equal(state["encoders.1.0.weight"], old["encoders.1.0.weight"])
 
 
-@pytest.mark.parametrize("solver", ["adamw", "adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("solver", ["muon", "adamw", "adam", "sgd", "rmsprop"])
 def test_the_encoder_learns_after_its_share_of_the_training(
     base: Model, tmp_path: Path, solver: str
 ) -> None:

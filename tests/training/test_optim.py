@@ -12,7 +12,7 @@ from torch import nn
 from napari_segtrain.config import (
     AdamSolver,
     AdamWSolver,
-    ExperimentConfig,
+    MuonSolver,
     RmspropSolver,
     SgdSolver,
 )
@@ -26,6 +26,7 @@ from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run
 
 SOLVERS = [
+    MuonSolver(),
     AdamWSolver(),
     AdamSolver(),
     SgdSolver(),
@@ -157,40 +158,22 @@ def rate_of(**training: object) -> float:
 
 
 def test_the_rate_is_that_of_the_solver_unless_given():
-    assert rate_of() == 0.1
+    assert rate_of() == 0.2
     assert rate_of(solver={"kind": "adamw"}) == 2e-3
     assert rate_of(solver={"kind": "sgd"}, learning_rate=0.5) == 0.5
 
 
 @pytest.mark.parametrize(
-    ("network", "solver"),
+    ("training", "solver"),
     [
-        ({"name": "unet"}, SgdSolver()),
-        ({"name": "unet-2.5d", "dims": 3}, SgdSolver()),
-        ({"name": "unet", "dims": 3}, AdamWSolver()),
-        ({"name": "unet", "norm": "group"}, AdamWSolver()),
-        ({"name": "segresnet"}, AdamWSolver()),
+        ({}, MuonSolver()),
+        ({"learning_rate": 1e-3}, AdamWSolver()),
+        ({"learning_rate": 1e-3, "solver": {"kind": "muon"}}, MuonSolver()),
+        ({"solver": {"kind": "adam"}}, AdamSolver()),
     ],
 )
-def test_the_plan_chooses_a_solver_by_the_network(network, solver):
-    config = ExperimentConfig.model_validate({"network": {"dims": 2, **network}})
-    shape = (32, 64, 64) if config.network.dims == 3 else (64, 64)
-    facts = gather_facts(make_dataset(1, shape), config)
-    plan = resolve(config, facts, Machine("cpu", "test CPU", 8 << 30))
-    assert plan.solver == solver
-
-
-@pytest.mark.parametrize(
-    ("sections", "solver"),
-    [
-        ({}, SgdSolver()),
-        ({"loss": {"name": "dice"}}, AdamWSolver()),
-        ({"data": {"target": "instances"}}, AdamWSolver()),
-        ({"training": {"solver": {"kind": "adam"}}}, AdamSolver()),
-    ],
-)
-def test_the_plan_chooses_a_solver_by_what_is_learned(sections, solver):
-    config = make_config(**sections)
+def test_a_rate_by_hand_is_one_of_adamw_unless_the_solver_is_given(training, solver):
+    config = make_config(training=training)
     facts = gather_facts(make_dataset(1), config)
     plan = resolve(config, facts, Machine("cpu", "test CPU", 8 << 30))
     assert plan.solver == solver

@@ -12,12 +12,20 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AutoSolver(Config):
-    """SGD for new U-Nets of slices that learn classes, and AdamW for all else.
-
-    SGD needs batch norm and the usual loss.
-    """
+    """Muon; AdamW when a learning rate is given, which people know as one of it."""
 
     kind: Literal["auto"] = "auto"
+
+
+class MuonSolver(Config):
+    """Momentum whose steps turn all directions of a weight alike (Jordan et al. 2024).
+
+    Learns most from few iterations: see ``benchmarks/RESULTS.md``.
+    """
+
+    kind: Literal["muon"] = "muon"
+    momentum: Decay = 0.6
+    """Share of the last step that the next one keeps."""
 
 
 class AdamWSolver(Config):
@@ -71,9 +79,10 @@ class RmspropSolver(Config):
 
 
 FixedSolverConfig = Annotated[
-    AdamWSolver | AdamSolver | SgdSolver | RmspropSolver, Field(discriminator="kind")
+    MuonSolver | AdamWSolver | AdamSolver | SgdSolver | RmspropSolver,
+    Field(discriminator="kind"),
 ]
 SolverConfig = Annotated[
-    AutoSolver | AdamWSolver | AdamSolver | SgdSolver | RmspropSolver,
+    AutoSolver | MuonSolver | AdamWSolver | AdamSolver | SgdSolver | RmspropSolver,
     Field(discriminator="kind"),
 ]

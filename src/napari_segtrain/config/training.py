@@ -66,7 +66,7 @@ class TrainingConfig(Config):
     """Iterations between two validations."""
 
     solver: SolverConfig = AutoSolver()
-    """How a step follows from the gradient: auto, adamw, adam, sgd or rmsprop."""
+    """How a step follows from the gradient: auto, muon, adamw, adam, sgd or rmsprop."""
 
     learning_rate: PositiveFloat | Auto = "auto"
     """Peak of the schedule; auto depends on the solver."""
@@ -78,7 +78,7 @@ class TrainingConfig(Config):
 
     weight_decay: float = Field(1e-4, ge=0)
     """Decay of the weights, but not of biases and norms: decoupled from the gradient
-    with adamw, an L2 penalty with the other solvers."""
+    with muon and adamw, an L2 penalty with the other solvers."""
 
     gradient_clip: float = Field(1.0, gt=0)
     """Greatest norm of the gradient."""

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_segtrain.networks.dynamo import load_dynamo
+from napari_segtrain.training.muon import Muon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import nn
 
-    from napari_segtrain.config import FixedSolverConfig
+    from napari_segtrain.config import (
+        AdamSolver,
+        AdamWSolver,
+        FixedSolverConfig,
+        RmspropSolver,
+        SgdSolver,
+    )
 
 load_dynamo()  # with the first optimizer it would cost a time budget 1 s
 
@@ -35,8 +42,11 @@ def build_optimizer(
     learning_rate : float
         Peak; the loop sets the rate of each step.
     weight_decay : float
-        Of the convolutions' weights: decoupled with AdamW, L2 with the others.
+        Of the convolutions' weights: decoupled with Muon and AdamW, L2 with the others.
     """
+    usual = {"lr": learning_rate, "weight_decay": weight_decay}
+    if solver.kind == "muon":
+        return Muon(network, momentum=solver.momentum, **usual)
     parameters = [p for p in network.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.dim() > 1]},
@@ -44,11 +54,11 @@ def build_optimizer(
     ]
     is_fused = parameters[0].device.type in {"cpu", "cuda"}
     build, settings = _rule(solver, is_fused=is_fused)
-    return build(groups, lr=learning_rate, weight_decay=weight_decay, **settings)
+    return build(groups, **usual, **settings)
 
 
 def _rule(
-    solver: FixedSolverConfig, *, is_fused: bool
+    solver: AdamWSolver | AdamSolver | SgdSolver | RmspropSolver, *, is_fused: bool
 ) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]:
     """Class of the optimizer, and what it takes beside rate and weight decay."""
     if solver.kind == "sgd":

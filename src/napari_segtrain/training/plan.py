@@ -185,8 +185,7 @@ def _sized_plan(
 ) -> TrainingPlan:
     """Plan with all sizes and rates, but without objects and remarks."""
     patch = _patch_size(config, facts, info, machine)
-    has_base = base is not None
-    solver = defaults.complete_solver(config, facts, network, has_base=has_base)
+    solver = defaults.complete_solver(config.training)
     batch, memory = _batch_and_memory(config, network, patch, info, machine)
     return TrainingPlan(
         config=config,

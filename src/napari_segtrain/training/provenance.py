@@ -50,6 +50,8 @@ def _provenance(plan: TrainingPlan) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": describe_environment(),
         "seed": plan.config.training.seed,
+        "solver": plan.solver.model_dump(mode="json"),
+        "learning_rate": plan.learning_rate,
         "images": list(plan.facts.names),
         "fingerprints": plan.facts.fingerprints,
         "validation": plan.facts.split.reason,

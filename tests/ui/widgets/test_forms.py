@@ -35,6 +35,7 @@ from napari_segtrain.config import (
     InferenceConfig,
     IterationsLength,
     KFoldValidation,
+    MuonSolver,
     NamedClassWeights,
     NoValidation,
     OneCycleSchedule,
@@ -474,6 +475,7 @@ LENGTHS = st.one_of(
 )
 SOLVERS = st.one_of(
     st.just(AutoSolver()),
+    st.builds(MuonSolver, momentum=UNIT),
     st.builds(AdamWSolver, beta1=UNIT),
     st.builds(AdamSolver, beta2=UNIT),
     st.builds(SgdSolver, momentum=UNIT, nesterov=st.just(False)),

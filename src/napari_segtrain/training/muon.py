@@ -1,0 +1,174 @@
+"""Muon: momentum whose steps are made orthogonal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Group = dict[str, Any]
+
+_A, _B, _C = 3.4445, -4.7750, 2.0315
+"""Coefficients of the quintic iteration, steep at 0 (Jordan 2024)."""
+_N_STEPS = 3
+_TINY = 1e-14
+_VECTOR_MOMENTUM = 0.9
+_VECTOR_SHARE = 0.5
+
+
+class Muon(torch.optim.Optimizer):
+    """Stochastic gradient descent whose steps turn all directions of a matrix alike.
+
+    The momentum of a weight of convolutions or linear layers, as a matrix of outputs
+    by inputs, is replaced by the nearest orthogonal matrix, about: by three steps of a
+    Newton-Schulz iteration (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/).
+    A matrix with more outputs than inputs steps further, by the root of the ratio.
+    Biases, norms and all other parameters follow SGD with Nesterov momentum at half
+    the rate.
+
+    ``torch.optim.Muon`` takes two-dimensional parameters only and works in bfloat16,
+    which is slow on processors without it. Here the iteration runs on the Gram matrix
+    of the smaller side, so that the long side is passed twice only.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Parameters that require a gradient are taken.
+    lr : float
+        Rate: the size of a step along each direction of a matrix.
+    momentum : float
+        Share of the last step that the next one keeps.
+    weight_decay : float
+        Of matrices; decoupled, times the rate.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        matrices, transposed = _matrices(network)
+        ids = {id(weight) for weight in (*matrices, *transposed)}
+        learning = [p for p in network.parameters() if p.requires_grad]
+        others = [weight for weight in learning if id(weight) not in ids]
+        groups: list[Group] = [
+            {"params": matrices, "rows": "outputs"},
+            {"params": transposed, "rows": "inputs"},
+            {"params": others, "rows": None, "weight_decay": 0.0},
+        ]
+        super().__init__(
+            [group for group in groups if group["params"]],
+            {"lr": lr, "momentum": momentum, "weight_decay": weight_decay},
+        )
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Make one step; parameters without a gradient stay."""
+        del closure
+        for group in self.param_groups:
+            weights = [p for p in group["params"] if p.grad is not None]
+            if weights:
+                self._step(weights, group)
+
+    def _step(self, weights: list[torch.Tensor], group: Group) -> None:
+        is_matrix = group["rows"] is not None
+        momentum = group["momentum"] if is_matrix else _VECTOR_MOMENTUM
+        ahead = self._ahead(weights, momentum)
+        rate = group["lr"]
+        if not is_matrix:
+            torch._foreach_add_(weights, ahead, alpha=-rate * _VECTOR_SHARE)
+            return
+        torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
+        for weight, change in zip(weights, ahead, strict=True):
+            turned = orthogonal(change, has_inputs_first=group["rows"] == "inputs")
+            weight.add_(turned, alpha=-rate)
+
+    def _ahead(
+        self, weights: list[torch.Tensor], momentum: float
+    ) -> list[torch.Tensor]:
+        """Gradients with Nesterov momentum."""
+        gradients = [cast("torch.Tensor", weight.grad) for weight in weights]
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+        kept = [self.state[weight]["momentum_buffer"] for weight in weights]
+        torch._foreach_mul_(kept, momentum)
+        torch._foreach_add_(kept, gradients)
+        pairs = zip(gradients, kept, strict=True)
+        return [torch.add(new, old, alpha=momentum) for new, old in pairs]
+
+
+def orthogonal(change: torch.Tensor, *, has_inputs_first: bool) -> torch.Tensor:
+    """Replace the singular values of a matrix by about 1.
+
+    Parameters
+    ----------
+    change : Tensor, shape (outputs, inputs, ...)
+        Of a convolution: the kernel's axes count as inputs.
+    has_inputs_first : bool
+        Whether it is that of a transposed convolution, (inputs, outputs, ...): the
+        kernel's axes count as outputs.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape, its singular values times the root of outputs by inputs,
+        where that is more than 1.
+    """
+    order = (0, *range(2, change.dim()), 1)  # a view when channels are last
+    last = change.permute(order)
+    matrix = last.reshape(len(change), -1)
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    turned = _turned(matrix.T).T if is_tall else _turned(matrix)
+    n_first, n_second = matrix.shape
+    ratio = n_second / n_first if has_inputs_first else n_first / n_second
+    turned = turned * math.sqrt(max(1.0, ratio))
+    back = (0, change.dim() - 1, *range(1, change.dim() - 1))
+    return turned.reshape(last.shape).permute(back)
+
+
+def _turned(wide: torch.Tensor) -> torch.Tensor:
+    """Orthogonal matrix next to one that is not higher than wide.
+
+    Each step makes ``(a + b A + c A²) X`` of X, where ``A = X Xᵀ``. All of them are
+    polynomials of the first A, so that they are gathered before X is touched.
+    """
+    gram = wide @ wide.T
+    size = gram.diagonal().sum().clamp(min=_TINY)  # of all singular values squared
+    gram = gram / size
+    gathered = step = _polynomial(gram)
+    for _ in range(_N_STEPS - 1):
+        gram = step @ gram @ step
+        step = _polynomial(gram)
+        gathered = step @ gathered
+    return torch.mm(gathered / size.sqrt(), wide)
+
+
+def _polynomial(gram: torch.Tensor) -> torch.Tensor:
+    step = torch.addmm(gram, gram, gram, beta=_B, alpha=_C)
+    step.diagonal().add_(_A)
+    return step
+
+
+def _matrices(
+    network: nn.Module,
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Weights whose first axis are outputs, and those of transposed convolutions."""
+    modules = list(network.modules())
+    transposed = [m.weight for m in modules if isinstance(m, _ConvTransposeNd)]
+    kinds = (_ConvNd, nn.Linear)
+    plain = [
+        m.weight
+        for m in modules
+        if isinstance(m, kinds) and not isinstance(m, _ConvTransposeNd)
+    ]
+    return _learning(plain), _learning(transposed)
+
+
+def _learning(weights: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+    """Each once, without those that are held."""
+    return list({id(w): w for w in weights if w.requires_grad}.values())
