@@ -15,6 +15,7 @@ from torch.nn import functional
 from napari_segtrain.config import (
     DeepEM3DConfig,
     EncoderUNetConfig,
+    MuonSolver,
     SegNetConfig,
     UNet3DConfig,
     UNet25DConfig,
@@ -25,9 +26,13 @@ from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import build_network, describe_network, network_names
 from napari_segtrain.networks.geometry import DEEPEM3D_REACH, ENCODER_REACHES
 from napari_segtrain.networks.reach import measure_reach
+from napari_segtrain.training import defaults
+from napari_segtrain.training.optim import build_optimizer
+from napari_segtrain.training.schedule import one_cycle
 
 HEAVY = {("swin-unetr", 3), ("encoder-unet", 3)}
 LIGHT = [case for case in CASES if case not in HEAVY]
+N_ITERATIONS = 150
 LOCAL = [case for case in LIGHT if case[0] != "swin-unetr"]
 
 
@@ -114,13 +119,16 @@ def test_one_patch_is_learned_by_heart(name, dims):
     rng = np.random.default_rng(0)
     image, target = blobs(rng, tuple(size))
     network = built(config).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
+    rate = defaults.LEARNING_RATES["muon"]
+    optimizer = build_optimizer(network, MuonSolver(), rate, 0.0)
     judged = tuple(
         slice(m, n - m) for n, m in zip(size, info.margin[-dims:], strict=True)
     )
     truth = target[judged][None]
     best = 0.0
-    for _ in range(150):
+    for iteration in range(N_ITERATIONS):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * one_cycle(iteration / N_ITERATIONS, iteration)
         logits = network(image)
         loss = functional.cross_entropy(logits, truth)
         optimizer.zero_grad()
