@@ -267,6 +267,26 @@ def setting(*assignments: str, words: str) -> Callable[[Prepare], Prepare]:
     "training.schedule={kind: constant, warm_up: 50}", words="50 iterations|2|warm_up"
 )
 @setting("training.solver={kind: sgd, momentum: 0}", words="nesterov|momentum")
+@setting("training.solver=sgd", "training.solver.momentum=0", words="nesterov|momentum")
+@setting(
+    "training.solver.momentum=0.95",
+    words="solver.momentum|of auto|set training.solver.kind to sgd|rmsprop|first|0.95",
+)
+@setting("training.solver={momentum: 0.9}", words="solver.momentum|of auto|kind to sgd")
+@setting("training.solver=lion", words="training.solver.kind|sgd|'lion'")
+@setting("training.solver=3", words="training.solver: choose auto, adamw|sgd|3")
+@setting(
+    "training.schedule.every_epochs=2",
+    words="every_epochs|of one-cycle|training.schedule.kind to piecewise first",
+)
+@setting("network.name=unet-3d", "network.norm=none", words="norm|of unet-3d|to unet,")
+@setting("network=3", words="network: choose unet, unet-2.5d|3")
+@setting("loss=dise", words="loss.name|choose|tversky|'dise'")
+@setting("loss.gamma=1", words="loss.gamma|of dice-cross-entropy|to focal first")
+@setting("loss.class_weights=rare", words="class_weights.kind|effective-number|'rare'")
+@setting("objects.target=depth", words="objects.target.kind|distances|'depth'")
+@setting("validation=by-hand", words="validation.names|has to be given")
+@setting("training=3", words="training: |settings of its own|training.length|3")
 def a_good_image(folder: Path) -> None:
     with_image(folder, disks((64, 64), 0)[0])
 
@@ -330,6 +350,27 @@ def a_config_that_is_no_yaml(folder: Path) -> None:
 @case("train", "--config", "c.yaml", code=CONFIG, words="c.yaml|data.image|images")
 def a_config_with_a_wrong_name(folder: Path) -> None:
     (folder / "c.yaml").write_text("data: {image: x}")
+
+
+@case(
+    "train", "--config", "c.yaml",
+    code=CONFIG, words="c.yaml|set training.solver.kind to sgd or rmsprop first",
+)  # fmt: skip
+def a_config_with_a_part_of_no_kind(folder: Path) -> None:
+    (folder / "c.yaml").write_text("training: {solver: {momentum: 0.95}}")
+
+
+@case(
+    *TRAIN, "--config", "c.yaml", "--network", "unet-3d",
+    code=CONFIG, words="network.name|unet-3d|unet: stem (2), norm (instance)|config",
+)  # fmt: skip
+@case(
+    *TRAIN, "--config", "c.yaml", "--network", "dynunet", "--set", "network.stem=2",
+    code=CONFIG, words="network.stem|of dynunet|network.name to unet or unet-2.5d",
+)  # fmt: skip
+def a_config_of_another_network(folder: Path) -> None:
+    network = "{norm: instance, stem: 2, depth: 3}"
+    (folder / "c.yaml").write_text(f"network: {network}")
 
 
 @case("train", "--config", "c.yaml", code=CONFIG, words="format version 99|update")

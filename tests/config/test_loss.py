@@ -90,7 +90,7 @@ def test_short_forms(values, expected):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"name": "focl"}, r"loss: .*'focl'.*'focal'"),
+        ({"name": "focl"}, r"loss\.name: .* focal, .*'focl'"),
         ({"name": "focal", "dice_weight": 1}, r"loss\.dice_weight: there is no such"),
         ({"gamma": 1}, r"loss\.gamma: there is no such"),
         ({"name": "cross-entropy", "exclude_background": True},
@@ -103,7 +103,7 @@ def test_short_forms(values, expected):
         ({"class_weights": {}}, "name at least one class"),
         ({"class_weights": [1, -3]}, r"loss\.class_weights\.weights\.1: .*met -3"),
         ({"class_weights": {"a": -1}}, r"loss\.class_weights\.weights: .*met -1"),
-        ({"class_weights": "inverse"}, r"loss\.class_weights: .*'inverse'"),
+        ({"class_weights": "inverse"}, r"loss\.class_weights\.kind: .*'inverse'"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named(values, message):

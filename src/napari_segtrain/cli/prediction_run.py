@@ -50,7 +50,7 @@ def read_config(
     if device is not None:
         values["device"] = device
     for assignment in settings:
-        set_value(values, assignment)
+        set_value(values, assignment, InferenceConfig)
     return parse_inference(values)
 
 

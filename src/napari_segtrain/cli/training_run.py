@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,11 @@ def read_config(
     ConfigError
         When the file cannot be read or a value is not allowed.
     """
-    overrides: dict[str, Any] = {}
+    changes = deepcopy(changes)
     for assignment in settings:
-        set_value(overrides, assignment)
+        set_value(changes, assignment)
     base = ExperimentConfig() if path is None else load_config(path)
-    return merge_settings(merge_settings(base, changes), overrides)
+    return merge_settings(base, changes)
 
 
 def _train(

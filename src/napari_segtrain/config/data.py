@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.kinds import short_form
 
 
 class DataConfig(Config):
@@ -96,6 +97,7 @@ ValidationConfig = Annotated[
     | KFoldValidation
     | NoValidation,
     Field(discriminator="kind"),
+    short_form("kind"),
 ]
 
 

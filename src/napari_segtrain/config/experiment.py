@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from napari_segtrain.config.augmentation import AugmentationConfig
 from napari_segtrain.config.base import Config
@@ -14,6 +14,7 @@ from napari_segtrain.config.data import (
     NormalizationConfig,
     ValidationConfig,
 )
+from napari_segtrain.config.kinds import kinds_at
 from napari_segtrain.config.loss import DiceCrossEntropyConfig, LossConfig
 from napari_segtrain.config.network import NetworkConfig, UNetConfig
 from napari_segtrain.config.objects import ObjectsConfig
@@ -115,8 +116,24 @@ def load_yaml(text: str, *, source: str) -> dict[str, Any]:
     return {str(name): value for name, value in values.items()}
 
 
-def set_value(values: dict[str, Any], assignment: str) -> None:
+def set_value(
+    values: dict[str, Any],
+    assignment: str,
+    model: type[BaseModel] = ExperimentConfig,
+) -> None:
     """Apply one ``a.b=c`` override in place; ``c`` is read as YAML.
+
+    A word that chooses a kind, as in ``training.solver=sgd``, leaves the settings
+    beside it as they are.
+
+    Parameters
+    ----------
+    values : dict
+        Nested settings.
+    assignment : str
+        Path and value.
+    model : type of BaseModel
+        Class of the config that the path leads through.
 
     Raises
     ------
@@ -130,6 +147,15 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
             f"'{assignment}' is no setting; write it as section.name=value, for "
             "instance training.seed=3."
         )
+    try:
+        value = load_plain_yaml(text)
+    except PlainYamlError as error:
+        raise ConfigError(
+            f"The value of '{assignment}' is not valid YAML: {error}."
+        ) from error
+    kinds = kinds_at(model, keys)
+    if kinds is not None and isinstance(value, str):
+        keys.append(kinds.tag)
     node = values
     for key in keys[:-1]:
         child = node.setdefault(key, {})
@@ -138,12 +164,7 @@ def set_value(values: dict[str, Any], assignment: str) -> None:
         if not isinstance(child, dict):
             raise ConfigError(f"'{path}' is no setting: '{key}' has no parts.")
         node = child
-    try:
-        node[keys[-1]] = load_plain_yaml(text)
-    except PlainYamlError as error:
-        raise ConfigError(
-            f"The value of '{assignment}' is not valid YAML: {error}."
-        ) from error
+    node[keys[-1]] = value
 
 
 def dump_yaml(config: Config) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from napari_segtrain.config.base import UNKNOWN_NAME, Auto, Config
+from napari_segtrain.config.kinds import short_form
 
 VOLUMES = 3
 """Dimensions of a network that takes volumes."""
@@ -326,6 +327,7 @@ NetworkConfig = Annotated[
             "swin-unetr or encoder-unet"
         ),
     ),
+    short_form("name"),
 ]
 
 DIMS_OF: dict[str, tuple[int, ...]] = {

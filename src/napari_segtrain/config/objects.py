@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.kinds import short_form
 
 
 class ForegroundTarget(Config):
@@ -31,15 +32,10 @@ class DistancesTarget(Config):
     """Steps from the edge of an object to its deepest voxel."""
 
 
-def _with_kind(value: Any) -> Any:
-    """Short form: a kind alone."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
 ObjectTargetConfig = Annotated[
     ForegroundTarget | BoundariesTarget | DistancesTarget,
     Field(discriminator="kind"),
-    BeforeValidator(_with_kind),
+    short_form("kind"),
 ]
 
 

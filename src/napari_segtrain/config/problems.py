@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from napari_segtrain.config.base import UNKNOWN_NAME
+from napari_segtrain.config.kinds import Kinds, any_of, kinds_of, models_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pydantic import ValidationError
 
 NAMED = object()
 """In place of a value that a message names."""
+_NO_SECTION = {"model_type", "model_attributes_type"}
+"""Types of pydantic's errors for a value in place of settings."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -51,60 +53,91 @@ def find_problems(
     """
     found: dict[str, tuple[list[str], Any]] = {}
     for problem in error.errors():
-        place, models = _place(problem["loc"], model)
-        met = problem["input"]
-        if problem["type"] == UNKNOWN_NAME:
-            place, met = f"{place}.name", met.get("name")
-        if problem["type"] == "value_error" and isinstance(met, dict):
-            met = NAMED
+        where = _find(problem["loc"], model)
+        place, text, met = _describe(problem, where)
         messages, _ = found.setdefault(place or "settings", ([], met))
-        is_unknown = problem["type"] == "extra_forbidden"
-        text = problem["msg"].removeprefix("Value error, ")
-        messages.append(_unknown(place, models) if is_unknown else text)
+        messages.append(text)
     return found
 
 
-def _unknown(place: str, models: Sequence[type[BaseModel]]) -> str:
-    known = [name for model in models for name in model.model_fields]
-    near = difflib.get_close_matches(place.rpartition(".")[2], known, 1)
-    return f"there is no such setting{f'; is {near[0]} meant?' if near else ''}"
+@dataclass(frozen=True)
+class _Where:
+    """Where a problem is.
 
-
-def _place(
-    location: Sequence[str | int], model: type[BaseModel]
-) -> tuple[str, list[type[BaseModel]]]:
-    """Path to a setting, and the classes that it was looked for in.
-
-    pydantic's names of the branches of a union are left out.
+    Parameters
+    ----------
+    place : str
+        Path to the setting.
+    models : sequence of type
+        Classes that the setting was looked for in, or may be of.
+    kinds : Kinds, optional
+        What the setting, or the one that it belongs to, may be of.
+    kind : str
+        Which of them it belongs to.
     """
-    parts: list[str] = []
-    models: list[type[BaseModel]] = [model]
+
+    place: str
+    models: Sequence[type[BaseModel]]
+    kinds: Kinds | None = None
+    kind: str = ""
+
+
+def _find(location: Sequence[str | int], model: type[BaseModel]) -> _Where:
+    """Follow pydantic's path, which names the branches of unions, too."""
+    where = _Where("", [model])
     for part in location:
-        chosen = [m for m in models if part in tags_of(m)] if models[1:] else []
-        owners = [m for m in models if part in m.model_fields]
-        if chosen:
-            models = chosen
+        start = f"{where.place}." if where.place else ""
+        owners = [m for m in where.models if part in m.model_fields]
+        if where.kinds and not where.kind and part in where.kinds.models:
+            models = [where.kinds.models[str(part)]]
+            where = replace(where, models=models, kind=str(part))
         elif owners:
-            parts.append(str(part))
-            models = models_of(owners[0].model_fields[str(part)].annotation)
-        elif models or isinstance(part, int):
-            parts.append(str(part))
-            break
-    return ".".join(parts), models
+            annotation = owners[0].model_fields[str(part)].annotation
+            models, kinds = models_of(annotation), kinds_of(annotation)
+            where = _Where(f"{start}{part}", models, kinds)
+        elif where.models or isinstance(part, int):
+            return replace(where, place=f"{start}{part}")
+    return where
 
 
-def models_of(annotation: Any) -> list[type[BaseModel]]:
-    """Config classes that an annotation allows, a union's in their order."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in models_of(part)]
+def _describe(problem: Any, where: _Where) -> tuple[str, str, Any]:
+    """Place, what is allowed there, and what was met."""
+    place, met = where.place, problem["input"]
+    if problem["type"] == "extra_forbidden":
+        return place, _unknown(where), met
+    if where.kinds and not where.kind:
+        return _without_kind(where, where.kinds, met)
+    if problem["type"] in _NO_SECTION and where.models:
+        name = next(iter(where.models[0].model_fields))
+        return place, f"it has settings of its own, such as {place}.{name}", met
+    if problem["type"] == "missing":
+        return place, "it has to be given", NAMED
+    is_section = problem["type"] == "value_error" and isinstance(met, dict)
+    text = problem["msg"].removeprefix("Value error, ")
+    return place, text, NAMED if is_section else met
 
 
-def tags_of(model: type[BaseModel]) -> dict[str, str]:
-    """Words that tell a class of a union apart, and the settings that hold them."""
-    return {
-        str(get_args(field.annotation)[0]): name
-        for name, field in model.model_fields.items()
-        if get_origin(field.annotation) is Literal
-        and len(get_args(field.annotation)) == 1
-    }
+def _without_kind(where: _Where, kinds: Kinds, met: Any) -> tuple[str, str, Any]:
+    """Describe a setting of several kinds that is of none of them."""
+    place, tag = where.place, f"{where.place}.{kinds.tag}"
+    if not isinstance(met, dict):
+        return place, f"choose {kinds.words}", met
+    if kinds.tag in met:
+        noun = kinds.tag if kinds.tag == "kind" else place.rpartition(".")[2]
+        text = f"there is no such {noun}; choose {kinds.words}"
+        return tag, text, met[kinds.tag]
+    words = any_of(kinds.having(met) or list(kinds.models))
+    return place, f"set {tag} to {words} first", met
+
+
+def _unknown(where: _Where) -> str:
+    name = where.place.rpartition(".")[2]
+    others = where.kinds.having({name}) if where.kinds else []
+    if where.kinds and others:
+        tag = f"{where.place.rpartition('.')[0]}.{where.kinds.tag}"
+        what = f"there is no such setting of {where.kind}"
+        return f"{what}; set {tag} to {any_of(others)} first"
+    models = where.kinds.models.values() if where.kinds else where.models
+    known = [name for model in models for name in model.model_fields]
+    near = difflib.get_close_matches(name, known, 1)
+    return f"there is no such setting{f'; is {near[0]} meant?' if near else ''}"

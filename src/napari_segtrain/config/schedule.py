@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.kinds import short_form
 
 WarmUp = Annotated[int, Field(ge=0)] | Auto
 Drop = Annotated[float, Field(gt=0, lt=1)]
@@ -89,4 +90,5 @@ ScheduleConfig = Annotated[
     | CosineSchedule
     | OnPlateauSchedule,
     Field(discriminator="kind"),
+    short_form("kind"),
 ]

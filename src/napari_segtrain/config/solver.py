@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from napari_segtrain.config.base import Config
+from napari_segtrain.config.kinds import short_form
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -85,4 +86,5 @@ FixedSolverConfig = Annotated[
 SolverConfig = Annotated[
     AutoSolver | MuonSolver | AdamWSolver | AdamSolver | SgdSolver | RmspropSolver,
     Field(discriminator="kind"),
+    short_form("kind"),
 ]

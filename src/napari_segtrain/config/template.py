@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from napari_segtrain.config.kinds import models_of, tags_of
 from napari_segtrain.config.plain_yaml import dump_plain_yaml
-from napari_segtrain.config.problems import models_of, tags_of
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

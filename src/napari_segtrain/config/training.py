@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from napari_segtrain.config.base import Auto, Config
+from napari_segtrain.config.kinds import short_form
 from napari_segtrain.config.schedule import (
     OneCycleSchedule,
     OnPlateauSchedule,
@@ -53,6 +54,7 @@ class PlateauLength(Config):
 LengthConfig = Annotated[
     IterationsLength | EpochsLength | TimeBudgetLength | PlateauLength,
     Field(discriminator="kind"),
+    short_form("kind"),
 ]
 
 

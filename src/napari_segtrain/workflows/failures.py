@@ -10,7 +10,7 @@ import traceback
 from importlib.metadata import PackageNotFoundError, version
 
 from napari_segtrain.config import ExperimentConfig
-from napari_segtrain.config.problems import models_of
+from napari_segtrain.config.kinds import models_of
 from napari_segtrain.errors import SegtrainError, is_out_of_memory
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from napari_segtrain.config import (
     DataConfig,
@@ -16,6 +16,7 @@ from napari_segtrain.config import (
     only_asked,
     parse_experiment,
 )
+from napari_segtrain.config.kinds import Kinds, kinds_of
 from napari_segtrain.config.problems import explain_problems
 from napari_segtrain.errors import ConfigError
 
@@ -25,8 +26,12 @@ _LENGTHS = {
     "epochs": ("epochs", "epochs"),
     "iterations": ("iterations", "iterations"),
 }
-_WHOLE = {"classes", "class_weights"}
-"""Settings that are replaced as a whole, although they are mappings."""
+_BY_NAME = "class_weights"
+"""Setting that is replaced as a whole: its keys may be names of classes."""
+_APART = {"length", "validation"}
+"""Settings whose kinds have nothing to do with each other."""
+_AMBIGUOUS = {"alpha"}
+"""Settings that mean different things in the kinds that have them."""
 
 
 def load_config(path: Path) -> ExperimentConfig:
@@ -64,24 +69,27 @@ def merge_settings(
 ) -> ExperimentConfig:
     """Change some settings of a config, section by section.
 
-    Of the network, it stays known which settings were asked for
+    Where another kind is chosen, such as another network, it takes over what was set
+    of the old one. Of the network, it stays known which settings were asked for
     (``model_fields_set``): a training that goes on from a model takes over the others.
 
     Raises
     ------
     ConfigError
-        When a setting does not exist or its value is not allowed.
+        When a setting does not exist or its value is not allowed, or another kind has
+        no place for a setting of the config.
     """
     if not settings:
         return config
-    values = config.model_dump(mode="python")
-    merged = parse_experiment(_merged(values, settings), source=_SOURCE)
-    changes = settings.get("network", {})
-    if not isinstance(changes, dict):  # replaced as a whole
+    values = _merged(config, settings)
+    merged = parse_experiment(values, source=_SOURCE)
+    if not isinstance(values["network"], dict):  # replaced as a whole
         return merged
-    asked = set(changes)
+    asked = set(_expanded(settings.get("network", {}), "name"))
     if type(merged.network) is type(config.network):
         asked |= config.network.model_fields_set
+    else:
+        asked |= _unusual(config.network).keys() & values["network"].keys()
     network = only_asked(merged.network, asked)
     return merged.model_copy(update={"network": network})
 
@@ -138,14 +146,64 @@ def expand_length(settings: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "training": training}
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and key not in _WHOLE:
-            name = value.get("name", old.get("name"))
-            is_another = "kind" in value or name != old.get("name")
-            result[key] = value if is_another else _merged(old, value)
+def _merged(
+    base: BaseModel, changes: dict[str, Any], start: str = ""
+) -> dict[str, Any]:
+    """Values of a config, some of them changed; ``start`` leads to it."""
+    result = base.model_dump()
+    for name, change in changes.items():
+        field = type(base).model_fields.get(name)
+        if field is None or name == _BY_NAME:
+            result[name] = change
+            continue
+        old, kinds = getattr(base, name), kinds_of(field.annotation)
+        new = change if kinds is None else _expanded(change, kinds.tag)
+        if not (isinstance(old, BaseModel) and isinstance(new, dict)):
+            result[name] = new
+        elif kinds is None or _is_same_kind(old, new, kinds):
+            result[name] = _merged(old, new, f"{start}{name}.")
         else:
-            result[key] = value
+            kept = {} if name in _APART else _kept(old, new, kinds, f"{start}{name}")
+            result[name] = {**kept, **new}
     return result
+
+
+def _expanded(change: Any, tag: str) -> Any:
+    return {tag: change} if isinstance(change, str) else change
+
+
+def _is_same_kind(old: BaseModel, new: dict[str, Any], kinds: Kinds) -> bool:
+    word = getattr(old, kinds.tag)
+    return bool(new.get(kinds.tag, word) == word)
+
+
+def _kept(
+    old: BaseModel, new: dict[str, Any], kinds: Kinds, place: str
+) -> dict[str, Any]:
+    """What a section of another kind takes over.
+
+    Raises
+    ------
+    ConfigError
+        Naming all that it has no place for.
+    """
+    word = new[kinds.tag]
+    if word not in list(kinds.models):  # refused when it is parsed
+        return {}
+    unusual = {k: v for k, v in _unusual(old).items() if k not in new}
+    taken = kinds.models[word].model_fields.keys() - _AMBIGUOUS
+    lost = [f"{k} ({v})" for k, v in unusual.items() if k not in taken]
+    if lost:
+        known = getattr(old, kinds.tag)
+        raise ConfigError(
+            f"{place}.{kinds.tag} is to be {word}, which has no place for what is set "
+            f"of {known}: {', '.join(lost)}; leave that out of the config, or keep "
+            f"{known}."
+        )
+    return unusual
+
+
+def _unusual(section: BaseModel) -> dict[str, Any]:
+    """What is set otherwise than by default; never the word that tells its kind."""
+    values = section.model_dump()
+    return {name: values[name] for name in section.model_dump(exclude_defaults=True)}

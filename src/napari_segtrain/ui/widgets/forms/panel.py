@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_segtrain.config.kinds import Kinds
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.ui.widgets.folding import Folding, chain_after
 from napari_segtrain.ui.widgets.forms.editors import (
@@ -20,7 +21,6 @@ from napari_segtrain.ui.widgets.forms.shapes import (
     Choice,
     FieldShape,
     Flag,
-    Kinds,
     Number,
     Numbers,
     Section,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Tag
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from napari_segtrain.config.problems import tags_of
+from napari_segtrain.config.kinds import Kinds, kinds_of
 
 
 @dataclass(frozen=True)
@@ -83,14 +82,6 @@ class Section:
     model: type[BaseModel]
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """One of several configs, told apart by the field ``tag``."""
-
-    tag: str
-    models: Mapping[str, type[BaseModel]]
-
-
 Shape = Flag | Number | Text | File | Choice | Numbers | Items | Table | Section | Kinds
 
 
@@ -141,9 +132,9 @@ def describe(name: str, info: FieldInfo) -> FieldShape:
     """Describe one field."""
     help_text = " ".join((info.description or "").split())
     options, unset = _options(info.annotation)
-    models = [option for option in options if _is_model(option)]
-    if len(models) > 1:
-        return FieldShape(name, help_text, _kinds(models), unset)
+    kinds = kinds_of(info.annotation)
+    if kinds is not None:
+        return FieldShape(name, help_text, kinds, unset)
     shape = _shape(name, options, tuple(info.metadata))
     if isinstance(shape, Choice) and unset is not None:
         shape, unset = Choice((unset.value, *shape.values)), None
@@ -167,8 +158,6 @@ def _options(annotation: Any) -> tuple[list[Any], Unset | None]:
 def _union_parts(annotation: Any) -> list[Any]:
     if get_origin(annotation) in {Union, types.UnionType}:
         return [p for part in get_args(annotation) for p in _union_parts(part)]
-    if any(isinstance(part, Tag) for part in get_args(annotation)):
-        return [get_args(annotation)[0]]
     return [annotation]
 
 
@@ -178,18 +167,6 @@ def _is_literal(annotation: Any) -> bool:
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _kinds(models: Iterable[type[BaseModel]]) -> Kinds:
-    tags = [(tag, name, model) for model in models for tag, name in _tags(model)]
-    return Kinds(tags[0][1], {tag: model for tag, _, model in tags})
-
-
-def _tags(model: type[BaseModel]) -> list[tuple[str, str]]:
-    tags = list(tags_of(model).items())
-    if not tags:
-        raise TypeError(f"{model.__name__} has no field that tells its kind.")
-    return tags[:1]
 
 
 def _shape(name: str, options: list[Any], metadata: tuple[Any, ...]) -> Shape:
