@@ -13,6 +13,7 @@ from tests.training.tasks import disks, make_config, make_dataset
 
 from napari_segtrain import load_model
 from napari_segtrain.config import (
+    EncoderUNetConfig,
     SegNetConfig,
     UNet25DConfig,
     UNetConfig,
@@ -27,6 +28,7 @@ from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.events import BaseScored, Noticed, Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import (
+    first_weights,
     match_channels,
     match_classes,
     take_network,
@@ -37,6 +39,7 @@ from napari_segtrain.training.model_scores import ModelJudge
 from napari_segtrain.training.patches import class_targets
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import (
+    config_of_continuation,
     iter_resumed_run,
     iter_training_run,
     plan_training,
@@ -291,6 +294,23 @@ def test_settings_that_agree_or_are_left_open_are_not() -> None:
     for asked in (UNetConfig(), UNetConfig(depth=2, first_filters="auto"), UNUSUAL):
         assert take_network(asked, UNUSUAL) == UNUSUAL
     assert take_network(UNetConfig(), SegNetConfig(dims=2)) == SegNetConfig(dims=2)
+
+
+def test_the_file_that_the_encoder_began_with_is_no_contradiction(base: Model) -> None:
+    """The config of its own run names it; the model has its weights instead."""
+    network = {"name": "encoder-unet", "dims": 2, "weights": "/first.safetensors"}
+    config = parse_experiment({"network": network}, source="the test")
+    portable = EncoderUNetConfig(dims=2)
+    known = {"config": config.model_dump(mode="json")}
+    old = replace(base.spec, network=portable, provenance=known)
+    taken = config_of_continuation(config, replace(base, spec=old))
+    assert taken.network == portable
+    with pytest.raises(ConfigError, match=r"weights is /first.* has none for it"):
+        take_network(config.network, portable)
+    with pytest.raises(ConfigError, match=r"weights is /first.* has /other for it"):
+        take_network(config.network, portable, weights="/other")
+    for strange in ({}, {"config": 3}, {"config": {"network": {"weights": 3}}}):
+        assert first_weights(replace(old, provenance=strange)) == ""
 
 
 def test_a_model_of_volumes_does_not_go_on_with_flat_images(

@@ -159,7 +159,9 @@ def match_classes(table: ClassTable, old: ClassTable) -> Numbers:
     return tuple(found.get(new) for new in range(table.n_classes))
 
 
-def take_network(asked: NetworkConfig, base: NetworkConfig) -> NetworkConfig:
+def take_network(
+    asked: NetworkConfig, base: NetworkConfig, *, weights: str = ""
+) -> NetworkConfig:
     """Take over the network of the model to go on from.
 
     Parameters
@@ -169,6 +171,8 @@ def take_network(asked: NetworkConfig, base: NetworkConfig) -> NetworkConfig:
         ``model_fields_set``), have to be those of the model; ``auto`` is always.
     base : NetworkConfig
         Of the model.
+    weights : str
+        File that the encoder of the model began with, which its network does not name.
 
     Raises
     ------
@@ -179,16 +183,24 @@ def take_network(asked: NetworkConfig, base: NetworkConfig) -> NetworkConfig:
     is_named = "name" in given or not isinstance(asked, UNetConfig)
     if is_named and asked.name != base.name:
         raise _contradiction("name", asked.name, base.name)
-    for name in type(asked).model_fields:
-        value, known = getattr(asked, name), getattr(base, name, None)
-        is_asked = name in given and name != "name" and value != "auto"
-        if is_asked and value != known:
-            raise _contradiction(name, value, known)
+    known = base.model_dump()
+    known |= {"weights": weights} if "weights" in known else {}
+    for name, value in asked.model_dump(include=given - {"name"}).items():
+        if value not in {"auto", "", known.get(name)}:
+            raise _contradiction(name, value, known.get(name))
     return base
 
 
+def first_weights(spec: ModelSpec) -> str:
+    """File that the encoder of a model began with; empty for none, or not known."""
+    values: Any = spec.provenance
+    for name in ("config", "network", "weights"):
+        values = values.get(name) if isinstance(values, dict) else None
+    return values if isinstance(values, str) else ""
+
+
 def _contradiction(name: str, asked: object, known: object) -> ConfigError:
-    has = "does not have" if known is None else f"has {known} for"
+    has = "does not have" if known is None else f"has {known or 'none'} for"
     return ConfigError(
         f"network.{name} is {asked}, but the model to go on from {has} it; leave that "
         "setting out, or train a new model."

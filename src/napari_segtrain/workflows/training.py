@@ -19,7 +19,7 @@ from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.training.curves import draw_curves
 from napari_segtrain.training.distributed import current_team, joined
 from napari_segtrain.training.events import Planned, TrainingResult
-from napari_segtrain.training.fine_tuning import take_base, take_network
+from napari_segtrain.training.fine_tuning import first_weights, take_base, take_network
 from napari_segtrain.training.folds import iter_folds
 from napari_segtrain.training.machine import find_machine
 from napari_segtrain.training.plan import TrainingPlan, resolve
@@ -86,7 +86,8 @@ def config_of_continuation(config: ExperimentConfig, base: Model) -> ExperimentC
     ConfigError
         When settings of the network that were asked for contradict the model.
     """
-    network = take_network(config.network, base.spec.network)
+    spec = base.spec
+    network = take_network(config.network, spec.network, weights=first_weights(spec))
     return config.model_copy(update={"network": network})
 
 
