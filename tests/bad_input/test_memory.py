@@ -24,6 +24,7 @@ from tests.cli.helpers import (
     segtrain_script,
     write_set,
 )
+from tests.devices import absent_device
 
 from napari_segtrain import load_model
 from napari_segtrain.cli.app import main
@@ -94,9 +95,7 @@ def test_memory_really_runs_out(tmp_path: Path) -> None:
 
 
 def test_a_missing_device(fails, tmp_path: Path) -> None:
-    import torch
-
     with_image(tmp_path, disks((64, 64), 0)[0])
-    absent = "mps" if torch.cuda.is_available() else "cuda"
+    absent = absent_device()
     words = (f"'{absent}'", "offers only", "cpu")
     fails(*TRAIN, "--device", absent, code=CONFIG, words=words)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from tests.devices import absent_device
 from tests.inference.helpers import TinyModel, class_table, tiny_model
 from tests.settings.table import Case
 
@@ -21,6 +22,7 @@ from napari_segtrain.models import Decision
 from napari_segtrain.workflows.running import run
 
 CUDA = torch.device("cuda")
+ABSENT = absent_device()
 BASE = {"device": "cpu", "memory_limit": 1, "tile_size": [1, 32, 32]}
 SPECS: dict[str, dict[str, Any]] = {
     "classes": {"decision": Decision((0.1, 0.3, 0.6))},
@@ -105,7 +107,7 @@ TABLE: dict[str, Case] = {
     "halo": Case([0, 12, 12], batches, data="classes"),
     "overlap": Case(0.5, batches, data="classes"),
     "batch_size": Case(2, batches, data="classes"),
-    "device": Case("mps", device, data="classes", words="mps"),
+    "device": Case(ABSENT, device, data="classes", words=f"'{ABSENT}'.* only"),
     "memory_limit": Case(1e-4, batches, data="classes"),
     "amp": Case(False, precision, data="classes"),
     "decision": Case("argmax", labels, data="classes"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.devices import absent_device
 from tests.networks.networks import CASES as NETWORKS
 from tests.networks.networks import small
 from tests.settings import observers as see
@@ -59,6 +60,7 @@ def refused(value: Any, words: str, **given: Any) -> Case:
     return Case(value, see.network, given, words=words)
 
 
+ABSENT = absent_device()
 VOLUMES = {"dims": 3}
 SCHEDULE = {"length": {"kind": "iterations", "iterations": 150}}
 PLATEAU = {"length": {"kind": "plateau", "max_minutes": 3, "patience": 20}}
@@ -139,7 +141,7 @@ TABLE: dict[str, Case] = {
     "training.ema_decay": Case(0.1, see.steps),
     "training.keep_weights": Case("last", see.run),
     "training.seed": Case(7, see.steps),
-    "training.device": Case("mps", see.machine, words="mps"),
+    "training.device": Case(ABSENT, see.machine, words=f"'{ABSENT}'.* only"),
     "training.memory_limit": Case(1e-4, see.plan),
     "training.n_threads": Case(3, see.threads),
     "training.amp": Case(False, see.precision),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.devices import absent_device
 from tests.training.running import Recorder, assert_same_run, train
 from tests.training.tasks import make_config, make_dataset
 
@@ -219,7 +220,7 @@ def test_a_run_that_moved_predicts_at_its_end_where_it_computes(
     monkeypatch.setattr(learner, "give_back", lambda _device: None)
     learning = Learner(plan, dataset)
     model = assemble(model_spec(plan), learning.average_state, source="the test")
-    on_gpu = torch.device("mps" if torch.cuda.is_available() else "cuda")
+    on_gpu = torch.device(absent_device())
     learning.tuner.move(on_gpu)
     learning.model_judge.move(on_gpu)
     with pytest.raises(ConfigError):

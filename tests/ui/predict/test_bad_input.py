@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from tests.devices import absent_device
 from tests.training.tasks import disks
 from tests.ui.predictions import WAIT, choose, opened, predicted, trained
 
@@ -123,7 +124,7 @@ def no_memory_at_all(scene: Scene, _choose) -> None:
 
 
 def a_device_that_is_not_there(scene: Scene, _choose) -> None:
-    scene.dock.form.set_config(InferenceConfig(device="mps"))
+    scene.dock.form.set_config(InferenceConfig(device=absent_device()))
 
 
 def a_halo_that_fills_the_tile(scene: Scene, _choose) -> None:
@@ -145,7 +146,7 @@ CASES: dict[Callable[[Scene, object], None], str] = {
     no_memory_for_tiles: "fits in memory|smaller network",
     no_memory_for_the_result: "needs|can be used|range of slices",
     no_memory_at_all: "Memory ran out|close other programs",
-    a_device_that_is_not_there: "mps",
+    a_device_that_is_not_there: f"'{absent_device()}'|only",
     a_halo_that_fills_the_tile: "halo|8",
 }
 
