@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from tests.bad_input.test_disk import FullDisk
+from tests.devices import absent_device
 from tests.training.tasks import disks, make_config
 
 from napari_segtrain.ui.train.training_widget import TrainingWidget
@@ -117,11 +118,9 @@ def loose_screw(_viewer, _widget, patch) -> None:
 
 
 def no_such_device(_viewer, _widget, _patch) -> None:
-    import torch
     from napari.settings import get_plugin_settings
 
-    absent = "mps" if torch.cuda.is_available() else "cuda"
-    get_plugin_settings("napari-segtrain").general.device = absent
+    get_plugin_settings("napari-segtrain").general.device = absent_device()
 
 
 def settings(**sections) -> Trouble:
@@ -265,15 +264,12 @@ def test_the_sentence_stands_where_the_plan_would_be(
         check_sentence(said, case.words)
 
 
-def test_a_model_that_does_not_fit(qtbot, viewer, dock) -> None:
+def test_a_model_that_is_gone(qtbot, viewer, dock, tmp_path: Path) -> None:
     from napari_segtrain.ui.session import session_of
 
+    session_of(viewer).choose_base(tmp_path / "gone")
     attempt(qtbot, dock)
-    run_dir = dock.run_page.run.result.run_dir
-    dock.setup_page.form.set_config(make_config(**USUAL, network={"depth": 1}))
-    session_of(viewer).choose_base(run_dir)
-    attempt(qtbot, dock)
-    check_sentence(dock.messages.text, ("depth is 1", "has 2"))
+    check_sentence(dock.messages.text, ("no model at", "gone"))
     dock.setup_page.base.clear_button.click()
     attempt(qtbot, dock)
     assert dock.messages.text == ""

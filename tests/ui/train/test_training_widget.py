@@ -17,8 +17,7 @@ from tests.ui.keyboard import check_keyboard
 
 from napari_segtrain import load_model
 from napari_segtrain.cli.app import main
-from napari_segtrain.config import ExperimentConfig, IterationsLength
-from napari_segtrain.errors import ConfigError
+from napari_segtrain.config import IterationsLength
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.layers.reading import write_class_table
 from napari_segtrain.ui.session import session_of
@@ -208,24 +207,29 @@ def test_train_on_begins_with_the_weights(qtbot, viewer, dock, folder: Path) -> 
     assert not dock.setup_page.base.isVisibleTo(dock.setup_page)
 
 
-def test_the_form_asks_for_no_default_of_the_network(
-    viewer, dock, folder: Path, tmp_path: Path
+def test_the_form_shows_the_network_of_the_model_to_go_on_from(
+    qtbot, viewer, dock, folder: Path, tmp_path: Path
 ) -> None:
-    """So that any model can be gone on from, and an exported training goes on too."""
+    """Which is the one that is trained and exported, whatever was chosen before."""
     network = {"depth": 2, "first_filters": 4, "norm": "instance"}
     config = make_config(network=network, training={"length": ONE})
     run_to_end(iter_training_run(make_dataset(), config, folder / "base"))
-    session_of(viewer).choose_base(folder / "base")
-    page = dock.setup_page
-    page.form.set_config(ExperimentConfig())
-    setup = page.setup()
-    assert setup.plan().network.norm == "instance"
-    written = load_config(setup.export(tmp_path / "mine.yaml"))
     model = load_model(folder / "base")
+    page, own = dock.setup_page, make_config(network={**network, "norm": "group"})
+    page.form.set_config(own)
+    session_of(viewer).choose_base(folder / "base")
+    setup = page.setup()
+    assert setup.plan().network == model.spec.network
+    written = load_config(setup.export(tmp_path / "mine.yaml"))
     assert plan_training(setup.dataset, written, model).network.norm == "instance"
-    page.form.set_config(make_config(network={**network, "norm": "group"}))
-    with pytest.raises(ConfigError, match=r"network\.norm is group, but the model"):
-        page.setup().export(tmp_path / "mine.yaml")
+    shown = page.form.config
+    qtbot.waitUntil(lambda: shown().network == model.spec.network, timeout=WAIT)
+    assert page.setup().plan().network == model.spec.network
+    another = open_dock(qtbot, viewer)
+    again = another.setup_page.form.config
+    qtbot.waitUntil(lambda: again().network == model.spec.network, timeout=WAIT)
+    page.base.clear_button.click()
+    assert shown().network == page.setup().config.network == own.network
 
 
 def test_predict_with_this_model(qtbot, dock, viewer) -> None:

@@ -47,6 +47,7 @@ from napari_segtrain.config import (
     SgdSolver,
     TimeBudgetLength,
     TverskyConfig,
+    UNetConfig,
     parse_experiment,
 )
 from napari_segtrain.errors import ConfigError
@@ -412,6 +413,61 @@ def test_what_is_hidden_for_a_while_does_not_count_and_comes_back(qtbot):
     assert form.config().objects.prominence == 0.25
     with pytest.raises(ValueError, match="no section 'device'"):
         form.set_shown("device", is_shown=False)
+
+
+def test_what_was_set_in_a_hidden_section_does_not_count_either(qtbot):
+    config = InferenceConfig(objects=PredictedObjectsConfig(prominence=0.25))
+    form = ConfigForm(InferenceConfig)
+    qtbot.addWidget(form)
+    form.set_shown("objects", is_shown=False)
+    form.set_config(config)
+    assert form.config() == InferenceConfig()
+    form.unfold_all()
+    assert form.config() == InferenceConfig()
+    form.set_shown("objects", is_shown=True)
+    assert form.config() == config
+
+
+OF_A_MODEL = UNetConfig(dims=2, depth=2, norm="instance", activation="elu")
+
+
+@pytest.mark.parametrize("is_built_first", [True, False])
+def test_what_a_model_decides_is_shown_and_cannot_be_changed(qtbot, is_built_first):
+    own = made(network={"name": "segnet", "depth": 4}, training={"seed": 3})
+    form = ConfigForm(own, basic=("training.length",))
+    qtbot.addWidget(form)
+    if is_built_first:
+        form.unfold_all()
+    form.set_fixed({"network": OF_A_MODEL})
+    assert form.config() == own.model_copy(update={"network": OF_A_MODEL})
+    form.unfold_all()
+    form.show()
+    boxes = {"network": "U-Net", "normalization": "instance", "activation": "elu"}
+    widget_of_fold(form, "More settings of U-Net").expand(animate=False)
+    for name, text in boxes.items():
+        (box,) = shown(form, QComboBox, name)
+        assert (box.currentText(), box.isEnabled()) == (text, False)
+    assert not number(form, "depth").isEnabled()
+    assert number(form, "seed").isEnabled()
+    later = made(network={"name": "segnet", "depth": 5})
+    form.set_config(later)
+    assert form.config() == later.model_copy(update={"network": OF_A_MODEL})
+    form.set_fixed({})
+    assert form.config() == later
+    assert shown(form, QComboBox, "network")[0].isEnabled()
+    assert number(form, "depth").isEnabled()
+
+
+def test_what_was_typed_before_a_model_decided_comes_back(form, qtbot):
+    type_into(qtbot, number(form, "depth"), "3")
+    form.set_fixed({"network": OF_A_MODEL})
+    form.set_fixed({"network": UNetConfig(depth=5)})
+    assert form.config().network == UNetConfig(depth=5)
+    form.set_fixed({})
+    assert form.config() == made(network={"depth": 3})
+    for path in ("network.depths", "training"):
+        with pytest.raises(ValueError, match=f"no field '{path}'"):
+            form.set_fixed({path: 3})
 
 
 def test_a_config_of_another_class_is_refused(form):

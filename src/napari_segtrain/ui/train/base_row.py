@@ -41,7 +41,9 @@ class BaseRow(QWidget):
     def _on_session_base_chosen(self, path: Path | None) -> None:
         self.setVisible(path is not None)
         if path is not None:
-            self.label.setText(f"Goes on from the weights of '{path.name}'.")
+            self.label.setText(
+                f"Goes on from the weights of '{path.name}', with its network."
+            )
             self.label.setToolTip(str(path))
 
     def _on_clear_clicked(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_segtrain.config import ExperimentConfig, only_asked
+from napari_segtrain.config import ExperimentConfig, UNetConfig
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.layers.samples import to_dataset
@@ -21,12 +21,19 @@ from napari_segtrain.ui.train.export_row import ExportRow
 from napari_segtrain.ui.train.plan_view import PlanView
 from napari_segtrain.ui.train.plan_words import resolved_values
 from napari_segtrain.ui.train.sample_section import SampleSection
-from napari_segtrain.ui.train.training_setup import TrainingSetup, look_at_device
+from napari_segtrain.ui.train.training_setup import (
+    TrainingSetup,
+    look_at_device,
+    network_of,
+)
 from napari_segtrain.ui.widgets.folding import Folding
 from napari_segtrain.ui.widgets.forms import INDENT, ConfigForm
 from napari_segtrain.workflows.failures import explain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_segtrain.config import NetworkConfig
     from napari_segtrain.training.machine import DeviceInfo
     from napari_segtrain.training.plan import TrainingPlan
     from napari_segtrain.ui.preferences import Device, Preferences
@@ -72,11 +79,12 @@ class SetupPage(QWidget):
         self._planned: TrainingSetup | None = None
         self._planner = LatestJob("Planning a training", self)
         self._device_job = LatestJob("Loading PyTorch", self)
+        self._base_job = LatestJob("Reading a model", self)
         self._timer = QTimer(self)
         self._build_layout()
         self._connect()
         self._ask_for_device()
-        self._on_something_changed()
+        self._on_session_base_chosen(self._session.base_path)
 
     def setup(self) -> TrainingSetup:
         """Gather what a training needs, as it is now.
@@ -87,11 +95,13 @@ class SetupPage(QWidget):
             With what is missing or wrong.
         """
         preferences = read_preferences()
-        config = _on_device(_asked(self.form.config()), preferences)
+        config, base = self.form.config(), self._session.base_path
+        if base is not None:  # its network is taken over, whatever the form shows yet
+            config = config.model_copy(update={"network": UNetConfig()})
         return TrainingSetup(
             dataset=to_dataset(self.samples.rows()),
-            config=config,
-            base=self._session.base_path,
+            config=_on_device(config, preferences),
+            base=base,
         )
 
     def run_name(self) -> str:
@@ -137,7 +147,9 @@ class SetupPage(QWidget):
         self.samples.changed.connect(self._on_something_changed)
         self.samples.painted.connect(self._on_samples_painted)
         self.form.changed.connect(self._on_something_changed)
-        self._session.base_chosen.connect(self._on_something_changed)
+        self._session.base_chosen.connect(self._on_session_base_chosen)
+        self._base_job.succeeded.connect(self._on_base_job_succeeded)
+        self._base_job.failed.connect(self._on_planner_failed)
         self._planner.started.connect(self.plan_view.show_waiting)
         self._planner.succeeded.connect(self._on_planner_succeeded)
         self._planner.failed.connect(self._on_planner_failed)
@@ -150,6 +162,17 @@ class SetupPage(QWidget):
 
     def _on_device_found(self, info: DeviceInfo) -> None:
         self.plan_view.show_device(info.line, info.hint)
+
+    def _on_session_base_chosen(self, path: Path | None) -> None:
+        self._base_job.forget()
+        self.form.set_fixed({})
+        if path is not None:
+            self._base_job.ask(partial(network_of, path))
+        self._on_something_changed()
+
+    def _on_base_job_succeeded(self, network: NetworkConfig) -> None:
+        """Show the network of the model to go on from; it cannot be another."""
+        self.form.set_fixed({"network": network})
 
     def _on_something_changed(self, _what: object = None) -> None:
         self._show_name()
@@ -199,17 +222,6 @@ def _heading(text: str) -> QLabel:
     label = QLabel(f"<b>{text}</b>")
     label.setContentsMargins(0, 6, 0, 0)
     return label
-
-
-def _asked(config: ExperimentConfig) -> ExperimentConfig:
-    """Take what the form shows of the network for asked for only if it is unusual.
-
-    A training that goes on from a model has the network of that model, as the plan
-    shows, while the form shows the defaults.
-    """
-    unusual = config.network.model_dump(exclude_defaults=True)
-    network = only_asked(config.network, unusual)
-    return config.model_copy(update={"network": network})
 
 
 def _on_device(config: ExperimentConfig, preferences: Preferences) -> ExperimentConfig:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.config import ExperimentConfig, NetworkConfig
 from napari_segtrain.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -115,6 +115,13 @@ def resumed_run(
 
     checkpoint = LATEST if epoch is None else epoch_name(epoch)
     return iter_resumed_run(path, checkpoint=checkpoint, control=control)
+
+
+def network_of(path: Path) -> NetworkConfig:
+    """Return the network of a model or run; for a thread."""
+    from napari_segtrain.workflows.models import load_model
+
+    return load_model(path).spec.network
 
 
 def look_at_device(device: Device) -> DeviceInfo:

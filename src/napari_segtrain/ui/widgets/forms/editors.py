@@ -43,6 +43,10 @@ class Editor(QWidget):
     def set_resolved(self, value: Any) -> None:
         """Show what the plan takes where the user has chosen nothing."""
 
+    def set_changeable(self, *, is_changeable: bool) -> None:
+        """Let the value be changed, or only be seen."""
+        self.setEnabled(is_changeable)
+
     def describe(self, label: str, help_text: str) -> None:
         """Give names to screen readers and tooltips to all."""
         for widget in self._inputs:

@@ -77,6 +77,8 @@ class ConfigForm(QWidget, Generic[C]):
         self._extras = extras or {}
         self._resolved: dict[str, Any] = {}
         self._unseen: set[str] = set()
+        self._fixed: dict[str, Any] = {}
+        self._own: dict[str, Any] = {}
         self._editors: dict[str, Editor] = {}
         self._foldings: dict[str, Folding] = {}
         self._is_setting = False
@@ -115,10 +117,44 @@ class ConfigForm(QWidget, Generic[C]):
             expected = type(self._base).__name__
             raise TypeError(f"This form shows {expected}, not {type(config).__name__}.")
         self._base = config
+        self._own = {path: _value_at(config, path) for path in self._fixed}
+        changed = [path for path in self._editors if path not in self._fixed]
+        self._show({path: _value_at(config, path) for path in changed})
+
+    def set_fixed(self, values: Mapping[str, Any]) -> None:
+        """Show fields that cannot be changed for a while, as a model decides them.
+
+        What was chosen there does not count meanwhile, and comes back once the field is
+        not named any more.
+
+        Parameters
+        ----------
+        values : mapping
+            By path, such as ``{"network": UNetConfig(depth=3)}``.
+
+        Raises
+        ------
+        ValueError
+            When a path leads to no field, or to a section.
+        """
+        known = dict(_walk(type(self._base)))
+        for path in values:
+            if path not in known or isinstance(known[path].shape, Section):
+                raise ValueError(f"This form has no field {path!r}.")
+        chosen = self._read()[2] or self._base
+        own = {p: self._own.get(p, _value_at(chosen, p)) for p in values}
+        back = {p: value for p, value in self._own.items() if p not in values}
+        self._own, self._fixed = own, dict(values)
+        self._show({**back, **values})
+
+    def _show(self, values: Mapping[str, Any]) -> None:
+        """Show values in the editors that are built, and tell once."""
         self._is_setting = True
         try:
             for path, editor in self._editors.items():
-                editor.set_value(_value_at(config, path))
+                if path in values:
+                    editor.set_value(values[path])
+                    editor.set_changeable(is_changeable=path not in self._fixed)
         finally:
             self._is_setting = False
         self._on_editor_changed()
@@ -139,7 +175,8 @@ class ConfigForm(QWidget, Generic[C]):
     def set_shown(self, section: str, *, is_shown: bool) -> None:
         """Show a section, or hide it for a while.
 
-        What was typed in it does not count while it is hidden, and comes back with it.
+        While it is hidden its settings have their defaults; what was typed or set in it
+        comes back with it.
 
         Raises
         ------
@@ -245,7 +282,8 @@ class ConfigForm(QWidget, Generic[C]):
 
     def _add_field(self, panel: Panel, path: str, field: FieldShape) -> None:
         editor = self._editors[path] = panel.add_field(field)
-        editor.set_value(_value_at(self._base, path))
+        editor.set_value(self._fixed.get(path, _value_at(self._base, path)))
+        editor.set_changeable(is_changeable=path not in self._fixed)
         editor.changed.connect(self._on_editor_changed)
         self._resolve(path, editor)
 
@@ -264,6 +302,10 @@ class ConfigForm(QWidget, Generic[C]):
     def _read(self) -> tuple[str, str, C | None]:
         """Path and sentence of the first problem, or empty and the config."""
         values = self._base.model_dump()
+        for path in self._unseen:
+            _put(values, path, _default_at(self._base, path))
+        for path, value in self._fixed.items():
+            _put(values, path, value)
         for path, editor in self._editors.items():
             if any(path.startswith(f"{section}.") for section in self._unseen):
                 continue
@@ -306,6 +348,12 @@ def _value_at(config: Config, path: str) -> Any:
     for name in path.split("."):
         value = getattr(value, name)
     return value
+
+
+def _default_at(config: Config, path: str) -> Any:
+    *parents, name = path.split(".")
+    owner = _value_at(config, ".".join(parents)) if parents else config
+    return type(owner).model_fields[name].get_default(call_default_factory=True)
 
 
 def _put(values: dict[str, Any], path: str, value: Any) -> None:

@@ -121,6 +121,13 @@ class KindsEditor(Editor):
         for name, editor in self.editors.items():
             editor.set_value(getattr(value, name))
 
+    def set_changeable(self, *, is_changeable: bool) -> None:
+        """Let the kind and its fields be changed; they can be unfolded in any case."""
+        self._box.setEnabled(is_changeable)
+        for editors in self._editors.values():
+            for editor in editors.values():
+                editor.set_changeable(is_changeable=is_changeable)
+
     def set_resolved(self, value: Any) -> None:
         """Show what the plan takes in the fields (a mapping by their names)."""
         self._resolved = value or {}
