@@ -12,9 +12,11 @@ from tests.training.running import Recorder, StopWhileChoosing, train
 from tests.training.tasks import SKEWED, make_config, make_dataset
 
 from napari_segtrain import load_model
+from napari_segtrain.control import RunControl
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.models import Decision, decision_words
 from napari_segtrain.training import held_out
+from napari_segtrain.training.clock import Deadline
 from napari_segtrain.training.decision_scores import (
     count_blocks,
     gain_of,
@@ -120,6 +122,22 @@ def test_no_rule_is_made_for_a_small_gain() -> None:
     assert run(choose_decision(plan, [missed_everywhere(1000 // 3)])) is None
     decision = run(choose_decision(plan, [missed_everywhere(1000 // 7)]))
     assert decision.score - decision.plain_score == pytest.approx(0.007, abs=5e-4)
+
+
+def test_what_was_found_before_a_stop_is_taken() -> None:
+    config, dataset = make_config(), make_dataset()
+    plan = resolve(config, gather_facts(dataset, config), find_machine("cpu"))
+    control, told = RunControl(), []
+
+    def stop_at_second(event: TuningDecision) -> None:
+        told.append(event)
+        if len(told) == 2:
+            control.stop()
+
+    work = choose_decision(plan, [missed_everywhere(20)], Deadline(None, control))
+    decision = run(work, stop_at_second)
+    assert decision.thresholds[1] < 0.45
+    assert decision.window == (1, 1, 1)
 
 
 def test_unlabelled_voxels_and_absent_classes_count_nowhere() -> None:

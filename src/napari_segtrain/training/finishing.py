@@ -157,8 +157,8 @@ def _cut_short(error: CutShort, what: str) -> Finding:
         return Finding("info", text, "It can be used all the same.")
     return Finding(
         "info",
-        f"The time did not suffice to choose {what} on the held-out data, so the model "
-        "has none.",
+        "The time did not suffice to predict the held-out data, so the model has no "
+        f"{what}.",
         "It can be used all the same; give the next run more time.",
         "training.length",
     )
