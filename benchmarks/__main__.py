@@ -20,6 +20,7 @@ from benchmarks import (
     networks,
     nuclei,
     samples,
+    solvers,
     viewer,
 )
 from benchmarks.rows import Rows
@@ -44,7 +45,7 @@ def main() -> None:
         type=Path,
         default=Path("benchmarks.jsonl"),
         help="file of results, written as they are made; those in it are not made "
-        "again (choice, fine-tuning, membranes, networks, nuclei)",
+        "again (choice, fine-tuning, membranes, networks, nuclei, solvers)",
     )
     options = parser.parse_args()
     rows = Rows(options.rows)
@@ -71,6 +72,7 @@ def main() -> None:
         "choice": lambda: choice.run(
             options.data, options.budget or 300, options.seeds, rows
         ),
+        "solvers": lambda: solvers.run(options.data, options.seeds, rows),
         "networks": lambda: networks.run(options.data, options.budget or 300, rows),
     }
     known = bundled | with_data

@@ -36,14 +36,18 @@ def segtrain(*arguments: object) -> tuple[float, str]:
 
 
 def train_and_score(
-    data: dict[str, Path], seconds: float, *options: object
+    data: dict[str, Path], seconds: float | None, *options: object
 ) -> dict[str, Any]:
-    """Train, predict and evaluate in a scratch folder; IoU, seconds and iterations."""
+    """Train, predict and evaluate in a scratch folder; IoU, seconds and iterations.
+
+    Without seconds the options tell how long.
+    """
+    length = () if seconds is None else ("--time-budget", f"{seconds}s")
     with scratch() as folder:
         run = folder / "run"
         wall, _ = segtrain(
             "train", "--images", data["images"], "--labels", data["labels"],
-            "--time-budget", f"{seconds}s", "--output", run, *options,
+            *length, "--output", run, *options,
         )  # fmt: skip
         report = score_images(run, data)
         row = (run / "metrics.jsonl").read_text().splitlines()[-1]

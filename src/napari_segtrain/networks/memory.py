@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FLOAT = 4
 _KEPT_PER_PARAMETER = 5 * _FLOAT
-"""Weight, two moments of Adam, running mean, and what malloc keeps of old gradients."""
+"""Weight, two moments at most, running mean, what malloc keeps of old gradients."""
 
 _FRAGMENTATION = 1.1
 """Resident memory per byte of maps and gradients that are alive: malloc keeps blocks
@@ -55,8 +55,8 @@ def estimate_training_bytes(
     """Estimate the memory of training in float32.
 
     A forward and a backward pass on torch's meta device tell how many bytes of maps and
-    gradients are alive at once. Weights, Adam's moments, the running mean, batches that
-    wait and, in 3D, the copies that convolutions make on processors are added. What
+    gradients are alive at once. Weights, moments, the running mean, batches that wait
+    and, in 3D, the copies that convolutions make on processors are added. What
     Python and its libraries take, and images that are kept in memory, are not counted.
     See ``benchmarks/RESULTS.md`` for how near it is.
 

@@ -75,31 +75,27 @@ class Muon(torch.optim.Optimizer):
                 self._step(weights, group)
 
     def _step(self, weights: list[torch.Tensor], group: Group) -> None:
-        is_matrix = group["rows"] is not None
-        momentum = group["momentum"] if is_matrix else _VECTOR_MOMENTUM
-        ahead = self._ahead(weights, momentum)
-        rate = group["lr"]
-        if not is_matrix:
-            torch._foreach_add_(weights, ahead, alpha=-rate * _VECTOR_SHARE)
-            return
-        torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
-        for weight, change in zip(weights, ahead, strict=True):
-            turned = orthogonal(change, has_inputs_first=group["rows"] == "inputs")
-            weight.add_(turned, alpha=-rate)
-
-    def _ahead(
-        self, weights: list[torch.Tensor], momentum: float
-    ) -> list[torch.Tensor]:
-        """Gradients with Nesterov momentum."""
+        rows, rate = group["rows"], group["lr"]
+        momentum = _VECTOR_MOMENTUM if rows is None else group["momentum"]
         gradients = [cast("torch.Tensor", weight.grad) for weight in weights]
-        for weight in weights:
-            if not self.state[weight]:
-                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-        kept = [self.state[weight]["momentum_buffer"] for weight in weights]
+        kept = [self._kept(weight) for weight in weights]
         torch._foreach_mul_(kept, momentum)
         torch._foreach_add_(kept, gradients)
-        pairs = zip(gradients, kept, strict=True)
-        return [torch.add(new, old, alpha=momentum) for new, old in pairs]
+        torch._foreach_mul_(weights, 1 - rate * group["weight_decay"])
+        for weight, gradient, old in zip(weights, gradients, kept, strict=True):
+            ahead = torch.add(gradient, old, alpha=momentum)
+            if rows is None:
+                weight.add_(ahead, alpha=-rate * _VECTOR_SHARE)
+            else:
+                turned = orthogonal(ahead, has_inputs_first=rows == "inputs")
+                weight.add_(turned, alpha=-rate)
+
+    def _kept(self, weight: torch.Tensor) -> torch.Tensor:
+        """Momentum of a weight."""
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        return cast("torch.Tensor", state["momentum_buffer"])
 
 
 def orthogonal(change: torch.Tensor, *, has_inputs_first: bool) -> torch.Tensor:
