@@ -158,7 +158,7 @@ def rate_of(**training: object) -> float:
 
 
 def test_the_rate_is_that_of_the_solver_unless_given():
-    assert rate_of() == 0.2
+    assert rate_of() == 0.1
     assert rate_of(solver={"kind": "adamw"}) == 2e-3
     assert rate_of(solver={"kind": "sgd"}, learning_rate=0.5) == 0.5
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_segtrain.networks import NetworkInfo
 
 LEARNING_RATES = {
-    "muon": 0.2, "adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3,
+    "muon": 0.1, "adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3,
 }  # fmt: skip
 """Peak by solver."""
 FINE_TUNING_RATE = 0.5
