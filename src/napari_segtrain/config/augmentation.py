@@ -163,7 +163,7 @@ class StackConfig(Config):
 class AugmentationConfig(Config):
     """Random changes of the training patches, made batch-wise on the device."""
 
-    preset: Preset = "light"
+    preset: Preset = "deepmib"
     """What auto means below: none, light (quick and measured), after DeepMIB, after
     CDeep3M, or strong. What is given here comes before the preset."""
 
