@@ -23,7 +23,7 @@ shapes = pytest.mark.parametrize("shape", [(48, 48), (40, 64), (6, 32, 48)])
 
 
 def complete(**settings):
-    return complete_augmentation(AugmentationConfig(**settings))
+    return complete_augmentation(AugmentationConfig(**{"preset": "light"} | settings))
 
 
 def config(**settings):

@@ -164,8 +164,8 @@ class AugmentationConfig(Config):
     """Random changes of the training patches, made batch-wise on the device."""
 
     preset: Preset = "deepmib"
-    """What auto means below: none, light (quick and measured), after DeepMIB, after
-    CDeep3M, or strong. What is given here comes before the preset."""
+    """What auto means below: none, light, after DeepMIB, after CDeep3M, or
+    strong. What is given here comes before the preset."""
 
     flips: bool | Auto = "auto"
     """Mirror along each axis."""

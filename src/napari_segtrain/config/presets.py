@@ -209,8 +209,9 @@ PRESETS: Mapping[Preset, Augmentation] = MappingProxyType(
         "strong": _STRONG,
     }
 )
-"""By name; light is measured (``benchmarks/RESULTS.md``), deepmib and cdeep3m follow
-the operations and ranges of these programs, converted to normalized units."""
+"""By name; deepmib and cdeep3m follow the operations and ranges of these programs,
+converted to normalized units. Light and deepmib are compared in
+``benchmarks/RESULTS.md``."""
 
 _WARPS = ("rotation", "scale", "axis_scale", "shear", "elastic")
 _WARP_RANGES = {
