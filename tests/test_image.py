@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import (
     IGNORE_INDEX,
+    OUTSIDE,
     ClassInfo,
     ClassTable,
     Image,
@@ -174,7 +175,8 @@ INTEGER_DTYPES = (
 def labels_and_table(draw):
     """Labels of some integer type, all of whose values are classes or unlabelled."""
     dtype = np.dtype(draw(st.sampled_from(INTEGER_DTYPES)))
-    values = draw(st.lists(hnp.from_dtype(dtype), min_size=1, max_size=9, unique=True))
+    known = hnp.from_dtype(dtype).filter(lambda value: int(value) != OUTSIDE)
+    values = draw(st.lists(known, min_size=1, max_size=9, unique=True))
     values = [int(value) for value in values]
     n_classes = draw(st.integers(1, len(values)))
     labels = draw(hnp.arrays(dtype, (4, 5), elements=st.sampled_from(values)))

@@ -110,7 +110,8 @@ def test_large_seeds_are_taken():
 
 
 WARPED = {
-    "flips": False, "affine_probability": 1, "brightness": 0, "contrast": 0, "noise": 0,
+    "preset": "light", "flips": False, "affine_probability": 1,
+    "brightness": 0, "contrast": 0, "noise": 0,
 }  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def config_of(target="boundaries", iterations=60, data=(), **sections):
     return make_config(
         data={"target": "instances", **dict(data)},
         objects={"target": target},
-        training={"length": length, "learning_rate": 0.01},
+        training={"length": length},
         **sections,
     )
 
