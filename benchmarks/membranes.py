@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from benchmarks.rows import Rows
 
-BUDGETS = (20, 60, 300)
+BUDGETS = (6, 20, 60, 300)
 
 
 def run(data: Path, baseline: Path, n_seeds: int, rows: Rows) -> None:
