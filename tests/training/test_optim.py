@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ from napari_segtrain.config import (
     RmspropSolver,
     SgdSolver,
 )
+from napari_segtrain.config.presets import PRESETS, complete_augmentation
 from napari_segtrain.data.facts import gather_facts
 from napari_segtrain.training.checkpoint import load_checkpoint
 from napari_segtrain.training.events import IterationEnd
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.optim import build_optimizer
 from napari_segtrain.training.plan import resolve
+from napari_segtrain.training.run_folder import RunFolder
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.training import iter_resumed_run
 
@@ -194,6 +197,17 @@ def test_runs_from_before_the_choice_go_on_with_their_solver(
     assert run(iter_resumed_run(tmp_path / "run")).is_complete
     path = tmp_path / "run/checkpoints/latest.safetensors"
     assert "0.exp_avg_sq" in load_checkpoint(path).optimizer
+
+
+def test_runs_from_before_the_presets_keep_their_augmentation(tmp_path: Path) -> None:
+    config = make_config(training=_short(), augmentation={"noise": 0.3})
+    train(make_dataset(), config, tmp_path / "run", Recorder(stop_at=2))
+    path = tmp_path / "run/plan.json"
+    plan = json.loads(path.read_text())
+    del plan["augmentation"], plan["config"]["augmentation"]["preset"]
+    path.write_text(json.dumps(plan))
+    read = RunFolder(tmp_path / "run").read_plan().config.augmentation
+    assert complete_augmentation(read) == replace(PRESETS["light"], noise=0.3)
 
 
 def _short() -> dict[str, object]:

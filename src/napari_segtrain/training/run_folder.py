@@ -178,8 +178,7 @@ class RunFolder:
                     f"The run {self.path} has format version {found}; update "
                     "napari-segtrain."
                 )
-            training = values["config"].get("training", {})
-            values.setdefault("solver", training.get("solver", {"kind": "adamw"}))
+            _complete_old(values)
             return TypeAdapter(TrainingPlan).validate_python(values)
         except (OSError, ValueError, KeyError, ValidationError) as error:
             raise DataError(f"The plan {path} is damaged: {error}") from error
@@ -399,3 +398,11 @@ def package_versions(names: Sequence[str]) -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def _complete_old(plan: dict[str, Any]) -> None:
+    """Add what a plan meant that had no solver, or whose config had no preset."""
+    config = plan["config"]
+    solver = config.get("training", {}).get("solver", {"kind": "adamw"})
+    plan.setdefault("solver", solver)
+    config.setdefault("augmentation", {}).setdefault("preset", "light")
