@@ -2,8 +2,9 @@
 
 Two volumes: the larval nerve cord in serial sections (slices 0-13 for training, 14-19
 for the score; membranes, mitochondria, synapses) and embryo nuclei (8-cell stage, then
-16-cell). A row is written after each training, and rows that are there already are not
-made again, so that the benchmark may be interrupted.
+16-cell). The automatic choice has the result of the network that it is. A row is
+written after each training, and rows that are there already are not made again, so that
+the benchmark may be interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tifffile
 
-from benchmarks.commands import scratch, train_and_score
+from benchmarks.commands import planned_network, scratch, train_and_score
 from benchmarks.sections import write_sections
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
 AUTOMATIC = "automatic"
 NETWORKS: dict[str, tuple[str, ...]] = {
-    AUTOMATIC: (),
     "2D": ("--dims", "2"),
     "2.5D": ("--network", "unet-2.5d"),
     "3D": ("--dims", "3", "--set", "network.flat_levels=0"),
     "anisotropic": ("--dims", "3"),
+    AUTOMATIC: (),
 }
 TOLERANCE = 0.01
 
@@ -42,13 +43,18 @@ def run(data: Path, budget: float, n_seeds: int, rows: Rows) -> None:
                 for network in NETWORKS:
                     key = {**keys, "seed": seed, "network": network}
                     if not rows.where(**key):
-                        rows.add(key | _result(files, key))
+                        rows.add(_result(files, key, rows) | key)
                         print(_line(rows.where(**key)[0]), flush=True)
             _report(name, rows.where(**keys))
 
 
-def _result(files: dict[str, Path], key: dict[str, Any]) -> dict[str, Any]:
+def _result(files: dict[str, Path], key: dict[str, Any], rows: Rows) -> dict[str, Any]:
     options = NETWORKS[key["network"]]
+    if key["network"] == AUTOMATIC:
+        others = {name: key[name] for name in key if name != "network"}
+        chosen = planned_network(files)
+        for row in rows.where(**others, settings=chosen):
+            return row
     result = train_and_score(files, key["budget"], "--seed", key["seed"], *options)
     report = result["report"]
     classes = {
@@ -59,6 +65,7 @@ def _result(files: dict[str, Path], key: dict[str, Any]) -> dict[str, Any]:
     return {
         "iou": report["overall"]["iou"],
         "classes": classes,
+        "settings": result["network"],
         "iterations": result["iterations"],
     }
 

@@ -38,7 +38,7 @@ def segtrain(*arguments: object) -> tuple[float, str]:
 def train_and_score(
     data: dict[str, Path], seconds: float | None, *options: object
 ) -> dict[str, Any]:
-    """Train, predict and evaluate in a scratch folder; IoU, seconds and iterations.
+    """Train, predict and evaluate in a scratch folder; scores, seconds, the network.
 
     Without seconds the options tell how long.
     """
@@ -51,11 +51,24 @@ def train_and_score(
         )  # fmt: skip
         report = score_images(run, data)
         row = (run / "metrics.jsonl").read_text().splitlines()[-1]
+        network = json.loads((run / "plan.json").read_text())["network"]
     return {
         **report,
         "wall": wall,
         "iterations": json.loads(row)["iteration"],
+        "network": network,
     }
+
+
+def planned_network(data: dict[str, Path], *options: object) -> Any:
+    """What a training would take, from one of a single iteration."""
+    with scratch() as folder:
+        run = folder / "run"
+        segtrain(
+            "train", "--images", data["images"], "--labels", data["labels"],
+            "--iterations", 1, "--output", run, *options,
+        )  # fmt: skip
+        return json.loads((run / "plan.json").read_text())["network"]
 
 
 def score(run: Path, data: dict[str, Path], *settings: object) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from napari_segtrain.config import UNetConfig
-from napari_segtrain.data.normalize import IntensityMap, Normalization
+from napari_segtrain.data.intensity_map import IntensityMap
+from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.models import ModelSpec, load_bundle, save_model
 from napari_segtrain.models.spec import FORMAT_VERSION

@@ -12,8 +12,8 @@ from tests.data.helpers import class_table, index_dataset, make_dataset
 from napari_segtrain.config import AugmentationConfig
 from napari_segtrain.config.presets import complete_augmentation
 from napari_segtrain.data.batches import BatchSource, iter_batches
+from napari_segtrain.data.intensity_map import IntensityMap
 from napari_segtrain.data.label_index import index_labels
-from napari_segtrain.data.normalize import IntensityMap
 from napari_segtrain.data.sampling import PatchReader, PatchSampler
 from napari_segtrain.data.split import Region, whole
 from napari_segtrain.data.targets import TargetItem

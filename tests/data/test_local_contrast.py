@@ -10,7 +10,8 @@ from skimage.exposure import equalize_adapthist
 from tests.data.helpers import RecordingArray
 
 from napari_segtrain.boxes import full_box
-from napari_segtrain.data.normalize import IntensityMap, Normalization
+from napari_segtrain.data.intensity_map import IntensityMap
+from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image
 

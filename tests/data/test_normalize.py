@@ -4,21 +4,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.data.helpers import RecordingArray
 
 from napari_segtrain.boxes import full_box
 from napari_segtrain.config import NormalizationConfig
-from napari_segtrain.data.normalize import (
-    IntensityMap,
-    Normalization,
-    measure,
-    plan_normalization,
-)
+from napari_segtrain.data.intensity_map import IntensityMap, measure
+from napari_segtrain.data.normalize import MEAN_SHIFT, Normalization, plan_normalization
 from napari_segtrain.data.voxel_samples import MAX_SAMPLED_VOXELS
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image
 
 METHODS = ("percentile", "zscore", "zero-center", "rescale", "local-contrast", "none")
+OF_SLICES = METHODS[:4]
+WAYS = [
+    *((method, scope) for method in METHODS for scope in ("image", "training-set")),
+    *((method, "slice") for method in OF_SLICES),
+]
+"""Methods and scopes that go together."""
 DTYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32)
 
 
@@ -74,8 +77,7 @@ class TestMethods:
         np.testing.assert_array_equal(result[0, 0], self.voxels.astype(np.float32))
 
 
-@pytest.mark.parametrize("scope", ["image", "training-set"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "scope"), WAYS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_crop_is_normalized_as_the_whole(dtype, method, scope):
     voxels = noise((2, 3, 40, 50)).astype(dtype)
@@ -136,6 +138,18 @@ class TestChoice:
         rule, _ = plan(noise(), other)
         assert (rule.scope, rule.method) == ("image", "percentile")
 
+    def test_means_that_differ_within_one_range_are_measured_one_by_one(self):
+        first, second = (np.clip(noise(mean=m, spread=40), 0, 255) for m in (100, 150))
+        rule, _ = plan(first, second)
+        assert (rule.scope, rule.method) == ("image", "zscore")
+
+    def test_more_objects_on_a_dark_background_are_not_brighter(self):
+        few, many = noise(mean=10, spread=1), noise(mean=10, spread=1)
+        few[:, :2], many[:, :20] = 250, 250
+        assert many.mean() - few.mean() > MEAN_SHIFT * many.std()
+        rule, _ = plan(few, many)
+        assert (rule.scope, rule.method) == ("training-set", "zscore")
+
     def test_one_channel_that_differs_is_enough(self):
         first = np.stack([noise(), noise()])
         second = np.stack([noise(), noise(mean=200)])
@@ -147,8 +161,9 @@ class TestChoice:
         assert plan(noise(), scope="image")[0].method == "percentile"
 
 
-@given(st.sampled_from(METHODS), st.sampled_from(["image", "training-set"]))
-def test_a_constant_channel_becomes_finite(method, scope):
+@given(st.sampled_from(WAYS))
+def test_a_constant_channel_becomes_finite(way):
+    method, scope = way
     voxels = np.stack([noise(), np.full((40, 50), 7.0)])
     rule, _ = plan(voxels, axes="CYX", method=method, scope=scope)
     result = normalized(rule, voxels, "CYX")
@@ -249,3 +264,77 @@ def test_the_training_set_is_measured_where_it_is_labelled():
     part = whole.apply(item.read()[:, 17:19])
     assert abs(part.mean()) < 0.01
     assert abs(part.std() - 1) < 0.01
+
+
+def stack(means, spread=10.0):
+    """A volume with a mean per slice."""
+    return np.stack([noise(mean=m, spread=spread, seed=i) for i, m in enumerate(means)])
+
+
+JUMPS = (100, 115, 92, 104, 88, 110, 97, 106)
+
+
+class TestSlices:
+    def test_slices_whose_brightness_jumps_are_measured_one_by_one(self):
+        rule, _ = plan(stack(JUMPS))
+        assert (rule.scope, rule.method) == ("slice", "zscore")
+        result = normalized(rule, stack((80, 95, 78)))
+        np.testing.assert_allclose(result.mean(axis=(0, 2, 3)), 0, atol=1e-4)
+        np.testing.assert_allclose(result.std(axis=(0, 2, 3)), 1, rtol=1e-4)
+
+    @pytest.mark.parametrize(
+        "means",
+        [
+            np.linspace(150, 80, 12),  # fades with depth
+            100 + 30 * np.sin(np.linspace(0, np.pi, 12)),  # an object ends
+            (100, 100.5, 99.7, 100.2, 100.1, 99.9, 100.3),  # about equal
+            JUMPS[:5],  # too few to tell
+        ],
+    )
+    def test_slices_that_change_little_by_little_are_measured_together(self, means):
+        assert plan(stack(means))[0].scope == "training-set"
+
+    def test_only_neighbors_with_labels_are_compared(self):
+        item = item_of(stack(JUMPS * 2))
+        for used in [(True, False) * 8, (True,) * 5 + (False,) * 11]:
+            rule, _ = plan_normalization([item], NormalizationConfig(), used=[used])
+            assert rule.scope != "slice"
+
+    @pytest.mark.parametrize("method", ["local-contrast", "none"])
+    def test_methods_without_slices_are_left_at_what_they_have(self, method):
+        assert plan(stack(JUMPS), method=method)[0].scope == "training-set"
+        with pytest.raises(ValidationError, match=f"other methods than {method}"):
+            NormalizationConfig(method=method, scope="slice")
+
+    def test_a_crop_is_measured_as_the_image_since_its_slices_are_no_whole_ones(self):
+        crop, whole = item_of(stack(JUMPS)), item_of(stack(JUMPS))
+        rule, _ = plan_normalization([crop], NormalizationConfig(), wholes=[whole])
+        assert rule.scope != "slice"
+
+    @pytest.mark.parametrize("value", [0.0, 100.0])
+    def test_an_empty_slice_keeps_its_noise_low(self, value):
+        voxels = stack(JUMPS)
+        voxels[3] = value + 1e-3 * noise(mean=0, spread=1)
+        result = normalized(plan(voxels, scope="slice")[0], voxels)
+        assert result[0, 3].std() < 1e-3
+        assert result[0, 2].std() == pytest.approx(1, rel=1e-4)
+
+    def test_a_slice_of_a_huge_image_is_sampled(self):
+        array = RecordingArray(shape=(3, 40_000, 40_000), dtype=np.float32)
+        rule = Normalization("zscore", "slice")
+        intensities = rule.prepare(item_of(array, "ZYX"), IntensityMap((0,), (1,)))[1]
+        box = (slice(1, 2), slice(0, 4), slice(0, 4))
+        array.reads.clear()
+        intensities.apply(np.zeros((1, 1, 4, 4), np.float32), box)
+        assert 0 < sum(array.reads) <= MAX_SAMPLED_VOXELS
+        array.reads.clear()
+        intensities.apply(np.zeros((1, 1, 4, 4), np.float32), box)
+        assert not array.reads
+
+    def test_voxels_that_are_not_finite_are_refused(self):
+        voxels = stack(JUMPS)
+        voxels[2, 3, 4] = np.nan
+        rule, item = Normalization("zscore", "slice"), item_of(voxels)
+        intensities = rule.prepare(item, IntensityMap((0,), (1,)))[1]
+        with pytest.raises(DataError, match="NaN or infinite"):
+            intensities.apply(item.read(), full_box(item.shape))

@@ -16,8 +16,8 @@ from tests.data.helpers import (
 
 from napari_segtrain.boxes import box_shape
 from napari_segtrain.config import DataConfig
+from napari_segtrain.data.intensity_map import IntensityMap
 from napari_segtrain.data.label_index import index_labels
-from napari_segtrain.data.normalize import IntensityMap
 from napari_segtrain.data.sampling import PatchReader, PatchSampler
 from napari_segtrain.data.split import Region
 from napari_segtrain.data.targets import TargetItem

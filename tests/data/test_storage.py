@@ -16,7 +16,7 @@ from napari_segtrain.config import ExperimentConfig, parse_experiment
 from napari_segtrain.data import voxel_samples
 from napari_segtrain.data.dataset import Dataset, Sample
 from napari_segtrain.data.facts import gather_facts
-from napari_segtrain.data.normalize import measure
+from napari_segtrain.data.intensity_map import measure
 from napari_segtrain.data.restricted import RegionMask, restrict
 from napari_segtrain.data.storage import read_samples, reads_back, write_samples
 from napari_segtrain.data.voxel_samples import sample_voxels

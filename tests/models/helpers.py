@@ -14,7 +14,8 @@ import yaml
 from safetensors.torch import load, save
 
 from napari_segtrain.config import UNetConfig
-from napari_segtrain.data.normalize import IntensityMap, Normalization
+from napari_segtrain.data.intensity_map import IntensityMap
+from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.models import ModelSpec, save_model
 from napari_segtrain.networks import build_network

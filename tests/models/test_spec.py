@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.models.helpers import make_spec
 
 from napari_segtrain.config import DistancesTarget, UNetConfig
-from napari_segtrain.data.normalize import IntensityMap, Normalization
+from napari_segtrain.data.intensity_map import IntensityMap
+from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import ClassInfo, ClassTable

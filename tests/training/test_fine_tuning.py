@@ -219,11 +219,14 @@ def test_the_encoder_learns_after_its_share_of_the_training(
     assert not torch.equal(learned, old[name])
 
 
-def test_a_resumed_run_ends_as_an_unbroken_one(base: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rate", ["auto", 0.01])
+def test_a_resumed_run_ends_as_an_unbroken_one(
+    base: Model, tmp_path: Path, rate: str | float
+) -> None:
     settings = {
         "length": {"kind": "iterations", "iterations": 12},
         "iterations_per_epoch": 4,
-        "learning_rate": 0.01,
+        "learning_rate": rate,
         "frozen_encoder": 0.5,
     }
     whole = fine_tune(base, tmp_path / "whole", **settings)

@@ -196,17 +196,31 @@ def test_a_volume_keeps_to_the_grid_and_to_what_the_network_takes() -> None:
         assert all(n % step == 0 for n, step in zip(size, info.grid, strict=True))
 
 
-def test_a_run_moves_to_the_processor_with_its_moments(dataset: Dataset) -> None:
+@pytest.mark.parametrize("solver", ["muon", "adamw"])
+@pytest.mark.parametrize("is_fine_tuned", [False, True])
+def test_a_run_moves_to_the_processor_with_its_moments(
+    dataset: Dataset, solver: str, tmp_path: Path, *, is_fine_tuned: bool
+) -> None:
     """From one device of a processor to another, as there is no GPU in a test."""
-    plan = plan_training(dataset, config_of(4))
+    training: dict[str, object] = {"solver": solver}
+    base = None
+    if is_fine_tuned:
+        train(dataset, config_of(1), tmp_path / "base")
+        base = load_model(tmp_path / "base")
+        training["frozen_encoder"] = 0.5
+    config = config_of(4, training=training)
+    plan = plan_training(dataset, config, continue_from=base)
     moved, stayed = Learner(plan, dataset), Learner(plan, dataset)
     for each in (moved, stayed):
+        each.freeze(0.0)
         each.step(each.source.make(0), 1e-3)
         each.accept(0)
     moved._move(torch.device("cpu"))  # noqa: SLF001 - what `adapt` does on a GPU
-    for each in (moved, stayed):
-        each.step(each.source.make(1), 1e-3)
-        each.accept(1)
+    for iteration, share in ((1, 0.25), (2, 0.75)):
+        for each in (moved, stayed):
+            each.freeze(share)
+            each.step(each.source.make(iteration), 1e-3)
+            each.accept(iteration)
     for kept in ("network_state", "average_state", "optimizer_state"):
         a, b = getattr(moved, kept), getattr(stayed, kept)
         assert a.keys() == b.keys()
@@ -315,12 +329,14 @@ def test_weights_that_are_not_finite_go_back_too(
     assert all(torch.isfinite(value.float()).all() for value in weights.values())
 
 
+@pytest.mark.parametrize("solver", ["muon", "adamw"])
 def test_a_run_that_diverges_again_and_again_ends_with_a_usable_model(
-    dataset: Dataset, run_dir: Path
+    dataset: Dataset, run_dir: Path, solver: str
 ) -> None:
-    config = make_config(training={"learning_rate": 1e30, "gradient_clip": 1e30})
+    rates = {"learning_rate": 1e30, "gradient_clip": 1e30}
+    config = make_config(training={"solver": solver, **rates})
     recorder = Recorder()
-    with pytest.raises(TrainingError, match="learning_rate"):
+    with pytest.raises(TrainingError, match=f"learning_rate with .* {solver}"):
         train(dataset, config, run_dir, recorder)
     assert len(recorder.of(Noticed)) == MAX_RECOVERIES
     weights = load_model(run_dir).network.state_dict()

@@ -86,7 +86,7 @@ def test_scores_that_fall_while_the_validation_loss_falls_are_no_overfitting(
     ],
 )
 def test_a_high_learning_rate(losses, is_seen) -> None:
-    assert (find_high_rate(traces(losses)) is not None) == is_seen
+    assert (find_high_rate(traces(losses), "muon") is not None) == is_seen
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,24 @@ def test_the_result_is_that_of_the_published_iteration(shape):
     torch.testing.assert_close(as_matrix(turned), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_transposed_convolution_is_turned_as_its_transpose():
+    kernel = random_kernel((12, 24, 2, 2))
+    turned = orthogonal(kernel, has_inputs_first=True)
+    expected = orthogonal(as_matrix(kernel).T, has_inputs_first=False).T
+    torch.testing.assert_close(as_matrix(turned), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_weak_directions_are_raised_forty_fold_and_not_to_1():
+    left, right = (torch.linalg.qr(random_kernel((8, 8)))[0] for _ in range(2))
+    given = torch.tensor([1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001])
+    matrix = left @ torch.diag(given / given.norm()) @ right.T
+    sizes = torch.linalg.svdvals(orthogonal(matrix, has_inputs_first=False))
+    raised = (left.T @ orthogonal(matrix, has_inputs_first=False) @ right).diagonal()
+    assert 0.6 < raised[:5].min() < raised.max() < 1.25
+    assert raised[6:] == pytest.approx(40 * given[6:] / given.norm(), rel=0.1)
+    assert sizes.min() < 0.05
+
+
 def test_size_and_memory_layout_of_a_gradient_do_not_matter():
     kernel = random_kernel((6, 4, 3, 3))
     turned = orthogonal(kernel, has_inputs_first=False)

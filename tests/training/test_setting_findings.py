@@ -38,6 +38,24 @@ def test_a_batch_that_does_not_fit_in_memory():
 
 
 @pytest.mark.parametrize(
+    ("training", "usual"),
+    [
+        ({"learning_rate": 0.03}, "0.002, the usual one of adamw, for which"),
+        ({"learning_rate": 1e-3, "solver": "muon"}, "0.1, the usual one of muon."),
+    ],
+)
+def test_a_rate_far_from_that_of_its_solver(training, usual):
+    assert usual in remarks(training=training)["training.learning_rate"]
+
+
+@pytest.mark.parametrize(
+    "training", [{"learning_rate": 1e-3}, {"learning_rate": 0.02, "solver": "sgd"}]
+)
+def test_a_rate_that_is_usual_is_not_remarked_on(training):
+    assert "training.learning_rate" not in remarks(training=training)
+
+
+@pytest.mark.parametrize(
     ("settings", "idle", "reason"),
     [
         ({"affine_probability": 0, "max_rotation": 30}, "max_rotation", "affine"),

@@ -121,8 +121,9 @@ class NormalizationConfig(Config):
     local-contrast: histograms around each voxel are flattened (CLAHE), slice by slice,
     between the low and high percentile of the image."""
 
-    scope: Auto | Literal["image", "training-set"] = "auto"
-    """Whether each image is measured by itself, or the training set once for all."""
+    scope: Auto | Literal["slice", "image", "training-set"] = "auto"
+    """Whether each slice or each image is measured by itself, or the training set once
+    for all; auto takes slices where the brightness jumps from one to the next."""
 
     percentiles: tuple[float, float] = _PERCENTILES
     """Low and high percentile."""
@@ -166,7 +167,12 @@ class NormalizationConfig(Config):
                 f"percentiles ({low:g}, {high:g}) belong to the methods percentile and "
                 f"local-contrast, not to {self.method}"
             )
-        if self.match_histogram and self.scope == "image":
+        if self.scope == "slice" and self.method in {"local-contrast", "none"}:
+            raise ValueError(
+                f"the scope slice goes with other methods than {self.method}, which "
+                "does not measure slices as wholes; use the scope auto"
+            )
+        if self.match_histogram and self.scope in {"slice", "image"}:
             raise ValueError(
                 "match_histogram brings images to the training set; use it with the "
                 "scope training-set or auto"

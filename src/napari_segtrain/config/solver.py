@@ -13,20 +13,21 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AutoSolver(Config):
-    """Muon; AdamW when a learning rate is given, which people know as one of it."""
+    """Muon; or AdamW when a learning rate is given, as those in papers are for it."""
 
     kind: Literal["auto"] = "auto"
 
 
 class MuonSolver(Config):
-    """Momentum whose steps turn all directions of a weight alike (Jordan et al. 2024).
+    """Learns most from few iterations on most images (Jordan et al. 2024).
 
-    Learns most from few iterations: see ``benchmarks/RESULTS.md``.
+    The changes of a layer are made about equally large in all directions. Biases and
+    norms follow SGD with a momentum of 0.9 at half the rate.
     """
 
     kind: Literal["muon"] = "muon"
     momentum: Decay = 0.6
-    """Share of the last step that the next one keeps."""
+    """Share of the earlier gradients that the direction of a step keeps."""
 
 
 class AdamWSolver(Config):

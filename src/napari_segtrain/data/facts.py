@@ -11,13 +11,10 @@ from napari_segtrain.axes import ZYX, VoxelSize
 from napari_segtrain.config import KFoldValidation
 from napari_segtrain.data.classes import known_unlabelled, propose_classes
 from napari_segtrain.data.folds import plan_folds
+from napari_segtrain.data.intensity_map import IntensityMap
 from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.data.label_index import LabelIndex, index_labels
-from napari_segtrain.data.normalize import (
-    IntensityMap,
-    Normalization,
-    plan_normalization,
-)
+from napari_segtrain.data.normalize import Normalization, plan_normalization
 from napari_segtrain.data.object_recipe import object_sizes, plan_ring
 from napari_segtrain.data.split import Split
 from napari_segtrain.data.split_plan import plan_split, unseen_classes

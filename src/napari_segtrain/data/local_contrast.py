@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_segtrain.boxes import Box
-    from napari_segtrain.data.normalize import IntensityMap
+    from napari_segtrain.data.intensity_map import IntensityMap
     from napari_segtrain.image import Item
 
 N_BINS = 256

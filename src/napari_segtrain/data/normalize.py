@@ -14,7 +14,17 @@ import numpy.typing as npt
 
 from napari_segtrain.data.denoising import DenoisedItem, measure_noise
 from napari_segtrain.data.histogram import HistogramMatch, Quantiles, quantiles_of
+from napari_segtrain.data.intensity_map import (
+    IntensityMap,
+    IntensityStatistics,
+    Method,
+    check_finite,
+    describe,
+    intensity_map,
+    measure,
+)
 from napari_segtrain.data.local_contrast import LocalContrast
+from napari_segtrain.data.slice_intensities import SliceIntensities, slices_jump
 from napari_segtrain.data.voxel_samples import Used, sample_items
 from napari_segtrain.errors import DataError
 
@@ -25,15 +35,17 @@ if TYPE_CHECKING:
     from napari_segtrain.config import NormalizationConfig
     from napari_segtrain.image import Item
 
-Method = Literal[
-    "percentile", "zscore", "zero-center", "rescale", "local-contrast", "none"
-]
-Scope = Literal["image", "training-set"]
+Scope = Literal["slice", "image", "training-set"]
 
 RANGE_RATIO = 1.5
 """Images whose intensity ranges differ by more than this are measured one by one."""
 OFFSET_SHARE = 0.25
 """So are images whose low ends differ by more than this share of the range."""
+MEAN_SHIFT = 0.5
+"""And those whose means differ by more than so many standard deviations."""
+_MIN_MEAN = 0.25
+"""That holds for means above this share of the range: where the background is dark,
+they tell how much there is to see, not how bright it is."""
 
 
 class Intensities(Protocol):
@@ -45,60 +57,6 @@ class Intensities(Protocol):
 
 
 @dataclass(frozen=True)
-class IntensityMap:
-    """``(value - offset) * scale``, one number of each per channel.
-
-    Parameters
-    ----------
-    offset, scale : tuple of float
-        Per channel.
-    match : HistogramMatch, optional
-        What is done to the values before.
-    noise : tuple of float
-        Standard deviation of the noise per channel, for what is denoised before; else
-        empty.
-    """
-
-    offset: tuple[float, ...]
-    scale: tuple[float, ...]
-    match: HistogramMatch | None = None
-    noise: tuple[float, ...] = ()
-
-    def apply(
-        self, block: npt.NDArray[Any], _box: Box | None = None, /
-    ) -> npt.NDArray[np.float32]:
-        """Normalize a block of shape (C, Z, Y, X) or (C, Y, X), wherever it lies.
-
-        Raises
-        ------
-        DataError
-            When a voxel is NaN or infinite.
-        """
-        if block.dtype.kind == "f":
-            check_finite(block)
-        if self.match is not None:
-            block = self.match.apply(block)
-        shape = (-1, *[1] * (block.ndim - 1))
-        kind = np.float32 if np.can_cast(block.dtype, np.float32) else np.float64
-        result: npt.NDArray[Any] = block.astype(kind)
-        np.subtract(result, np.array(self.offset, kind).reshape(shape), out=result)
-        np.multiply(result, np.array(self.scale, kind).reshape(shape), out=result)
-        return result.astype(np.float32, copy=False)
-
-
-@dataclass(frozen=True)
-class IntensityStatistics:
-    """What was sampled of one item, or of all, per channel."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    minimum: tuple[float, ...]
-    maximum: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Normalization:
     """The rule that a model applies to every image.
 
@@ -107,7 +65,8 @@ class Normalization:
     method, scope, percentiles
         As in `NormalizationConfig`, with nothing left to choose.
     training_set : IntensityMap, optional
-        The map of the training set; absent when images are measured one by one.
+        The map of the training set; absent when images, or slices, are measured one by
+        one.
     per_channel, cell_size, clip_limit, denoising
         As in `NormalizationConfig`.
     histogram : Quantiles, optional
@@ -157,6 +116,8 @@ class Normalization:
         if self.denoising:
             weights = tuple(self.denoising * sigma for sigma in known.noise)
             item = DenoisedItem(item.array, item.axes, item.index, weights)
+        if self.scope == "slice":
+            return item, SliceIntensities(item, known, self._map_of_voxels)
         if self.method != "local-contrast":
             return item, known
         size, limit = self.cell_size, self.clip_limit
@@ -184,81 +145,15 @@ class Normalization:
         statistics = measure([item], self.percentiles, per_channel=self.per_channel)
         return intensity_map(statistics, self.method)
 
+    def _map_of_voxels(self, values: npt.NDArray[Any]) -> IntensityMap:
+        statistics = describe(values, self.percentiles, per_channel=self.per_channel)
+        return intensity_map(statistics, self.method)
+
     def _match(self, item: Item) -> HistogramMatch | None:
         if self.histogram is None:
             return None
         found = _quantiles([item], per_channel=self.per_channel)
         return HistogramMatch(found, self.histogram)
-
-
-def check_finite(values: npt.NDArray[Any], *, name: str = "the image") -> None:
-    """Raise a `DataError` when ``values`` hold NaN or infinity."""
-    if np.isfinite(values).all():
-        return
-    n_bad = int(values.size - np.isfinite(values).sum())
-    raise DataError(
-        f"There are NaN or infinite voxels in {name} ({n_bad} in the part that was "
-        "read); replace them, for instance by the median, and save the image again."
-    )
-
-
-def measure(
-    items: Sequence[Item],
-    percentiles: tuple[float, float],
-    *,
-    name: str = "the image",
-    used: Sequence[Used] = (),
-    per_channel: bool = True,
-) -> IntensityStatistics:
-    """Sample items evenly and describe their intensities per channel.
-
-    Voxels are those of `sample_items`.
-
-    Parameters
-    ----------
-    items : sequence of Item
-        Measured together.
-    percentiles : tuple of float
-        Low and high.
-    name : str
-        For messages.
-    used : sequence of tuple of bool
-        For each item, the slices along Z to look at; all of them without it.
-    per_channel : bool
-        Whether channels are described one by one, or all by the same numbers.
-
-    Raises
-    ------
-    DataError
-        When a sampled voxel is NaN or infinite.
-    """
-    used = used or [(True,) * item.shape[0] for item in items]
-    values = sample_items(items, used).astype(np.float64)
-    check_finite(values, name=name)
-    n_repeats = 1 if per_channel else len(values)
-    values = values if per_channel else values.reshape(1, -1)
-    low, high = np.percentile(values, percentiles, axis=1)
-    rows = (
-        low, high, values.mean(axis=1), values.std(axis=1),
-        values.min(axis=1), values.max(axis=1),
-    )  # fmt: skip
-    return IntensityStatistics(*(n_repeats * _floats(row) for row in rows))
-
-
-def intensity_map(statistics: IntensityStatistics, method: Method) -> IntensityMap:
-    """Turn statistics into the map of a method; a constant channel maps to 0."""
-    s = statistics
-    offset, top = {
-        "percentile": (s.low, np.subtract(s.high, s.low)),
-        "zscore": (s.mean, np.array(s.std)),
-        "zero-center": (s.mean, np.ones(len(s.mean))),
-        "rescale": (s.minimum, np.subtract(s.maximum, s.minimum)),
-        "local-contrast": (s.low, np.subtract(s.high, s.low)),
-        "none": (np.zeros(len(s.mean)), np.ones(len(s.mean))),
-    }[method]
-    spread = np.subtract(s.maximum, s.minimum)
-    top = np.where(top > 0, top, np.where(spread > 0, spread, 1.0))
-    return IntensityMap(_floats(np.array(offset)), _floats(1 / top))
 
 
 def plan_normalization(
@@ -288,9 +183,12 @@ def plan_normalization(
 
     Notes
     -----
-    ``auto`` measures each image by itself (percentiles) when their ranges differ by
-    more than `RANGE_RATIO` or their low ends by more than `OFFSET_SHARE` of the range,
-    and the training set once (z-score) otherwise.
+    ``auto`` measures each slice by itself (z-score) where the brightness of a stack
+    jumps from slice to slice, see `slices_jump`; each image by itself when their ranges
+    differ by more than `RANGE_RATIO` or their low ends by more than `OFFSET_SHARE` of
+    the range (percentiles), or else their means by more than `MEAN_SHIFT` (z-score);
+    and the training set once (z-score) otherwise. Slices of an image that was cropped
+    are not measured, as a prediction sees whole ones.
 
     Raises
     ------
@@ -315,14 +213,14 @@ def plan_normalization(
             f"{each[0].mean[0]:g}), so there is nothing to learn; check that the "
             "images, not empty channels or labels, were given."
         )
-    scope = config.scope
+    scope, method = config.scope, config.method
     if scope == "auto" and config.match_histogram:
         scope = "training-set"
     if scope == "auto":
-        scope = "image" if _differ(each) else "training-set"
-    method = config.method
+        scope = _usual_scope(each, config, items, used, wholes or items)
     if method == "auto":
-        method = "percentile" if scope == "image" else "zscore"
+        has_same_ranges = scope != "image" or _only_means_differ(each)
+        method = "zscore" if has_same_ranges else "percentile"
     rule = Normalization(
         method,
         scope,
@@ -333,7 +231,7 @@ def plan_normalization(
         denoising=config.denoising,
     )
     noises = [rule.noise_of(*pair) for pair in zip(items, used, strict=True)]
-    if scope == "image":
+    if scope != "training-set":
         return rule, _maps(rule, wholes or items, noises)
     statistics = measure(
         items, config.percentiles, used=used, per_channel=config.per_channel
@@ -363,14 +261,35 @@ def _quantiles(
     return quantiles_of(values, per_channel=per_channel)
 
 
-def _differ(each: Sequence[IntensityStatistics]) -> bool:
+def _usual_scope(
+    each: Sequence[IntensityStatistics],
+    config: NormalizationConfig,
+    items: Sequence[Item],
+    used: Sequence[Used],
+    wholes: Sequence[Item],
+) -> Scope:
+    is_whole = all(item is whole for item, whole in zip(items, wholes, strict=True))
+    may_be_slices = is_whole and config.method not in {"local-contrast", "none"}
+    pairs = zip(items, used, strict=True)
+    if may_be_slices and any(slices_jump(*pair) for pair in pairs):
+        return "slice"
+    is_each = _ranges_differ(each) or _only_means_differ(each)
+    return "image" if is_each else "training-set"
+
+
+def _only_means_differ(each: Sequence[IntensityStatistics]) -> bool:
+    mean, std = np.array([s.mean for s in each]), np.array([s.std for s in each])
+    low, high = np.array([s.low for s in each]), np.array([s.high for s in each])
+    share = (mean - low) / np.maximum(high - low, 1e-12)
+    shift = np.ptp(mean, axis=0) / np.maximum(np.median(std, axis=0), 1e-12)
+    is_bright = np.median(share, axis=0) > _MIN_MEAN
+    return not _ranges_differ(each) and bool(((shift > MEAN_SHIFT) & is_bright).any())
+
+
+def _ranges_differ(each: Sequence[IntensityStatistics]) -> bool:
     low = np.array([s.low for s in each])
     span = np.array([s.high for s in each]) - low
     span = np.maximum(span, 1e-12)
     ratio = span.max(axis=0) / span.min(axis=0)
     shift = np.ptp(low, axis=0) / np.median(span, axis=0)
     return bool((ratio > RANGE_RATIO).any() or (shift > OFFSET_SHARE).any())
-
-
-def _floats(values: npt.NDArray[Any]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.boxes import Box
-from napari_segtrain.data.normalize import Intensities, check_finite
+from napari_segtrain.data.intensity_map import check_finite
 from napari_segtrain.data.split import Region
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import IGNORE_INDEX, Item
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.data.label_index import LabelIndex, Positions
+    from napari_segtrain.data.normalize import Intensities
     from napari_segtrain.data.targets import BoxReader, TargetItem
 
 _JITTER = 0.25

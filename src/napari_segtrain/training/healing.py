@@ -90,8 +90,9 @@ class Healer:
             raise TrainingError(
                 f"The training diverged: the loss or the weights were {n_recoveries} "
                 "times no finite numbers, although the learning rate was halved each "
-                "time; use a lower training.learning_rate, and check the images for "
-                "extreme values. The last checkpoint can be used."
+                "time; use a lower training.learning_rate with training.solver "
+                f"{self._plan.solver.kind}, and check the images for extreme values. "
+                "The last checkpoint can be used."
             )
         progress = replace(
             progress,
@@ -105,7 +106,8 @@ class Healer:
             "The loss or the weights were not finite numbers at iteration "
             f"{progress.iteration}; going on with the weights of iteration "
             f"{good.progress.iteration} and half the learning rate.",
-            "If that happens again, use a lower learning rate from the start.",
+            "If that happens again, use a lower learning rate from the start, with "
+            f"training.solver {self._plan.solver.kind}.",
             "training.learning_rate",
         )
         return _changed(progress, Noticed(progress.iteration, "diverged", finding))

@@ -125,12 +125,19 @@ class Hints:
         Of the classes, in the order of their indices.
     objects : ObjectRecipe, optional
         Parts of objects that are learned of a class.
+    solver : str
+        By which the network learns; ``training.solver`` of a new run.
     """
 
     def __init__(
-        self, names: Sequence[str], objects: ObjectRecipe | None = None
+        self,
+        names: Sequence[str],
+        objects: ObjectRecipe | None = None,
+        *,
+        solver: str = "auto",
     ) -> None:
         self.counter = ClassCounter(names, objects)
+        self._solver = solver
         self._traces: list[Trace] = []
         self._said: set[str] = set()
 
@@ -147,7 +154,7 @@ class Hints:
         found: dict[Notice, Finding | None] = {
             "over-fitting": find_overfitting(self._traces),
             "rare-class": find_rare_class(self._traces, self.counter.shares()),
-            "learning-rate": find_high_rate(self._traces),
+            "learning-rate": find_high_rate(self._traces, self._solver),
             "waiting": find_waiting(self._traces),
         }
         for kind, finding in found.items():
@@ -214,7 +221,7 @@ def find_rare_class(
     )
 
 
-def find_high_rate(traces: Sequence[Trace]) -> Finding | None:
+def find_high_rate(traces: Sequence[Trace], solver: str) -> Finding | None:
     """Whether the training loss rises or goes up and down.
 
     So it is when the mean over an epoch rose by more than 10 % of that of the first
@@ -229,7 +236,7 @@ def find_high_rate(traces: Sequence[Trace]) -> Finding | None:
         "warning",
         "The training loss does not settle: it rose in "
         f"{n_rises} of the last {len(pairs)} epochs.",
-        "Try a learning rate three to ten times lower.",
+        f"Try a learning rate three to ten times lower, with training.solver {solver}.",
         "training.learning_rate",
     )
 

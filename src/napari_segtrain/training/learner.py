@@ -194,6 +194,8 @@ class Learner:
         self._device = device
         in_layout(self._trained.to(device), self._layout)
         self._loss = self._loss.to(device)
+        if self._encoder is not None:  # the solver has its weights, frozen or not
+            self._encoder.set(is_frozen=False)
         self._optimizer = self._new_optimizer()
         restore_optimizer(self._optimizer, moments)
         self._average.move(device)

@@ -92,7 +92,9 @@ class TrainingLoop:
         self._clock = clock
         self._archive = Archive(plan, learner, run)
         self._healer = Healer(plan, learner)
-        self._hints = Hints(plan.facts.classes.names, plan.objects)
+        self._hints = Hints(
+            plan.facts.classes.names, plan.objects, solver=plan.solver.kind
+        )
         self._pacer = Pacer(
             plan.config.training.length,
             plan.config.training.schedule,

@@ -45,7 +45,7 @@ from napari_segtrain.training.findings import (
 from napari_segtrain.training.fine_tuning import Base, base_findings
 from napari_segtrain.training.machine import Machine
 from napari_segtrain.training.schedule import check_schedule
-from napari_segtrain.training.setting_findings import setting_findings
+from napari_segtrain.training.setting_findings import rate_findings, setting_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -223,6 +223,7 @@ def _findings(plan: TrainingPlan, why: str, names: Sequence[str]) -> Iterator[Fi
     yield from setting_findings(
         config, facts, plan.info, patch=plan.patch_size, batch=plan.batch_size
     )
+    yield from rate_findings(config.training, plan.solver)
     yield from memory_findings(plan.memory_bytes, plan.machine)
     if plan.base is not None:
         yield from base_findings(plan.base, names)

@@ -9,19 +9,26 @@ from napari_segtrain.config.network import VOLUMES
 from napari_segtrain.config.presets import ineffective_settings
 from napari_segtrain.data.warp import is_in_plane
 from napari_segtrain.errors import ConfigError
+from napari_segtrain.training.defaults import LEARNING_RATES
 from napari_segtrain.training.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_segtrain.axes import ZYX
-    from napari_segtrain.config import ExperimentConfig
+    from napari_segtrain.config import (
+        ExperimentConfig,
+        FixedSolverConfig,
+        TrainingConfig,
+    )
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.networks import NetworkInfo
 
 
 _MOST_REFLECTED = 2
 """How much larger than the image the smallest input of a network may be."""
+_FAR = 10.0
+"""Factor between a rate and the usual one that is worth a warning."""
 _SMALL = 64
 """Voxels to which an image is reflected, however small it is."""
 
@@ -61,6 +68,25 @@ def setting_findings(
         *_size_findings(config, patch, batch),
         *_augmentation_findings(config, facts, patch),
     ]
+
+
+def rate_findings(
+    training: TrainingConfig, solver: FixedSolverConfig
+) -> Iterator[Finding]:
+    """Whether a rate that was given is far from the usual one of its solver."""
+    rate, usual = training.learning_rate, LEARNING_RATES[solver.kind]
+    if rate == "auto" or 1 / _FAR <= rate / usual <= _FAR:
+        return
+    is_chosen = training.solver.kind != "auto"
+    taken = "" if is_chosen else ", for which a rate without a solver is meant"
+    yield Finding(
+        "warning",
+        f"A learning rate of {rate:g} is far from {usual:g}, the usual one of "
+        f"{solver.kind}{taken}.",
+        "Leave training.learning_rate at auto, or set training.solver to the one that "
+        "this rate is for.",
+        "training.learning_rate",
+    )
 
 
 def _check_flat_levels(config: ExperimentConfig, info: NetworkInfo) -> None:

@@ -237,6 +237,7 @@ def test_auto_is_shown_with_what_the_plan_takes_and_comes_back(form, qtbot):
             "training.learning_rate": 0.003,
             "training.length.max_minutes": 10.0,
             "network.dims": 2,
+            "training.solver.kind": "muon",
         }
     )
     batch = number(form, "batch size")
@@ -246,6 +247,7 @@ def test_auto_is_shown_with_what_the_plan_takes_and_comes_back(form, qtbot):
     minutes = number(form, "at most (minutes)")
     assert minutes.lineEdit().placeholderText() == "auto (10)"
     assert widget(form, "dimensions", QComboBox).currentText() == "auto (2)"
+    assert widget(form, "solver", QComboBox).currentText() == "auto (Muon)"
     assert form.config() == ExperimentConfig()
 
     qtbot.keyClick(batch, Qt.Key.Key_Up)

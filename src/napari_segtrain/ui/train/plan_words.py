@@ -78,6 +78,8 @@ def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
     """What the plan chose, by the path of the setting."""
     network = plan.network.model_dump()
     values = {f"network.{name}": value for name, value in network.items()}
+    solver = plan.solver.model_dump()
+    values |= {f"training.solver.{name}": value for name, value in solver.items()}
     augmentation = flat_values(asdict(plan.augmentation)) if plan.augmentation else {}
     loss = complete_loss(plan.config.loss, plan.facts).model_dump()
     values |= {f"loss.{name}": value for name, value in loss.items()}

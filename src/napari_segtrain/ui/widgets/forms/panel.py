@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 INDENT = 12
 _LABEL_SHARE, _EDITOR_SHARE = 2, 3
+_AUTO = "auto"
 _MOST_OPEN, _FEW_OPEN = 4, 1
 """A kind with more fields than the first number shows as many as the second."""
 
@@ -131,6 +132,10 @@ class KindsEditor(Editor):
     def set_resolved(self, value: Any) -> None:
         """Show what the plan takes in the fields (a mapping by their names)."""
         self._resolved = value or {}
+        if _AUTO in self._tags:
+            tag = self._resolved.get(self._shape.tag)
+            text = _AUTO if tag is None else f"{_AUTO} ({choice_text(tag)})"
+            self._box.setItemText(self._tags.index(_AUTO), text)
         for editors in self._editors.values():
             self._resolve(editors)
 

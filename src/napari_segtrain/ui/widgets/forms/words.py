@@ -42,6 +42,7 @@ _CHOICES = {
     "encoder-unet": "U-Net with encoder",
     "generalized-dice": "generalized Dice",
     "mps": "MPS",
+    "muon": "Muon",
     "plateau": "until plateau",
     "residual-unet": "residual U-Net",
     "rmsprop": "RMSprop",
