@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from napari_segtrain.config.base import Auto, Config
 from napari_segtrain.config.kinds import short_form
@@ -79,9 +85,10 @@ class TrainingConfig(Config):
     or on-plateau. What follows the share of the training takes, until plateau, its
     longest time; a training until plateau is annealed at its end."""
 
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: NonNegativeFloat | Auto = "auto"
     """Decay of the weights, but not of biases and norms: decoupled from the gradient
-    with muon and adamw, an L2 penalty with the other solvers."""
+    with muon and adamw, an L2 penalty with the other solvers. auto is 0.1 with muon
+    and 1e-4 with the others."""
 
     gradient_clip: float = Field(1.0, gt=0)
     """Greatest norm of the gradient; with muon it bounds the steps of biases and norms

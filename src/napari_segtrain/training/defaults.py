@@ -29,6 +29,10 @@ LEARNING_RATES = {
     "muon": 0.1, "adamw": 2e-3, "adam": 2e-3, "sgd": 0.1, "rmsprop": 1e-3,
 }  # fmt: skip
 """Peak by solver."""
+WEIGHT_DECAYS = {
+    "muon": 0.1, "adamw": 1e-4, "adam": 1e-4, "sgd": 1e-4, "rmsprop": 1e-4,
+}  # fmt: skip
+"""By solver."""
 FINE_TUNING_RATE = 0.5
 """Factor of the peak for a training that goes on from a model."""
 FROZEN_SHARE = 0.1

@@ -45,7 +45,8 @@ def describe_plan(
         "parameters",
         f"patches: {patch} voxels, {plan.batch_size} per iteration",
         f"solver: {plan.solver.kind}, learning rate "
-        f"{plan.learning_rate:g} ({plan.config.training.schedule.kind})",
+        f"{plan.learning_rate:g} ({plan.config.training.schedule.kind}), weight decay "
+        f"{plan.weight_decay:g}",
         f"length: {_length_text(plan)}",
         f"device: {plan.machine.name}, about {plan.memory_bytes / 1e9:.2f} GB of "
         f"{plan.machine.memory_bytes / 1e9:.1f} GB",

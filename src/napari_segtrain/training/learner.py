@@ -147,7 +147,7 @@ class Learner:
             self._trained,
             self._plan.solver,
             self._plan.learning_rate,
-            self._training.weight_decay,
+            self._plan.weight_decay,
         )
 
     def _new_precision(self, scale: float | None = None) -> Precision:

@@ -75,6 +75,8 @@ class TrainingPlan:
         How a step follows from the gradient.
     learning_rate : float
         Peak.
+    weight_decay : float
+        Of matrices; see `build_optimizer`.
     iterations_per_epoch : int, optional
         ``None`` when it is measured at the beginning of the run.
     validation : tuple of Region
@@ -107,6 +109,7 @@ class TrainingPlan:
     batch_size: int
     solver: FixedSolverConfig
     learning_rate: float
+    weight_decay: float
     iterations_per_epoch: int | None
     validation: tuple[Region, ...]
     machine: Machine
@@ -196,6 +199,7 @@ def _sized_plan(
         batch_size=batch,
         solver=solver,
         learning_rate=_learning_rate(config, base, solver),
+        weight_decay=_weight_decay(config, solver),
         iterations_per_epoch=_iterations_per_epoch(config),
         validation=defaults.validation_boxes(facts, info.dims, is_cpu=machine.is_cpu),
         machine=machine,
@@ -283,6 +287,11 @@ def _learning_rate(
         return rate
     factor = 1.0 if base is None else defaults.FINE_TUNING_RATE
     return factor * defaults.LEARNING_RATES[solver.kind]
+
+
+def _weight_decay(config: ExperimentConfig, solver: FixedSolverConfig) -> float:
+    decay = config.training.weight_decay
+    return defaults.WEIGHT_DECAYS[solver.kind] if decay == "auto" else decay
 
 
 def _frozen_share(config: ExperimentConfig, base: Base | None) -> float:

@@ -52,6 +52,7 @@ def _provenance(plan: TrainingPlan) -> dict[str, Any]:
         "seed": plan.config.training.seed,
         "solver": plan.solver.model_dump(mode="json"),
         "learning_rate": plan.learning_rate,
+        "weight_decay": plan.weight_decay,
         "images": list(plan.facts.names),
         "fingerprints": plan.facts.fingerprints,
         "validation": plan.facts.split.reason,

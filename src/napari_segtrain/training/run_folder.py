@@ -401,8 +401,9 @@ def package_versions(names: Sequence[str]) -> dict[str, str]:
 
 
 def _complete_old(plan: dict[str, Any]) -> None:
-    """Add what a plan meant that had no solver, or whose config had no preset."""
+    """Add what a plan meant that had no solver or decay, or no preset in its config."""
     config = plan["config"]
-    solver = config.get("training", {}).get("solver", {"kind": "adamw"})
-    plan.setdefault("solver", solver)
+    training = config.get("training", {})
+    plan.setdefault("solver", training.get("solver", {"kind": "adamw"}))
+    plan.setdefault("weight_decay", training.get("weight_decay", 1e-4))
     config.setdefault("augmentation", {}).setdefault("preset", "light")

@@ -91,6 +91,7 @@ def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
         "sampling.patch_size": plan.patch_size,
         "sampling.batch_size": plan.batch_size,
         "training.learning_rate": plan.learning_rate,
+        "training.weight_decay": plan.weight_decay,
         "training.iterations_per_epoch": plan.iterations_per_epoch,
         "training.length.max_minutes": plan.max_minutes,
         "normalization.method": plan.facts.normalization.method,
