@@ -110,6 +110,7 @@ TABLE: dict[str, Case] = {
     "device": Case(ABSENT, device, data="classes", words=f"'{ABSENT}'.* only"),
     "memory_limit": Case(1e-4, batches, data="classes"),
     "amp": Case(False, precision, data="classes"),
+    "orientations": Case(2, batches, data="classes"),
     "decision": Case("argmax", labels, data="classes"),
     "objects.prominence": Case(0.2, labels, data="objects"),
     "objects.smoothing": Case(1, labels, data="objects"),

@@ -199,6 +199,39 @@ def test_runs_from_before_the_choice_go_on_with_their_solver(
     assert "0.exp_avg_sq" in load_checkpoint(path).optimizer
 
 
+@pytest.mark.parametrize(
+    ("training", "decay"),
+    [
+        ({}, 0.1),
+        ({"weight_decay": 0.0}, 0.0),
+        ({"solver": {"kind": "sgd"}}, 1e-4),
+        ({"learning_rate": 1e-3}, 1e-4),
+    ],
+)
+def test_the_decay_is_that_of_the_solver_unless_given(training, decay):
+    config = make_config(training=training)
+    facts = gather_facts(make_dataset(1), config)
+    plan = resolve(config, facts, Machine("cpu", "test CPU", 8 << 30))
+    assert plan.weight_decay == decay
+
+
+@pytest.mark.parametrize("decay", [3e-4, None])
+def test_runs_from_before_the_choice_keep_their_decay(tmp_path: Path, decay):
+    train(
+        make_dataset(),
+        make_config(training=_short()),
+        tmp_path / "run",
+        Recorder(stop_at=2),
+    )
+    path = tmp_path / "run/plan.json"
+    plan = json.loads(path.read_text())
+    del plan["weight_decay"], plan["config"]["training"]["weight_decay"]
+    if decay is not None:
+        plan["config"]["training"]["weight_decay"] = decay
+    path.write_text(json.dumps(plan))
+    assert RunFolder(tmp_path / "run").read_plan().weight_decay == (decay or 1e-4)
+
+
 def test_runs_from_before_the_presets_keep_their_augmentation(tmp_path: Path) -> None:
     config = make_config(training=_short(), augmentation={"noise": 0.3})
     train(make_dataset(), config, tmp_path / "run", Recorder(stop_at=2))

@@ -34,6 +34,11 @@ class InferenceConfig(Config):
     amp: bool = True
     """Mixed precision, on CUDA only."""
 
+    orientations: Literal[1, 2, 4, 8, 16] = 1
+    """Test-time augmentation: mirrored and turned views of each tile whose predictions
+    are averaged. 2 and 4 are mirrored, 8 are turned as well, 16 are upside down, too
+    (volumes only). Takes as many times as long."""
+
     decision: Literal["tuned", "argmax"] = "tuned"
     """tuned: the thresholds, median and smallest parts that the training chose on its
     held-out data, if it chose any; argmax: always the most likely class."""

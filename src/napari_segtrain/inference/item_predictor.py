@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_segtrain.control import RunControl
 from napari_segtrain.inference.fit import fitted_config
 from napari_segtrain.inference.items import predict_item
+from napari_segtrain.inference.orientations import OrientedRuntime, choose_orientations
 from napari_segtrain.inference.runtime import TorchRuntime
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import Item
     from napari_segtrain.inference.items import ItemEvents
-    from napari_segtrain.inference.protocol import Intensities, TrainedModel
+    from napari_segtrain.inference.protocol import Intensities, Runtime, TrainedModel
 
 
 class ItemPredictor:
@@ -32,7 +33,8 @@ class ItemPredictor:
     Raises
     ------
     ConfigError
-        When tile and halo do not fit, or the device is not there.
+        When tile and halo do not fit, the device is not there, or the network cannot
+        see the image in the orientations asked for.
     """
 
     def __init__(
@@ -44,7 +46,10 @@ class ItemPredictor:
         self._config = fitted_config(config, model)
         self._control = control or RunControl()
         self._normalization = model.spec.normalization
-        self._runtime = TorchRuntime.of_model(model, self._config)
+        orientations = choose_orientations(config.orientations, model.info)
+        self._runtime: Runtime = TorchRuntime.of_model(model, self._config)
+        if len(orientations) > 1:
+            self._runtime = OrientedRuntime(self._runtime, orientations)
         self._prepared: dict[tuple[int, ...], tuple[Item, Intensities]] = {}
 
     def predict(self, item: Item, box: Box) -> ItemEvents:

@@ -8,6 +8,7 @@ from napari_segtrain.axes import SPATIAL_AXES, format_voxel_size
 from napari_segtrain.data.object_recipe import changed_recipe
 from napari_segtrain.errors import DataError, ModelError
 from napari_segtrain.inference.fit import check_input
+from napari_segtrain.inference.orientations import check_orientations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +47,11 @@ def check_settings(info: RunInfo | None, config: InferenceConfig) -> None:
     Raises
     ------
     ConfigError
-        When settings of objects are asked for that the model has no use for.
+        When settings are asked for that the model has no use for.
     """
     if info is not None:
+        if info.dims is not None:
+            check_orientations(config.orientations, info.dims)
         is_2d = info.dims != len(SPATIAL_AXES)
         changed_recipe(info.objects, config.objects, is_2d=is_2d)
 
