@@ -320,6 +320,7 @@ def test_steps_stay_within_the_bounds_and_go_by_sensible_amounts(form, qtbot):
     qtbot.keyClick(dropout, Qt.Key.Key_Up)
     assert form.config().network.dropout == 0.01
     decay = number(form, "weight decay")
+    type_into(qtbot, decay, "1e-4")
     qtbot.keyClick(decay, Qt.Key.Key_Up)
     assert decay.text() == "1.1e-4"
     filters = number(form, "first filters")
