@@ -296,3 +296,23 @@ def test_a_schedule_that_a_run_never_comes_to_is_refused(schedule, length, messa
         check_schedule(schedule, length, 10)
     for longer in (TimeBudgetLength(), PlateauLength(), EpochsLength(epochs=60)):
         check_schedule(schedule, longer, 10)
+
+
+def test_no_validation_is_made_just_before_the_last_one():
+    clock = StillClock()
+    pacer = make_pacer(TimeBudgetLength(seconds=60), clock)
+    pacer.note_validation(2.0)
+    progress = Progress(iterations_per_epoch=10, epoch_iterations=10)
+    clock.now = 54.0
+    assert pacer.is_epoch_end(progress)
+    clock.now = 56.0
+    assert not pacer.is_over(progress)
+    assert not pacer.is_epoch_end(progress)
+
+
+def test_a_run_counted_in_iterations_validates_at_each_epoch():
+    clock = StillClock(1e6)
+    pacer = make_pacer(IterationsLength(iterations=400), clock)
+    pacer.note_validation(2.0)
+    progress = Progress(iterations_per_epoch=10, epoch_iterations=10)
+    assert pacer.is_epoch_end(progress)

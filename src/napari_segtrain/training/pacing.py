@@ -161,8 +161,16 @@ class Pacer:
         return self._clock.seconds() >= limit
 
     def is_epoch_end(self, progress: Progress) -> bool:
-        """Whether a validation is due."""
-        return 0 < self.iterations_per_epoch <= progress.epoch_iterations
+        """Whether a validation is due, and not the last one at once after it."""
+        is_full = 0 < self.iterations_per_epoch <= progress.epoch_iterations
+        return is_full and self._clock.seconds() < self._last_validation_start
+
+    @property
+    def _last_validation_start(self) -> float:
+        """Seconds from which on a validation takes the time of the last one."""
+        if self.n_iterations or not self._limit:
+            return math.inf
+        return self._limit - self.reserve - self.validation_seconds
 
     def calibrate_epoch(self, progress: Progress) -> Progress:
         """Choose the iterations per epoch from what iteration and validation cost."""
