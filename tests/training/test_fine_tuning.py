@@ -19,12 +19,14 @@ from napari_segtrain.config import (
     UNetConfig,
     parse_experiment,
 )
+from napari_segtrain.control import RunControl
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.files import make_sample
 from napari_segtrain.errors import ConfigError, ModelError
 from napari_segtrain.image import ClassInfo, ClassTable, Image, LabelImage
 from napari_segtrain.models import Model
 from napari_segtrain.training.checkpoint import load_checkpoint
+from napari_segtrain.training.clock import CutShort, Deadline
 from napari_segtrain.training.distributed import Team
 from napari_segtrain.training.events import BaseScored, Noticed, Planned, TrainingResult
 from napari_segtrain.training.fine_tuning import (
@@ -132,7 +134,7 @@ def test_the_same_data_give_the_same_score_again(base: Model, run_dir: Path) -> 
 def test_memory_that_does_not_suffice_for_the_verdict_leaves_the_training(
     base: Model, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(*_args: object) -> float:
+    def never(*_args: object, **_options: object) -> float:
         raise MemoryError
 
     monkeypatch.setattr(ModelJudge, "score", never)
@@ -142,6 +144,29 @@ def test_memory_that_does_not_suffice_for_the_verdict_leaves_the_training(
     assert result.verdict == ""
     (notice,) = recorder.of(Noticed)
     assert "no comparison with the one it began as" in notice.finding.text
+
+
+def test_a_stop_ends_the_comparison_of_models(base: Model, dataset: Dataset) -> None:
+    plan = plan_training(dataset, make_config(training=ONE))
+    targets = class_targets(plan, dataset.pairs())
+    control = RunControl()
+    judge = ModelJudge(plan, dataset.pairs(), targets)
+    late = Deadline(0.0, control)
+    assert judge.score(base, deadline=late) is not None
+    control.stop()
+    with pytest.raises(CutShort):
+        judge.score(base, deadline=late)
+
+
+def test_a_run_that_is_stopped_at_the_first_comparison_ends_at_once(
+    base: Model, run_dir: Path
+) -> None:
+    recorder = Recorder()
+    recorder.control.stop()
+    result = fine_tune(base, run_dir, recorder=recorder)
+    assert not result.is_complete
+    assert result.iterations == 0
+    assert not recorder.of(BaseScored)
 
 
 def test_models_are_judged_on_images_that_are_denoised_once(

@@ -77,6 +77,12 @@ class Deadline:
         if self.is_over():
             raise CutShort(is_stopped=self._is_stopped)
 
+    def check_stop(self) -> None:
+        """Raise `CutShort` when the user ends the work, however late it is."""
+        self.is_over()
+        if self._is_stopped:
+            raise CutShort(is_stopped=True)
+
     @property
     def _is_stopped(self) -> bool:
         return self._control is not None and self._control.is_stopping

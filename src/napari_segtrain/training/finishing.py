@@ -65,12 +65,23 @@ class Finisher:
         n_compared = 0 if self._base is None else self._learner.model_judge.n_voxels
         return self._learner.tuner.n_voxels + n_compared
 
-    def score_base(self, model: Model) -> Iterator[Event]:
-        """Score the model that the training goes on from, for the verdict."""
+    def score_base(self, model: Model, deadline: Deadline) -> Iterator[Event]:
+        """Score the model that the training goes on from, unless the user stops.
+
+        Parameters
+        ----------
+        model : Model
+            What the verdict compares with.
+        deadline : Deadline
+            Whether the user stops.
+        """
         if self._base is None or not self._base.has_same_channels:
             return
         try:
-            score = self._learner.model_judge.score(model, self._base.classes)
+            judge = self._learner.model_judge
+            score = judge.score(model, self._base.classes, deadline)
+        except CutShort:
+            return
         except MAYBE_MEMORY as error:
             yield self._without(error, 0, "comparison with the one it began as")
             return
@@ -100,7 +111,7 @@ class Finisher:
         """
         model = assemble(spec, weights, source="the training")
         try:
-            spec = self._compared(spec, model)
+            spec = self._compared(spec, model, deadline)
             self.decision = yield from self._learner.tuner.tune(model, deadline)
         except NO_DECISION as error:
             yield self._without(error, iteration, WITHOUT_DECISION)
@@ -113,11 +124,11 @@ class Finisher:
         self._run.append_notice(notice)
         return notice
 
-    def _compared(self, spec: ModelSpec, model: Model) -> ModelSpec:
+    def _compared(self, spec: ModelSpec, model: Model, deadline: Deadline) -> ModelSpec:
         before = self._run.read_base_score()
         if self._base is None or before is None:
             return spec
-        after = self._learner.model_judge.score(model) or 0.0
+        after = self._learner.model_judge.score(model, deadline=deadline) or 0.0
         self.verdict = verdict(before, after)
         scores = {"IoU": before, "IoU after": after, "verdict": self.verdict}
         known = {**spec.provenance["base"], **scores}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_segtrain.data.dataset import Pair
     from napari_segtrain.data.targets import TargetItem
     from napari_segtrain.models import Model
+    from napari_segtrain.training.clock import Deadline
     from napari_segtrain.training.plan import TrainingPlan
 
 
@@ -59,7 +60,10 @@ class ModelJudge:
         return sum(box.n_voxels for box in self._boxes)
 
     def score(
-        self, model: Model, classes: Sequence[int | None] | None = None
+        self,
+        model: Model,
+        classes: Sequence[int | None] | None = None,
+        deadline: Deadline | None = None,
     ) -> float | None:
         """Mean IoU of the most likely classes; ``None`` when nothing is held out.
 
@@ -70,6 +74,13 @@ class ModelJudge:
         classes : sequence of int or None, optional
             For each class of the training, the model's number of it; its own ones
             without it. What the model takes for any other class counts as background.
+        deadline : Deadline, optional
+            The user may stop it between two batches of tiles; time does not end it.
+
+        Raises
+        ------
+        CutShort
+            When the user stops it.
         """
         if not self._boxes:
             return None
@@ -83,6 +94,8 @@ class ModelJudge:
             for event in predictors[box.pair].predict(
                 self._pairs[box.pair].image, box.box
             ):
+                if deadline is not None:
+                    deadline.check_stop()
                 if isinstance(event, BlockPredicted):
                     indices = lookup[most_likely(event.probabilities)]
                     matrix.add(target.read(event.box), indices)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_segtrain.control import RunControl
-from napari_segtrain.training.clock import RunClock
+from napari_segtrain.training.clock import Deadline, RunClock
 from napari_segtrain.training.distributed import current_team
 from napari_segtrain.training.learner import Learner
 from napari_segtrain.training.loop import TrainingLoop
@@ -105,16 +105,16 @@ def _train(
     start_from: Model | None,
     clock: RunClock,
 ) -> Generator[Event, None, TrainingResult]:
-    team = current_team()
+    team, control = current_team(), control or RunControl()
     with team.together():
         learner = Learner(plan, dataset, team)
         loop = TrainingLoop(plan, learner, run, clock, team)
         if start_from is not None and plan.base is not None:
             learner.start_from(start_from, plan.base)
-            yield from loop.finisher.score_base(start_from)
+            yield from loop.finisher.score_base(start_from, Deadline(control=control))
     with closing(loop):
         with team.together():
             loop.open(resume_from)
             yield loop.checkpoint(LATEST)
-        is_complete = yield from loop.train(control or RunControl())
+        is_complete = yield from loop.train(control)
         return loop.result(is_complete=is_complete)
