@@ -63,13 +63,15 @@ def image_of(shape, n_channels=1, seed=0):
     return generator.normal(size=(n_channels, *shape)).astype(np.float32)
 
 
-def exact_config(model, extra, overlap):
+def exact_config(model, extra, overlap, *, is_named=False):
+    """All that the network sees, in numbers or by its name."""
     grid, radius = model.info.grid, model.info.radius
     tile = [
-        -(-(2 * r + g + int(n * 0.6)) // g) * g
+        (2 * -(-r // g) + 1 + -(-int(n * 0.6) // g)) * g
         for r, g, n in zip(radius, grid, extra, strict=True)
     ]
-    return InferenceConfig(tile_size=tuple(tile), halo=radius, overlap=overlap)
+    halo = "exact" if is_named else radius
+    return InferenceConfig(tile_size=tuple(tile), halo=halo, overlap=overlap)
 
 
 @patient
@@ -77,11 +79,13 @@ def exact_config(model, extra, overlap):
     shape=st.tuples(st.integers(1, 3), st.integers(1, 70), st.integers(1, 70)),
     extra=st.tuples(*[st.integers(0, 30)] * 3),
     overlap=st.sampled_from([0, 0.3]),
+    is_named=st.booleans(),
 )
-def test_tiles_equal_the_whole_image_in_two_dimensions(shape, extra, overlap):
+def test_tiles_equal_the_whole_image_in_two_dimensions(shape, extra, overlap, is_named):
     model = MODELS[2]
     image = image_of(shape)
-    result = predict(model, image, config=exact_config(model, extra, overlap))
+    config = exact_config(model, extra, overlap, is_named=is_named)
+    result = predict(model, image, config=config)
     np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
 
 
@@ -89,11 +93,13 @@ def test_tiles_equal_the_whole_image_in_two_dimensions(shape, extra, overlap):
 @given(
     shape=st.tuples(*[st.integers(1, 36)] * 3),
     extra=st.tuples(*[st.integers(0, 12)] * 3),
+    is_named=st.booleans(),
 )
-def test_tiles_equal_the_whole_image_in_three_dimensions(shape, extra):
+def test_tiles_equal_the_whole_image_in_three_dimensions(shape, extra, is_named):
     model = MODELS[3]
     image = image_of(shape)
-    result = predict(model, image, config=exact_config(model, extra, 0))
+    config = exact_config(model, extra, 0, is_named=is_named)
+    result = predict(model, image, config=config)
     np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
 
 
@@ -305,3 +311,43 @@ def test_no_more_than_a_tile_is_read_at_once():
     config = InferenceConfig(tile_size=(16, 32, 32), halo=(4, 4, 4))
     predict(MODELS[3], watched, config=config)
     assert watched.largest <= 16 * 32 * 32
+
+
+def test_an_exact_halo_is_refused_where_all_voxels_depend_on_all_others():
+    model = tiny_model(2, norm="instance")
+    with pytest.raises(ConfigError, match=r"no exact halo .* batch norm"):
+        predict(model, image_of((1, 40, 40)), config=InferenceConfig(halo="exact"))
+
+
+def test_an_exact_halo_stays_when_memory_is_short():
+    model = MODELS[2]
+
+    class Small:
+        """A device that holds little."""
+
+        info, max_voxels = model.info, 1 << 20
+        inner = runtime_of(model)
+
+        def __call__(self, batch):
+            if batch[0].size > 40 * 40:
+                raise OutOfMemory
+            return self.inner(batch)
+
+    image = image_of((1, 90, 90))
+    config = InferenceConfig(halo="exact")
+    result = predict(model, image, config=config, runtime=Small())
+    np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
+
+
+def test_memory_that_does_not_hold_an_exact_halo_is_an_error():
+    class Full:
+        """A device that holds nothing."""
+
+        info, max_voxels = MODELS[2].info, 1 << 20
+
+        def __call__(self, _batch):
+            raise OutOfMemory
+
+    config = InferenceConfig(halo="exact")
+    with pytest.raises(PredictionError, match="halo to auto"):
+        predict(MODELS[2], image_of((1, 90, 90)), config=config, runtime=Full())

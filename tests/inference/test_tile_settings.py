@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -131,3 +132,22 @@ def test_smaller_tiles_end_at_the_smallest_that_the_network_takes():
         assert plan((200, 200, 200), VOLUME, settings)
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] <= 4 * math.prod(VOLUME.min_size)
+
+
+def test_a_measured_halo_is_taken_and_needs_no_blending():
+    info = replace(VOLUME, halo=(4, 6, 6))
+    settings = choose((300, 300, 300), info)
+    assert settings.halo == (4, 6, 6)
+    assert settings.overlap == (0, 0, 0)
+    assert settings.tile != choose((300, 300, 300), VOLUME).tile
+    assert choose((300, 300, 300), info, halo="exact").halo >= info.radius
+
+
+def test_a_halo_that_was_asked_for_stays_when_tiles_shrink():
+    settings = choose((1, 3000, 3000), PLANE, halo=(0, 20, 20))
+    smaller = settings
+    while (following := smaller.smaller(PLANE)) is not None:
+        smaller = following
+        assert smaller.halo == (0, 20, 20)
+    assert smaller.tile[1] < settings.tile[1]
+    assert smaller.tile[1] - 2 * 20 >= PLANE.grid[1]

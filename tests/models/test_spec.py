@@ -15,7 +15,8 @@ from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import ClassInfo, ClassTable
-from napari_segtrain.models import Decision, dump_spec, parse_spec
+from napari_segtrain.models import Decision, TileCalibration, dump_spec, parse_spec
+from napari_segtrain.models.calibration import joined_calibration
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=9)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -236,3 +237,31 @@ def test_a_decision_is_kept_and_a_damaged_one_is_refused():
         values["decision"].update(change)
         with pytest.raises(ModelError, match=r"my\.zip is damaged: its decision"):
             parse_values(values)
+
+
+def test_a_calibration_is_kept_and_a_damaged_one_is_refused():
+    spec = make_spec(calibration=TileCalibration(0.003, 5000, (0, 24, 24)))
+    assert parse(dump_spec(spec)) == spec
+    for change in (
+        {"error": 1.5},
+        {"error": float("nan")},
+        {"n_voxels": -1},
+        {"halo": [0, -1, 0]},
+        {"halo": [0, 5000, 0]},
+    ):
+        values = values_of(spec)
+        values["calibration"].update(change)
+        with pytest.raises(ModelError, match=r"my\.zip is damaged: .*tiles"):
+            parse_values(values)
+
+
+def test_the_halo_of_an_ensemble_suffices_for_all_members():
+    narrow, wide = (
+        TileCalibration(0.003, 50, (2, 8, 8)),
+        TileCalibration(0.002, 90, (0, 24, 24)),
+    )
+    assert joined_calibration([narrow, wide]) == TileCalibration(0.003, 50, (2, 24, 24))
+    assert joined_calibration([narrow, None]) is None
+    blended = TileCalibration(0.1, 70)
+    assert joined_calibration([blended, blended]) == blended
+    assert joined_calibration([blended, narrow]) is None

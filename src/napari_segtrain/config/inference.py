@@ -16,8 +16,12 @@ class InferenceConfig(Config):
     tile_size: tuple[PositiveInt, PositiveInt, PositiveInt] | Auto = "auto"
     """Tile in voxels along Z, Y, X, context included; rounded to the network's grid."""
 
-    halo: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt] | Auto = "auto"
-    """Context read around each tile and thrown away, in voxels along Z, Y, X."""
+    halo: (
+        tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt] | Auto | Literal["exact"]
+    ) = "auto"
+    """Context read around each tile and thrown away, in voxels along Z, Y, X. auto is
+    what the training has measured to suffice (a difference of at most 1/255 to the
+    prediction of a whole image); exact is all that the network sees."""
 
     overlap: Annotated[float, Field(ge=0, lt=1)] | Auto = "auto"
     """Share of a tile, without its halo, that is blended with its neighbour."""

@@ -9,6 +9,7 @@ from napari_segtrain.inference.fit import fitted_config
 from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.orientations import OrientedRuntime, choose_orientations
 from napari_segtrain.inference.runtime import TorchRuntime
+from napari_segtrain.inference.tile_settings import check_halo
 
 if TYPE_CHECKING:
     from napari_segtrain.boxes import Box
@@ -33,8 +34,8 @@ class ItemPredictor:
     Raises
     ------
     ConfigError
-        When tile and halo do not fit, the device is not there, or the network cannot
-        see the image in the orientations asked for.
+        When tile and halo do not fit, the device is not there, or the network has no
+        exact halo or cannot see the image in the orientations asked for.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ItemPredictor:
         self._config = fitted_config(config, model)
         self._control = control or RunControl()
         self._normalization = model.spec.normalization
+        check_halo(model.info, config)
         orientations = choose_orientations(config.orientations, model.info)
         self._runtime: Runtime = TorchRuntime.of_model(model, self._config)
         if len(orientations) > 1:

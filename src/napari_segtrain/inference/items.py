@@ -216,10 +216,14 @@ class _ItemWork:
     def _shrink_tiles(self, error: OutOfMemory) -> None:
         smaller = self._settings.smaller(self._runtime.info)
         if smaller is None:
+            way_out = (
+                "set halo to auto"
+                if self._settings.keeps_halo
+                else ("train a smaller network")
+            )
             raise PredictionError(
                 f"Not even a tile of {self._settings.tile} voxels (Z, Y, X) fits in "
-                "memory; close other programs, choose the device cpu, or train a "
-                "smaller network."
+                f"memory; close other programs, choose the device cpu, or {way_out}."
             ) from error
         self._settings = smaller
         self._batch_size = 1

@@ -50,12 +50,15 @@ class TileSettings:
         As in `AxisTiling`; around a tile the network's margin is read as well.
     batch_size : int
         Tiles that pass the network together.
+    keeps_halo : bool
+        Whether smaller tiles have the same halo, since it was asked for.
     """
 
     tile: ZYX
     halo: ZYX
     overlap: ZYX
     batch_size: int
+    keeps_halo: bool = False
 
     def smaller(self, info: NetworkInfo) -> TileSettings | None:
         """Halve the longest side; ``None`` when the tile is as small as it can be."""
@@ -65,7 +68,11 @@ class TileSettings:
         if tile < info.min_result[axis]:
             return None
         room = (tile - info.grid[axis]) // 2
-        halo = min(self.halo[axis], tile // _HALO_SHARE, room)
+        halo = self.halo[axis]
+        if self.keeps_halo and halo > room:
+            return None
+        if not self.keeps_halo:
+            halo = min(halo, tile // _HALO_SHARE, room)
         overlap = min(self.overlap[axis], max(0, tile - 2 * halo - info.grid[axis]))
         return replace(
             self,
@@ -86,14 +93,16 @@ def choose_tiles(
 ) -> TileSettings:
     """Choose what the config leaves open.
 
-    An automatic halo is the reach of the receptive field in two dimensions and half of
-    it in three, at most `MAX_HALO` and, where memory is short, a quarter of the tile;
-    of networks that are not local it is an eighth of the tile. A network with a margin
+    An automatic halo is what was measured to suffice. Without a measurement it is the
+    reach of the receptive field in two dimensions and half of it in three, at most
+    `MAX_HALO`; where memory is short it is a quarter of the tile at most, and of
+    networks that are not local an eighth of the tile. A network with a margin
     needs none; a tile size that is asked for holds the margin. An automatic overlap is
-    none where the halo holds all that a local network sees, since there is nothing to
-    blend, else one step of the grid; of networks that are not local it is a quarter of
-    the tile without its halo. An automatic tile is the one that computes the fewest
-    voxels, halos and margins included, of those with at most ``max_voxels``.
+    none where the halo was measured or asked for, or holds all that a local network
+    sees, since there is nothing to blend, else one step of the grid; of networks that
+    are not local it is a quarter of the tile without its halo. An automatic tile is the
+    one that computes the fewest voxels, halos and margins included, of those with at
+    most ``max_voxels``.
 
     Parameters
     ----------
@@ -110,8 +119,10 @@ def choose_tiles(
     ------
     ConfigError
         When a tile that was asked for has no room for the halo asked for, or for the
-        network's margin, or when a halo is asked for beside a margin.
+        network's margin, or when a halo is asked for beside a margin, or an exact one
+        of a network that is not local.
     """
+    check_halo(info, config)
     axes = [_Axis(axis, shape[axis], box[axis], info, config) for axis in range(3)]
     if config.tile_size == "auto":
         sizes = _best_sizes(axes, max_voxels)
@@ -127,7 +138,23 @@ def choose_tiles(
         halo=(z.halo, y.halo, x.halo),
         overlap=(z.overlap, y.overlap, x.overlap),
         batch_size=batch if config.batch_size == "auto" else config.batch_size,
+        keeps_halo=config.halo != "auto",
     )
+
+
+def check_halo(info: NetworkInfo, config: InferenceConfig) -> None:
+    """Compare a halo that is asked for with the network.
+
+    Raises
+    ------
+    ConfigError
+        When an exact one is asked for and all voxels depend on all others.
+    """
+    if config.halo == "exact" and not info.is_local:
+        raise ConfigError(
+            "There is no exact halo for this network, whose norm or attention looks at "
+            "the whole tile; set halo to auto, or train with batch norm."
+        )
 
 
 class _Axis:
@@ -150,7 +177,10 @@ class _Axis:
         self._is_local = info.is_local
         self._share = config.overlap
         self._fixed = 0 if self._is_sliced else self._fixed_halo(config, axis)
+        self._is_measured = info.halo is not None
         self._reach = _automatic_halo(self._radius, self._grid, info.dims)
+        if info.halo is not None and not self._margin:
+            self._reach = info.halo[axis]
         longest = self._reach if self._fixed is None else self._fixed
         span = read_span(size, region, AxisTiling(self._grid, longest, 0, self._grid))
         self._length = 1 if self._is_sliced else span.stop - span.start
@@ -159,6 +189,8 @@ class _Axis:
     def _fixed_halo(self, config: InferenceConfig, axis: int) -> int | None:
         if config.halo == "auto":
             return None
+        if config.halo == "exact":
+            return _ceil(self._radius, self._grid)
         if self._margin and config.halo[axis]:
             raise ConfigError(
                 f"The network reads {self._margin} voxels around each tile along "
@@ -227,7 +259,8 @@ class _Axis:
         if self._share != "auto":
             return round(self._share * room)
         if self._is_local:
-            return 0 if halo >= self._radius else self._grid
+            suffices = halo >= (self._reach if self._is_measured else self._radius)
+            return 0 if suffices else self._grid
         return room // _OVERLAP_SHARE_NOT_LOCAL
 
     def options(self, halo_share: float) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from napari_segtrain.models.bundle import (
     load_bundle,
     save_model,
 )
+from napari_segtrain.models.calibration import TileCalibration
 from napari_segtrain.models.decision import Decision, decision_words
 from napari_segtrain.models.ensemble import (
     SPREAD,
@@ -22,6 +23,7 @@ __all__ = [
     "Decision",
     "Model",
     "ModelSpec",
+    "TileCalibration",
     "assemble",
     "decision_words",
     "dump_spec",

@@ -71,8 +71,12 @@ class Model:
             in_channels=self.spec.n_channels,
             n_classes=len(self.spec.output_names),
         )
-        n_members = self.spec.n_members
-        return replace(info, n_parameters=n_members * info.n_parameters)
+        measured = self.spec.calibration
+        return replace(
+            info,
+            n_parameters=self.spec.n_members * info.n_parameters,
+            halo=measured.halo if measured and info.is_local else None,
+        )
 
 
 def save_model(

@@ -6,6 +6,7 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from napari_segtrain.models.calibration import joined_calibration
 from napari_segtrain.networks.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def join_models(models: Sequence[Model]) -> Model:
         n_members=len(models),
         scores=mean_scores(scores),
         decision=None,
+        calibration=joined_calibration([m.spec.calibration for m in models]),
         provenance=provenance,
     )
     members = [model.network for model in models]

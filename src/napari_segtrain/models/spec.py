@@ -23,6 +23,7 @@ from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.data.object_recipe import ObjectRecipe, output_names
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import MAX_CLASSES, ClassTable
+from napari_segtrain.models.calibration import TileCalibration
 from napari_segtrain.models.decision import Decision
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class ModelSpec:
         How probabilities become classes, where the training has chosen it.
     n_members : int
         Networks whose probabilities are averaged.
+    calibration : TileCalibration, optional
+        Context that its tiles need, where that was measured.
     """
 
     name: str
@@ -93,6 +96,7 @@ class ModelSpec:
     weights_sha256: str = ""
     decision: Decision | None = None
     n_members: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1
+    calibration: TileCalibration | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -166,6 +170,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
     yield from _class_problems(spec.classes)
     if spec.decision is not None:
         yield from spec.decision.problems(spec.classes.n_classes)
+    if spec.calibration is not None:
+        yield from spec.calibration.problems()
     if spec.objects is not None and not _is_for_objects(spec.classes):
         yield "it makes objects, but its classes are not background and object"
     yield from _intensity_problems(spec.normalization, spec.n_channels)

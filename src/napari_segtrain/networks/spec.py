@@ -56,6 +56,8 @@ class NetworkInfo:
         Memory of a forward pass without gradients, per input voxel.
     in_channels, n_classes : int
         Channels of the image and of the logits.
+    halo : ZYX, optional
+        Context that was measured to suffice for these weights, on each side of a tile.
     """
 
     dims: int
@@ -69,6 +71,7 @@ class NetworkInfo:
     n_classes: int
     margin: ZYX = (0, 0, 0)
     prediction_margin: ZYX = (0, 0, 0)
+    halo: ZYX | None = None
 
     @property
     def radius(self) -> ZYX:

@@ -72,6 +72,11 @@ class Deadline:
             self._end += time.perf_counter() - start
         return self._is_stopped or time.perf_counter() >= self._end
 
+    @property
+    def seconds_left(self) -> float:
+        """Time until then, at least 0; infinite without a limit."""
+        return max(0.0, self._end - time.perf_counter())
+
     def check(self) -> None:
         """Raise `CutShort` when it is over."""
         if self.is_over():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_segtrain.errors import PredictionError, is_out_of_memory
+from napari_segtrain.errors import DataError, PredictionError, is_out_of_memory
 from napari_segtrain.models import assemble
 from napari_segtrain.training.clock import CutShort
 from napari_segtrain.training.events import BaseScored, DecisionTuned, Noticed
@@ -30,6 +30,7 @@ MAYBE_MEMORY = (MemoryError, RuntimeError, PredictionError)
 NO_DECISION = (CutShort, *MAYBE_MEMORY)
 """What may keep a decision from being chosen."""
 WITHOUT_DECISION = "thresholds of its own"
+WITHOUT_HALO = "measured halo"
 
 
 class Finisher:
@@ -63,7 +64,8 @@ class Finisher:
     def n_voxels(self) -> int:
         """Voxels that are predicted at the end."""
         n_compared = 0 if self._base is None else self._learner.model_judge.n_voxels
-        return self._learner.tuner.n_voxels + n_compared
+        n_measured = self._learner.calibrator.n_voxels
+        return self._learner.tuner.n_voxels + n_measured + n_compared
 
     def score_base(self, model: Model, deadline: Deadline) -> Iterator[Event]:
         """Score the model that the training goes on from, unless the user stops.
@@ -95,6 +97,7 @@ class Finisher:
         weights: Mapping[str, torch.Tensor],
         deadline: Deadline,
         iteration: int,
+        voxels_per_second: float = 0.0,
     ) -> Generator[Event, None, ModelSpec]:
         """Complete the description of a model, as far as time and memory suffice.
 
@@ -108,6 +111,8 @@ class Finisher:
             Until when a decision may be chosen.
         iteration : int
             Steps done.
+        voxels_per_second : float
+            How fast the network predicts; 0 when not known.
         """
         model = assemble(spec, weights, source="the training")
         try:
@@ -117,7 +122,17 @@ class Finisher:
             yield self._without(error, iteration, WITHOUT_DECISION)
         if self.decision is not None:
             yield DecisionTuned(self.decision, spec.classes.names)
-        return replace(spec, decision=self.decision)
+        spec = replace(spec, decision=self.decision)
+        try:
+            calibration = self._learner.calibrator.calibrate(
+                model, deadline, voxels_per_second
+            )
+        except DataError:  # beyond what is labelled
+            return spec
+        except MAYBE_MEMORY as error:
+            yield self._without(error, iteration, WITHOUT_HALO)
+            return spec
+        return replace(spec, calibration=calibration)
 
     def _without(self, error: Exception, iteration: int, what: str) -> Noticed:
         notice = notice_without(error, iteration, what)

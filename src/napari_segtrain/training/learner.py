@@ -48,6 +48,7 @@ from napari_segtrain.training.steps import (
     seeded_torch,
     train_step,
 )
+from napari_segtrain.training.tile_calibrator import TileCalibrator
 from napari_segtrain.training.tuning import DecisionTuner
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Learner:
         targets = class_targets(plan, pairs)
         held_out = HeldOutPredictor(plan, pairs, targets, intensities)
         self.tuner = DecisionTuner(plan, held_out)
+        self.calibrator = TileCalibrator(plan, pairs, intensities)
         self.model_judge = ModelJudge(plan, dataset.pairs(), targets)
         self._validator = Validator(
             plan.validation or _training_boxes(plan, sampler),
@@ -200,6 +202,7 @@ class Learner:
         restore_optimizer(self._optimizer, moments)
         self._average.move(device)
         self.tuner.move(device)
+        self.calibrator.move(device)
         self.model_judge.move(device)
 
     def freeze(self, share_done: float) -> None:

@@ -348,7 +348,9 @@ class TrainingLoop:
         self._archive.write_model(spec, weights)
         deadline = Deadline(self._pacer.tuning_limit, control)
         iteration = self._progress.iteration
-        finished = yield from self.finisher.finish(spec, weights, deadline, iteration)
+        finished = yield from self.finisher.finish(
+            spec, weights, deadline, iteration, self._pacer.judging_speed
+        )
         if finished != spec:
             self._archive.write_model(finished, weights)
 

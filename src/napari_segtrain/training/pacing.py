@@ -108,6 +108,12 @@ class Pacer:
         return saving + 1.1 * self.validation_seconds + self._final_seconds
 
     @property
+    def judging_speed(self) -> float:
+        """Voxels that a validation predicts in a second; 0 when not known yet."""
+        seconds = self.validation_seconds
+        return self._judged_voxels / seconds if seconds else 0.0
+
+    @property
     def _final_seconds(self) -> float:
         """What predictions at the end are expected to take."""
         share = self.final_voxels / self._judged_voxels

@@ -47,6 +47,7 @@ def describe_model(model: Model) -> list[str]:
         f"normalization: {spec.normalization.words}",
         f"validation: {_scores(spec.scores) or 'none, so no score is claimed'}",
         *([f"ensemble: {spec.n_members} networks"] if spec.n_members > 1 else []),
+        *([f"tiles: {spec.calibration.words()}"] if spec.calibration else []),
         *_decision(spec),
         *_objects(spec),
         *(f"{key}: {value}" for key, value in _origin(spec.provenance).items()),

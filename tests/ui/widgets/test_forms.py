@@ -380,10 +380,10 @@ def test_what_is_folded_away_is_out_of_the_tab_order(qtbot):
     qtbot.addWidget(form)
     form.unfold_all()
     form.show()
-    halo = number(form, "halo Z")
-    assert halo in tab_stops(form)
+    tile = number(form, "tile size Z")
+    assert tile in tab_stops(form)
     widget_of_fold(form, "Advanced").collapse(animate=False)
-    assert halo not in tab_stops(form)
+    assert tile not in tab_stops(form)
 
 
 def test_setting_a_config_tells_once(form, qtbot):
@@ -603,7 +603,7 @@ EXPERIMENTS = st.fixed_dictionaries(
 INFERENCES = st.builds(
     InferenceConfig,
     tile_size=sizes(1),
-    halo=sizes(0),
+    halo=sizes(0) | st.just("exact"),
     overlap=auto(UNIT),
     batch_size=auto(st.integers(1)),
     device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
@@ -637,6 +637,26 @@ def test_any_inference_comes_back_as_it_was(qtbot, config):
     assert form.config() == config
     form.unfold_all()
     assert form.config() == config
+
+
+def test_a_word_or_numbers_can_be_chosen(qtbot):
+    form = ConfigForm(InferenceConfig, basic=("halo",))
+    qtbot.addWidget(form)
+    form.show()
+    box = widget(form, "halo", QComboBox)
+    numbers = [number(form, f"halo {axis}") for axis in "ZYX"]
+    assert [box.itemText(n) for n in range(3)] == ["auto", "exact", "numbers"]
+    assert not any(line.isVisible() for line in numbers)
+    with qtbot.waitSignal(form.changed):
+        box.setCurrentIndex(1)
+    assert form.config().halo == "exact"
+    box.setCurrentIndex(2)
+    assert "halo must be 3 numbers" in form.problem()
+    for line in numbers:
+        type_into(qtbot, line, "4")
+    assert form.config().halo == (4, 4, 4)
+    form.set_resolved({"halo": (0, 8, 8)})
+    assert box.itemText(0) == "auto (0 × 8 × 8)"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())

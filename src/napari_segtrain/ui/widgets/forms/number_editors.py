@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QLabel, QToolButton
 
-from napari_segtrain.ui.widgets.forms.editors import Editor
+from napari_segtrain.ui.widgets.forms.editors import CalmComboBox, Editor
 from napari_segtrain.ui.widgets.forms.number_box import NumberBox
-from napari_segtrain.ui.widgets.forms.words import number_text, value_text
+from napari_segtrain.ui.widgets.forms.words import (
+    choice_text,
+    number_text,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from napari_segtrain.ui.widgets.forms.shapes import Number, Numbers, Unset
@@ -170,6 +174,50 @@ class NumbersEditor(OpenEditor):
     def _on_input_changed(self) -> None:
         self._auto.setVisible(self._unset is not None and self._is_empty())
         super()._on_input_changed()
+
+
+class WordOrNumbersEditor(Editor):
+    """A combo box of words, and numbers for the last choice."""
+
+    def __init__(self, shape: Numbers, *, has_axes: bool) -> None:
+        super().__init__()
+        self._words = shape.words
+        self._choice = CalmComboBox()
+        self._choice.addItems([*map(choice_text, self._words), "numbers"])
+        self._add(self._choice)
+        self._numbers = NumbersEditor(shape, None, has_axes=has_axes)
+        self._add(self._numbers, 2)
+        self._choice.currentIndexChanged.connect(self._on_choice_changed)
+        self._numbers.changed.connect(self.changed)
+        self._on_choice_changed(0)
+
+    def value(self) -> Any:
+        """Return the chosen word, or the numbers."""
+        index = self._choice.currentIndex()
+        return self._words[index] if index < len(self._words) else self._numbers.value()
+
+    def set_value(self, value: Any) -> None:
+        """Choose a word, or show numbers."""
+        if value in self._words:
+            self._choice.setCurrentIndex(self._words.index(value))
+            return
+        self._numbers.set_value(value)
+        self._choice.setCurrentIndex(len(self._words))
+
+    def set_resolved(self, value: Any) -> None:
+        """Add the plan's choice to "auto"."""
+        if "auto" in self._words:
+            text = "auto" if value is None else f"auto ({value_text(value)})"
+            self._choice.setItemText(self._words.index("auto"), text)
+
+    def describe(self, label: str, help_text: str) -> None:
+        """Name the numbers, too."""
+        super().describe(label, help_text)
+        self._numbers.describe(label, help_text)
+
+    def _on_choice_changed(self, index: int) -> None:
+        self._numbers.setVisible(index == len(self._words))
+        self.changed.emit()
 
 
 def _read(box: NumberBox, shape: Number) -> float | None:

@@ -16,7 +16,11 @@ from napari_segtrain.ui.widgets.forms.editors import (
     Editor,
     FlagEditor,
 )
-from napari_segtrain.ui.widgets.forms.number_editors import NumberEditor, NumbersEditor
+from napari_segtrain.ui.widgets.forms.number_editors import (
+    NumberEditor,
+    NumbersEditor,
+    WordOrNumbersEditor,
+)
 from napari_segtrain.ui.widgets.forms.shapes import (
     Choice,
     FieldShape,
@@ -198,7 +202,7 @@ def build_editor(field: FieldShape, level: int = 0) -> Editor:
     if isinstance(shape, Number):
         return NumberEditor(shape, unset)
     if isinstance(shape, Numbers):
-        return NumbersEditor(shape, unset, has_axes="Z, Y, X" in field.help)
+        return _numbers_editor(shape, field)
     return TextEditor(shape, unset)
 
 
@@ -236,6 +240,13 @@ def read_editors(editors: Mapping[str, Editor]) -> dict[str, Any]:
             label = label_of(path.rpartition(".")[2])
             raise WrongValueError(f"The {label} {error}.", path) from error
     return values
+
+
+def _numbers_editor(shape: Numbers, field: FieldShape) -> Editor:
+    has_axes = "Z, Y, X" in field.help
+    if shape.words:
+        return WordOrNumbersEditor(shape, has_axes=has_axes)
+    return NumbersEditor(shape, field.unset, has_axes=has_axes)
 
 
 def _flag_choice(unset: Any) -> Choice:

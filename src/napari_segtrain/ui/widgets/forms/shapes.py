@@ -58,9 +58,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A fixed number of numbers."""
+    """A fixed number of numbers, or one of some words instead."""
 
     parts: tuple[Number, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,24 @@ def describe(name: str, info: FieldInfo) -> FieldShape:
     kinds = kinds_of(info.annotation)
     if kinds is not None:
         return FieldShape(name, help_text, kinds, unset)
+    numbers = _numbers_or_words(options, unset)
+    if numbers is not None:
+        return FieldShape(name, help_text, numbers)
     shape = _shape(name, options, tuple(info.metadata))
     if isinstance(shape, Choice) and unset is not None:
         shape, unset = Choice((unset.value, *shape.values)), None
     return FieldShape(name, help_text, shape, unset)
+
+
+def _numbers_or_words(options: list[Any], unset: Unset | None) -> Numbers | None:
+    """Shape of a few numbers that a word may stand for."""
+    if len(options) != 2 or not _is_literal(options[1]):  # noqa: PLR2004 - a pair
+        return None
+    shape = _container_shape(_bare(options[0], ())[0])
+    if not isinstance(shape, Numbers):
+        return None
+    first = (unset.value,) if unset is not None and unset.value is not None else ()
+    return Numbers(shape.parts, (*first, *get_args(options[1])))
 
 
 def _options(annotation: Any) -> tuple[list[Any], Unset | None]:
