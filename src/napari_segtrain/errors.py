@@ -13,8 +13,12 @@ _MEMORY_WORDS = (
     "not enough memory",
     "unable to allocate",
     "alloc_failed",
+    "bad_alloc",
+    "could not allocate",
+    "failed to allocate",
 )
-"""What torch's CPU allocator, CUDA, cuDNN and Metal say, in small letters."""
+"""What torch's CPU allocator, CUDA, cuDNN, Metal and other engines say, in small
+letters."""
 
 
 class SegtrainError(Exception):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from monai.networks.nets.resnet import ResNet
 from pydantic import ValidationError
 from safetensors.torch import save_file
 from tests.networks.networks import CASES, small
@@ -25,6 +26,7 @@ from napari_segtrain.config.network import DIMS_OF
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks import build_network, describe_network, network_names
 from napari_segtrain.networks.geometry import DEEPEM3D_REACH, ENCODER_REACHES
+from napari_segtrain.networks.monai_networks import PaddedShortcut
 from napari_segtrain.networks.reach import measure_reach
 from napari_segtrain.training import defaults
 from napari_segtrain.training.optim import build_optimizer
@@ -262,3 +264,21 @@ def test_nnunets_network_has_at_least_two_steps_down():
 def test_reaches_that_are_written_down_are_those_measured(config, grid, expected):
     reach = measure_reach(built(config), (grid, grid), 1)
     assert max(reach) + grid - 1 == expected
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_shortcuts_are_those_of_monai_and_let_gradients_pass(dims, stride):
+    image = torch.rand(2, 3, *[8] * dims, requires_grad=True)
+    found = PaddedShortcut(7, stride)(image)
+    theirs = vars(ResNet)["_downsample_basic_block"]
+    expected = theirs(None, image, 7, stride, dims)
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()
+    assert image.grad.sum() == 2 * 3 * (8 // stride) ** dims
+
+
+def test_small_encoders_have_shortcuts_that_learn():
+    network = built(EncoderUNetConfig(dims=2, encoder="resnet18"))
+    kinds = [m for m in network.modules() if isinstance(m, PaddedShortcut)]
+    assert [(m.planes, m.stride) for m in kinds] == [(128, 2), (256, 2), (512, 2)]

@@ -17,6 +17,7 @@ from napari_segtrain.config import DistancesTarget, InferenceConfig
 from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.image import Image
 from napari_segtrain.inference import TorchRuntime, iter_prediction, runtime
+from napari_segtrain.inference.events import EngineChosen
 from napari_segtrain.inference.predictor import Prediction
 from napari_segtrain.models import Decision
 from napari_segtrain.workflows.running import run
@@ -86,6 +87,13 @@ def device(config: InferenceConfig, name: str) -> object:
     return TorchRuntime.of_model(model_of(name), config)
 
 
+def engine(config: InferenceConfig, name: str) -> object:
+    """What runs the network."""
+    events: list[object] = []
+    run(iter_prediction(model_of(name), image(), config), events.append)
+    return [event for event in events if isinstance(event, EngineChosen)]
+
+
 def precision(config: InferenceConfig, name: str) -> object:
     """Type that a GPU computes with; here the processor stands for it."""
     seen: list[object] = []
@@ -109,6 +117,7 @@ TABLE: dict[str, Case] = {
     "batch_size": Case(2, batches, data="classes"),
     "device": Case(ABSENT, device, data="classes", words=f"'{ABSENT}'.* only"),
     "memory_limit": Case(1e-4, batches, data="classes"),
+    "engine": Case("openvino", engine, data="classes"),
     "amp": Case(False, precision, data="classes"),
     "orientations": Case(2, batches, data="classes"),
     "decision": Case("argmax", labels, data="classes"),

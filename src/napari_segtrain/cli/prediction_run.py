@@ -16,7 +16,7 @@ from napari_segtrain.control import Event
 from napari_segtrain.data.files import open_images
 from napari_segtrain.errors import OutputError
 from napari_segtrain.image import Image
-from napari_segtrain.inference.events import TileDone
+from napari_segtrain.inference.events import EngineChosen, TileDone
 from napari_segtrain.inference.fit import check_fit, region
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
 from napari_segtrain.io import refuse_existing, write_labels, write_probabilities
@@ -136,7 +136,9 @@ def _predict(
     with Bar(image.name) as bar:
 
         def show(event: Event) -> None:
-            if isinstance(event, TileDone):
+            if isinstance(event, EngineChosen) and event.reason:
+                typer.echo(f"engine: {event.words}")
+            elif isinstance(event, TileDone):
                 speed = f"{event.voxels_per_second / 1e6:.2f} Mvoxel/s"
                 bar.update(event.n_done / event.n_total, speed)
 

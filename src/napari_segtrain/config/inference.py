@@ -32,6 +32,10 @@ class InferenceConfig(Config):
     device: Auto | Literal["cpu", "cuda", "mps"] = "auto"
     """Where the network computes."""
 
+    engine: Auto | Literal["torch", "openvino", "onnx"] = "auto"
+    """What computes on a processor; auto tries OpenVINO and ONNX Runtime, where they
+    are installed, when there is enough to do that it pays. GPUs have torch alone."""
+
     memory_limit: PositiveFloat | Auto = "auto"
     """Most memory that tiles are chosen for, in GB; auto is what is free."""
 

@@ -11,6 +11,9 @@ import numpy.typing as npt
 from napari_segtrain.boxes import Box
 from napari_segtrain.control import Event
 
+ENGINES = {"torch": "torch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
+"""Names for people."""
+
 
 @dataclass(frozen=True)
 class TileDone(Event):
@@ -62,3 +65,27 @@ class ItemPredicted(Event):
     index: dict[str, int]
     n_done: int
     n_total: int
+
+
+@dataclass(frozen=True)
+class EngineChosen(Event):
+    """What runs the network.
+
+    Parameters
+    ----------
+    engine : {"torch", "openvino", "onnx"}
+        The engine.
+    reason : str
+        Why, for people; empty where there was no choice.
+    voxels_per_second : float, optional
+        Speed in the trial; absent without one.
+    """
+
+    engine: str
+    reason: str = ""
+    voxels_per_second: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Say it, as in "OpenVINO (1.4 times as fast as torch)"."""
+        return f"{ENGINES[self.engine]}{f' ({self.reason})' if self.reason else ''}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_segtrain.control import RunControl
+from napari_segtrain.inference.engines import choose_engine
 from napari_segtrain.inference.fit import fitted_config
 from napari_segtrain.inference.items import predict_item
 from napari_segtrain.inference.orientations import OrientedRuntime, choose_orientations
-from napari_segtrain.inference.runtime import TorchRuntime
 from napari_segtrain.inference.tile_settings import check_halo
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import Item
     from napari_segtrain.inference.items import ItemEvents
-    from napari_segtrain.inference.protocol import Intensities, Runtime, TrainedModel
+    from napari_segtrain.inference.protocol import Intensities, TrainedModel
 
 
 class ItemPredictor:
@@ -30,6 +30,13 @@ class ItemPredictor:
         Tiles and device.
     control : RunControl, optional
         Stop and pause.
+    n_voxels : int
+        How much is to be predicted, which tells whether a faster engine pays.
+
+    Attributes
+    ----------
+    engine : EngineChosen
+        What runs the network.
 
     Raises
     ------
@@ -43,13 +50,15 @@ class ItemPredictor:
         model: TrainedModel,
         config: InferenceConfig,
         control: RunControl | None = None,
+        n_voxels: int = 0,
     ) -> None:
         self._config = fitted_config(config, model)
         self._control = control or RunControl()
         self._normalization = model.spec.normalization
         check_halo(model.info, config)
         orientations = choose_orientations(config.orientations, model.info)
-        self._runtime: Runtime = TorchRuntime.of_model(model, self._config)
+        n_passes = n_voxels * len(orientations)
+        self._runtime, self.engine = choose_engine(model, self._config, n_passes)
         if len(orientations) > 1:
             self._runtime = OrientedRuntime(self._runtime, orientations)
         self._prepared: dict[tuple[int, ...], tuple[Item, Intensities]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import box_shape
 from napari_segtrain.image import Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
 from napari_segtrain.inference.decision import chosen_decision
@@ -103,7 +105,7 @@ def iter_prediction(
 
     Yields
     ------
-    TileDone, ItemPredicted
+    EngineChosen, TileDone, ItemPredicted
 
     Returns
     -------
@@ -125,8 +127,10 @@ def iter_prediction(
     check_fit(model, image)
     objects = chosen_recipe(model, config)
     box = region(image, slices)
-    predictor = ItemPredictor(model, config, control)
     chosen = chosen_items(image, items)
+    n_voxels = len(chosen) * math.prod(box_shape(box))
+    predictor = ItemPredictor(model, config, control, n_voxels)
+    yield predictor.engine
     canvas = Canvas(
         image,
         model.spec,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_segtrain.boxes import Box, box_shape
 from napari_segtrain.control import Event
-from napari_segtrain.inference.events import BlockPredicted
+from napari_segtrain.inference.events import BlockPredicted, EngineChosen
 from napari_segtrain.inference.fit import check_fit
 from napari_segtrain.inference.item_predictor import ItemPredictor, item_key
 
@@ -77,7 +77,7 @@ class RegionsProgress(Event):
     seconds: float
 
 
-RegionEvents = Generator[RegionBlock | RegionsProgress, None, bool]
+RegionEvents = Generator[EngineChosen | RegionBlock | RegionsProgress, None, bool]
 
 
 def iter_regions(
@@ -107,8 +107,8 @@ def iter_regions(
 
     Yields
     ------
-    RegionBlock, RegionsProgress
-        Blocks cover each region once.
+    EngineChosen, RegionBlock, RegionsProgress
+        The engine first. Blocks cover each region once.
 
     Returns
     -------
@@ -121,8 +121,10 @@ def iter_regions(
         As `iter_prediction` does.
     """
     check_fit(model, image)
-    work = _Work(image, ItemPredictor(model, config, control))
     total = sum(math.prod(box_shape(region.box)) for region in regions)
+    predictor = ItemPredictor(model, config, control, total)
+    yield predictor.engine
+    work = _Work(image, predictor)
     n_done = 0
     for region in regions:
         is_complete = yield from work.predict(region, n_done, total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,8 +51,8 @@ class TorchRuntime:
         Where the copy computes.
     amp : bool
         Mixed precision on CUDA (bfloat16 where the GPU has it); nothing elsewhere.
-    memory_limit : int, optional
-        Most memory to count on, in bytes; what is free without it.
+    memory_limit : float or "auto"
+        Most memory to count on, in GB; auto is what is free.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class TorchRuntime:
         *,
         device: torch.device,
         amp: bool,
-        memory_limit: int | None = None,
+        memory_limit: float | Literal["auto"] = "auto",
     ) -> None:
         self._network = folded_copy(network).to(device)
         self._layout = _layout(info) if device.type == "cpu" else torch.preserve_format
@@ -81,29 +81,23 @@ class TorchRuntime:
         ConfigError
             When the device is not there.
         """
-        limit = config.memory_limit
         return cls(
             model.network,
             model.info,
             device=choose_device(config.device),
             amp=config.amp,
-            memory_limit=None if limit == "auto" else round(limit * _GB),
+            memory_limit=config.memory_limit,
         )
+
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether the processor computes."""
+        return self._device.type == "cpu"
 
     @property
     def max_voxels(self) -> int:
         """Voxels that are worth passing at once: more are no faster, or do not fit."""
-        at_most = _MAX_BYTES if self._device.type == "cpu" else _MAX_BYTES_GPU
-        usable = min(at_most, self._free_bytes() * _MEMORY_SHARE)
-        return max(1, int(usable / self.info.bytes_per_voxel))
-
-    def _free_bytes(self) -> int:
-        """Memory that may be counted on."""
-        if self._device.type == "cuda":
-            free = int(torch.cuda.mem_get_info(self._device)[0])
-        else:
-            free = int(psutil.virtual_memory().available)
-        return free if self._memory_limit is None else min(free, self._memory_limit)
+        return affordable_voxels(self.info, self._device, self._memory_limit)
 
     def __call__(self, batch: Array32) -> Array32:
         """Compute probabilities.
@@ -142,6 +136,30 @@ class TorchRuntime:
         if self._amp_type is None:
             return nullcontext()
         return torch.autocast(self._device.type, self._amp_type)
+
+
+def affordable_voxels(
+    info: NetworkInfo, device: torch.device, limit: float | Literal["auto"]
+) -> int:
+    """Voxels that are worth passing at once: more are no faster, or do not fit.
+
+    Parameters
+    ----------
+    info : NetworkInfo
+        Memory of a voxel.
+    device : torch.device
+        Where it computes.
+    limit : float or "auto"
+        Most memory to count on, in GB; auto is what is free.
+    """
+    is_cpu = device.type == "cpu"
+    if device.type == "cuda":
+        free = float(torch.cuda.mem_get_info(device)[0])
+    else:
+        free = float(psutil.virtual_memory().available)
+    counted = free if limit == "auto" else min(free, limit * _GB)
+    usable = min(_MAX_BYTES if is_cpu else _MAX_BYTES_GPU, counted * _MEMORY_SHARE)
+    return max(1, int(usable / info.bytes_per_voxel))
 
 
 def _layout(info: NetworkInfo) -> torch.memory_format:

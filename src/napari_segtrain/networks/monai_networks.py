@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from monai.networks.nets.unet import UNet
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.networks.deep_supervision import Decoder
@@ -234,9 +236,46 @@ def build_encoder_unet(
         pretrained=False,
         spatial_dims=dims_of(config),
     )
+    _learn_shortcuts(network.encoder)
     if config.weights and torch.get_default_device().type != "meta":
         load_encoder(network.encoder, Path(config.weights))
     return MonaiNetwork(network)
+
+
+class PaddedShortcut(nn.Module):
+    """Every n-th voxel, with channels of zeros at the end (He 2016, option A).
+
+    MONAI's own cuts the gradient off here, and cannot be exported.
+
+    Parameters
+    ----------
+    planes : int
+        Channels of the result.
+    stride : int
+        Step along each spatial axis.
+    """
+
+    def __init__(self, planes: int, stride: int) -> None:
+        super().__init__()
+        self.planes = planes
+        self.stride = stride
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Turn (N, C, [Z], Y, X) into (N, planes, [Z], Y, X)."""
+        steps = (slice(None, None, self.stride),) * (image.dim() - 2)
+        fewer = image[(slice(None), slice(None), *steps)]
+        n_missing = self.planes - image.shape[1]
+        return functional.pad(fewer, (0, 0) * len(steps) + (0, n_missing))
+
+
+def _learn_shortcuts(encoder: nn.Module) -> None:
+    """Let gradients pass the shortcuts of small ResNets."""
+    for block in encoder.modules():
+        shortcut = getattr(block, "downsample", None)
+        if isinstance(shortcut, partial):
+            block.downsample = PaddedShortcut(
+                shortcut.keywords["planes"], shortcut.keywords["stride"]
+            )
 
 
 def load_encoder(encoder: nn.Module, path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.predict.prediction_run import PredictionRun
 
 _FULL = 1000
+_MILLION = 1e6
 _SURE = 0.02
 """Share from which on the time that is left can be told."""
 
@@ -104,10 +105,17 @@ def state_text(run: PredictionRun) -> str:
     if run.state == "loading":
         return "Loading the model"
     if run.state == "ended":
-        return _end_text(run)
+        return _with_engine(_end_text(run), run)
     if run.state == "stopping":
         return "Stopping after the present tiles"
-    return _progress_text(run)
+    return _with_engine(_progress_text(run), run)
+
+
+def _with_engine(text: str, run: PredictionRun) -> str:
+    """Add what runs the network, where there was a choice."""
+    if not text or run.engine is None or not run.engine.reason:
+        return text
+    return f"{text}\nEngine: {run.engine.words}"
 
 
 def _progress_text(run: PredictionRun) -> str:
@@ -121,6 +129,7 @@ def _progress_text(run: PredictionRun) -> str:
     if progress.share > _SURE:
         left = progress.seconds * (1 / progress.share - 1)
         parts.append(remaining_text(left))
+        parts.append(f"{progress.voxels_per_second / _MILLION:.2g} Mvoxel/s")
     return " · ".join(parts)
 
 

@@ -109,6 +109,8 @@ class Progress(Event):
         Share of all jobs that is done, 0 to 1.
     seconds : float
         Since the first job began.
+    voxels_per_second : float
+        Of the results since then.
     """
 
     is_frequent: ClassVar[bool] = True
@@ -116,6 +118,7 @@ class Progress(Event):
     number: int
     share: float
     seconds: float
+    voxels_per_second: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segtrain.image import Image
+from napari_segtrain.inference.events import EngineChosen
 from napari_segtrain.ui.layers.results import Origin, find_former, find_result
 from napari_segtrain.ui.predict.placed_result import PlacedResult
 from napari_segtrain.ui.predict.prediction_events import (
@@ -81,6 +82,8 @@ class PredictionRun(QObject):
         State or progress changed.
     names : list of str
         Names of the images.
+    engine : EngineChosen, optional
+        What runs the network.
     n_edited : int
         Results that were edited while they were painted.
     """
@@ -94,6 +97,7 @@ class PredictionRun(QObject):
         self.order = order
         self.state: State = "loading"
         self.progress: Progress | None = None
+        self.engine: EngineChosen | None = None
         self.outcome: Outcome | None = None
         self.failure: Failure | None = None
         self.n_edited = 0
@@ -143,6 +147,9 @@ class PredictionRun(QObject):
             self._place(event)
         elif isinstance(event, LayerEnded):
             self._finish(event)
+        elif isinstance(event, EngineChosen):
+            self.engine = event
+            self.changed.emit()
         elif isinstance(event, Progress):
             self.progress = event
             if self.state == "loading":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from napari_segtrain.errors import PredictionError, SegtrainError
+from napari_segtrain.inference.events import EngineChosen
 from napari_segtrain.ui.predict.model_cache import ModelCache
 from napari_segtrain.ui.predict.prediction_events import (
     FormerWanted,
@@ -51,8 +52,9 @@ def iter_jobs(
 
     Yields
     ------
-    LayerBegun, Progress, LayerEnded
-        Of one job after the other; a job without a single block has none but progress.
+    EngineChosen, LayerBegun, Progress, LayerEnded
+        Of one job after the other; a job without a single block has none but the
+        engine and progress.
 
     Returns
     -------
@@ -79,8 +81,10 @@ def iter_jobs(
             except SegtrainError as error:
                 raise _named(error, job, len(jobs)) from error
             if isinstance(event, Progress):
-                share = (n_done + event.share * n_here) / total
-                event = Progress(number, share, seconds + event.seconds)
+                n_voxels = n_done + event.share * n_here
+                passed = seconds + event.seconds
+                speed = n_voxels / max(passed, 1e-9)
+                event = Progress(number, n_voxels / total, passed, speed)
             yield event
         n_done += n_here
         seconds += work.seconds
@@ -142,6 +146,8 @@ class _LayerWork:
                     self._canvas = self._begin(is_locked=is_locked)
                     yield LayerBegun(self._number, self._canvas)
                 self._canvas.paint(event.index, event.box, event.probabilities)
+            elif isinstance(event, EngineChosen):
+                yield event
             else:
                 self.seconds = event.seconds
                 yield Progress(self._number, event.share, event.seconds)
