@@ -82,6 +82,32 @@ def volume(tmp_path: Path) -> Path:
     return path
 
 
+def test_several_models_and_their_uncertainty(
+    segtrain, data: Path, trained: Path, tmp_path: Path
+) -> None:
+    image, last = data / "test/image/cell_d.tif", trained / "checkpoints/latest"
+    segment(
+        segtrain, trained, image, tmp_path / "a", "--also", f"{last}.safetensors",
+        "--set", "uncertainty=agreement", "--set", "weights=[3, 1]",
+    )  # fmt: skip
+    labels = tifffile.imread(tmp_path / "a/cell_d.tif")
+    agreement = tifffile.imread(tmp_path / "a/agreement/cell_d.tif")
+    assert agreement.shape == labels.shape
+    assert set(np.unique(agreement)) <= {0.75, 1.0}
+    said = segtrain(
+        "predict", trained, image, "--output", tmp_path / "b",
+        "--set", "uncertainty=deviation",
+    )  # fmt: skip
+    assert said.code != 0
+    assert "no deviation of a single prediction" in said.err
+    said = segtrain(
+        "predict", trained, image, "--output", tmp_path / "a",
+        "--also", trained, "--set", "uncertainty=agreement",
+    )  # fmt: skip
+    assert said.code != 0
+    assert "exists already" in said.err
+
+
 def test_metadata_are_kept(
     segtrain, trained: Path, volume: Path, tmp_path: Path
 ) -> None:

@@ -92,7 +92,7 @@ def test_the_result_does_not_depend_on_blocks(shape, block, least, per_slice):
     decision = Decision((0.3, 0.4, 0.3), window, (0, least, 2), per_slice=per_slice)
     image = Image(np.zeros(shape, np.uint8), "ZYX")
     whole = full_box(shape)
-    canvas = Canvas(image, Spec(), whole, "none", decision=decision)
+    canvas = Canvas(image, Spec(), whole, InferenceConfig(), decision=decision)
     for corner in np.ndindex(*(-(-n // m) for n, m in zip(shape, block, strict=True))):
         box = tuple(
             slice(c * m, min((c + 1) * m, n))

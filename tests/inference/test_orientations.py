@@ -13,11 +13,8 @@ from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.image import Image
 from napari_segtrain.inference import OutOfMemory, iter_prediction
-from napari_segtrain.inference.orientations import (
-    Orientation,
-    OrientedRuntime,
-    choose_orientations,
-)
+from napari_segtrain.inference.orientations import Orientation, choose_orientations
+from napari_segtrain.inference.views import ViewsRuntime
 from napari_segtrain.workflows.running import run
 
 COUNTS = {2: (1, 2, 4, 8), 3: (1, 2, 4, 8, 16)}
@@ -27,6 +24,10 @@ CASES = [(dims, n) for dims, counts in COUNTS.items() for n in counts]
 def padded(image, grid):
     pads = [(0, -n % step) for n, step in zip(image.shape[1:], grid, strict=True)]
     return np.pad(image, [(0, 0), *pads], mode="reflect")
+
+
+def views_of(runtime, n):
+    return ViewsRuntime([(runtime, o) for o in choose_orientations(n, runtime.info)])
 
 
 def mean_of_whole_images(model, image, n):
@@ -67,7 +68,7 @@ def test_orientations_are_all_different_and_come_back(dims, n):
 def test_tiles_equal_the_mean_of_whole_images(case, shape, extra):
     dims, n = case
     model, image = MODELS[dims], image_of(shape)
-    runtime = OrientedRuntime(runtime_of(model), choose_orientations(n, model.info))
+    runtime = views_of(runtime_of(model), n)
     config = exact_config(model, extra, 0)
     result = predict(model, image, config=config, runtime=runtime)
     expected = mean_of_whole_images(model, image, n)
@@ -78,7 +79,7 @@ def test_tiles_equal_the_mean_of_whole_images(case, shape, extra):
 def test_networks_without_padding_are_turned_too():
     model, image = VALID[2], image_of((1, 32, 48))
     chosen = choose_orientations(8, model.info)
-    result = predict(model, image, runtime=OrientedRuntime(runtime_of(model), chosen))
+    result = predict(model, image, runtime=views_of(runtime_of(model), 8))
     seen = [
         each.undo(predict(model, np.ascontiguousarray(each.apply(image))))
         for each in chosen
@@ -110,10 +111,16 @@ def test_short_memory_is_passed_on():
         def __call__(self, batch):
             raise OutOfMemory(f"{batch.size} voxels are too many")
 
-    runtime = OrientedRuntime(Short(), choose_orientations(2, Short.info))
+    runtime = views_of(Short(), 2)
     assert (runtime.info, runtime.max_voxels) == (Short.info, 100)
     with pytest.raises(OutOfMemory, match="too many"):
         runtime(image_of((1, 16, 16))[None, :, 0])
+
+
+@pytest.mark.parametrize(("dims", "n"), [(2, 8), (3, 16)])
+def test_all_orientations_are_those_of_slices_or_volumes(dims, n):
+    info = MODELS[dims].info
+    assert choose_orientations("all", info) == choose_orientations(n, info)
 
 
 def test_slices_have_no_other_side():

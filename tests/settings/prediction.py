@@ -67,6 +67,11 @@ def maps(config: InferenceConfig, name: str) -> object:
     return None if found is None else found.array.dtype
 
 
+def uncertainty(config: InferenceConfig, name: str) -> object:
+    """Whether a map of it is given."""
+    return predicted(config, name).uncertainty is not None
+
+
 def batches(config: InferenceConfig, name: str) -> object:
     """Sizes of the batches that the network is given."""
     seen = []
@@ -120,6 +125,8 @@ TABLE: dict[str, Case] = {
     "engine": Case("openvino", engine, data="classes"),
     "amp": Case(False, precision, data="classes"),
     "orientations": Case(2, batches, data="classes"),
+    "uncertainty": Case("entropy", uncertainty, data="classes"),
+    "weights": Case([1, 2], labels, data="classes", words="2 weights .* 1 model"),
     "decision": Case("argmax", labels, data="classes"),
     "objects.prominence": Case(0.2, labels, data="objects"),
     "objects.smoothing": Case(1, labels, data="objects"),

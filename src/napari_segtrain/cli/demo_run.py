@@ -39,7 +39,7 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
     )
     typer.echo(f"2. predicting {data / 'test/image'}, which was not trained on")
     prediction_run.start(
-        output / "model",
+        [output / "model"],
         data / "test/image",
         output / "segmentation",
         config=prediction_run.read_config("uint8", None, []),

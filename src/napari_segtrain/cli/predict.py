@@ -25,6 +25,15 @@ def predict(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the label images.")
     ],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--also",
+            help="Another model of the same classes, whose probabilities are averaged "
+            "with those of the first; may be repeated.",
+            metavar="MODEL",
+        ),
+    ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write probability maps as well.")
     ] = False,
@@ -47,7 +56,7 @@ def predict(
     from napari_segtrain.cli import prediction_run
 
     prediction_run.start(
-        model,
+        [model, *(also or [])],
         images,
         output,
         config=prediction_run.read_config(

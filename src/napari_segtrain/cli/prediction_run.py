@@ -16,6 +16,7 @@ from napari_segtrain.control import Event
 from napari_segtrain.data.files import open_images
 from napari_segtrain.errors import OutputError
 from napari_segtrain.image import Image
+from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.events import EngineChosen, TileDone
 from napari_segtrain.inference.fit import check_fit, region
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
@@ -55,7 +56,7 @@ def read_config(
 
 
 def start(
-    model_path: Path,
+    model_paths: Sequence[Path],
     images: Path,
     output: Path,
     *,
@@ -65,20 +66,22 @@ def start(
     overwrite: bool,
 ) -> None:
     """Predict every image; inputs and outputs are checked before the first."""
-    model = load_model(model_path)
+    models = [load_model(path) for path in model_paths]
     todo = open_images(images, axes=reading.axes, stack=reading.stack)
+    check_committee(models, config)
     for image in todo:
-        check_fit(model, image)
+        for model in models:
+            check_fit(model, image)
         region(image, slices)
     targets = _targets(todo, output)
     _check_targets(targets, config, overwrite=overwrite)
     with interruptible("images that are done are kept") as control:
         for path, image in targets.items():
-            prediction = _predict(model, image, config, slices, control)
+            prediction = _predict(models, image, config, slices, control)
             if not prediction.is_complete:
                 typer.echo(f"stopped before {image.name} was done")
                 raise control.leave()
-            _write(prediction, path)
+            _write(prediction, path, config)
             typer.echo(f"{image.name} -> {path} ({prediction.seconds:.1f} s)")
 
 
@@ -123,11 +126,13 @@ def _check_targets(
             )
         refuse_existing(path, overwrite=overwrite)
         if config.probabilities != "none":
-            refuse_existing(_probability_path(path), overwrite=overwrite)
+            refuse_existing(_map_path(path, "probabilities"), overwrite=overwrite)
+        if config.uncertainty != "none":
+            refuse_existing(_map_path(path, config.uncertainty), overwrite=overwrite)
 
 
 def _predict(
-    model: Model,
+    models: Sequence[Model],
     image: Image,
     config: InferenceConfig,
     slices: Slices,
@@ -142,22 +147,27 @@ def _predict(
                 speed = f"{event.voxels_per_second / 1e6:.2f} Mvoxel/s"
                 bar.update(event.n_done / event.n_total, speed)
 
-        work = iter_prediction(model, image, config, slices=slices, control=control)
+        work = iter_prediction(models, image, config, slices=slices, control=control)
         return run(work, show)
 
 
-def _write(prediction: Prediction, path: Path) -> None:
+def _write(prediction: Prediction, path: Path, config: InferenceConfig) -> None:
     write_labels(path, prediction.labels)
-    maps = prediction.probabilities
-    if maps is not None:
-        write_probabilities(
-            _probability_path(path),
-            maps.array,
-            axes=maps.axes,
-            voxel_size=maps.voxel_size,
-            class_names=maps.channel_names,
-        )
+    maps = {
+        "probabilities": prediction.probabilities,
+        config.uncertainty: prediction.uncertainty,
+    }
+    for name, values in maps.items():
+        if values is not None:
+            write_probabilities(
+                _map_path(path, name),
+                values.array,
+                axes=values.axes,
+                voxel_size=values.voxel_size,
+                class_names=values.channel_names,
+            )
 
 
-def _probability_path(path: Path) -> Path:
-    return path.parent / "probabilities" / path.name
+def _map_path(path: Path, name: str) -> Path:
+    """Same file name, in a folder beside the labels."""
+    return path.parent / name / path.name

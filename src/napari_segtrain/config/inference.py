@@ -42,10 +42,15 @@ class InferenceConfig(Config):
     amp: bool = True
     """Mixed precision, on CUDA only."""
 
-    orientations: Literal[1, 2, 4, 8, 16] = 1
+    orientations: Literal[1, 2, 4, 8, 16, "all"] = 1
     """Test-time augmentation: mirrored and turned views of each tile whose predictions
     are averaged. 2 and 4 are mirrored, 8 are turned as well, 16 are upside down, too
-    (volumes only). Takes as many times as long."""
+    (volumes only); all are 8 of slices and 16 of volumes, as in CDeep3M. Takes as many
+    times as long."""
+
+    weights: tuple[PositiveFloat, ...] = ()
+    """Of several models whose probabilities are averaged, one each; all count alike
+    without it."""
 
     decision: Literal["tuned", "argmax"] = "tuned"
     """tuned: the thresholds, median and smallest parts that the training chose on its
@@ -56,3 +61,9 @@ class InferenceConfig(Config):
 
     probabilities: Literal["none", "uint8", "float32"] = "none"
     """Also give probability maps: 0-255 or 0-1."""
+
+    uncertainty: Literal["none", "entropy", "deviation", "agreement"] = "none"
+    """Also give a map of how sure the result is, as numbers of the probability maps
+    (float32 without these). entropy: of the mean probabilities, 0 is sure and 1 all
+    classes alike; deviation: greatest standard deviation of a probability over
+    orientations and networks; agreement: share of these that take the same class."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +14,23 @@ from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.data.targets import has_only_objects
 from napari_segtrain.image import IGNORE_INDEX, ClassTable, Image, Item, LabelImage
 from napari_segtrain.inference.decision import clean, decide, needs_neighbors
+from napari_segtrain.inference.uncertainty import uncertainty_of
 from napari_segtrain.objects.seeded import evidence_of, make_objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from napari_segtrain.config import InferenceConfig
     from napari_segtrain.inference.events import BlockPredicted
-    from napari_segtrain.inference.protocol import TrainedSpec
+    from napari_segtrain.inference.protocol import Array32, TrainedSpec
     from napari_segtrain.models import Decision
 
 _FULL = 255
-Probabilities = Literal["none", "uint8", "float32"]
+
+
+def _numbers(values: Array32, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """0 to 1, or 0 to 255."""
+    return np.rint(values * np.float32(_FULL)) if dtype == np.uint8 else values
 
 
 def _of_prediction(classes: ClassTable) -> ClassTable:
@@ -44,8 +50,8 @@ class Canvas:
         Classes and outputs.
     box : Box
         Region of each item that is predicted; the result is as large.
-    probabilities : str
-        Type of the probability maps.
+    config : InferenceConfig
+        Which maps are kept: probabilities of a type, and uncertainty.
     dropped : collection of str
         Item axes that the result lacks, as one index on them is predicted.
     decision : Decision, optional
@@ -59,7 +65,7 @@ class Canvas:
         image: Image,
         spec: TrainedSpec,
         box: Box,
-        probabilities: Probabilities,
+        config: InferenceConfig,
         *,
         dropped: Collection[str] = (),
         decision: Decision | None = None,
@@ -86,6 +92,11 @@ class Canvas:
             dtype = self._classes.to_values(np.zeros(1, np.uint8)).dtype
             self._labels = np.zeros(shape, dtype)
         self._maps: npt.NDArray[Any] | None = None
+        self._uncertain: npt.NDArray[Any] | None = None
+        probabilities = config.probabilities
+        if config.uncertainty != "none":
+            number = "uint8" if probabilities == "uint8" else "float32"
+            self._uncertain = np.zeros(shape, number)
         if probabilities != "none":
             shape = (*counts, len(self._outputs), *box_shape(box))
             self._maps = np.zeros(shape, probabilities)
@@ -111,20 +122,17 @@ class Canvas:
             is_kept = self._holds_indices
             values = indices if is_kept else self._classes.to_values(indices)
             self._labels[(*index, *place)] = values
-        if self._maps is None:
-            return
-        maps = block.probabilities
-        if self._maps.dtype == np.uint8:
-            maps = np.rint(maps * np.float32(_FULL))
-        self._maps[(*index, slice(None), *place)] = maps
+        if self._maps is not None:
+            maps = _numbers(block.probabilities, self._maps.dtype)
+            self._maps[(*index, slice(None), *place)] = maps
+        if self._uncertain is not None:
+            values = _numbers(uncertainty_of(block), self._uncertain.dtype)
+            self._uncertain[(*index, *place)] = values
 
     def labels(self) -> LabelImage:
         """Return the labels with the axes of the image; object ids for objects."""
-        array = self._without_flat_z(self._values())
-        letters = "".join(self._item_axes) + self._spatial
-        order = [letters.index(axis) for axis in self._axes]
         return LabelImage(
-            array.transpose(order),
+            self._in_order(self._values()),
             self._axes,
             self._image.voxel_size,
             name=self._image.name,
@@ -142,6 +150,23 @@ class Canvas:
             self._outputs,
             name=self._image.name,
         )
+
+    def uncertainty(self) -> Image | None:
+        """Return the map of uncertainty, with the axes of the labels."""
+        if self._uncertain is None:
+            return None
+        return Image(
+            self._in_order(self._uncertain),
+            self._axes,
+            self._image.voxel_size,
+            name=self._image.name,
+        )
+
+    def _in_order(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Bring item axes, Z, Y, X into the order of the image's axes."""
+        letters = "".join(self._item_axes) + self._spatial
+        order = [letters.index(axis) for axis in self._axes]
+        return self._without_flat_z(array).transpose(order)
 
     @property
     def _spatial(self) -> str:

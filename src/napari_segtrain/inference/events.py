@@ -44,10 +44,13 @@ class BlockPredicted(Event):
         Where it is in the item, ZYX voxels.
     probabilities : ndarray of float32, shape (K, Z, Y, X)
         One channel per class, 0 to 1, adding up to 1.
+    spread : ndarray of float32, shape (Z, Y, X), optional
+        How far several views or networks differ, where that was asked for.
     """
 
     box: Box
     probabilities: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

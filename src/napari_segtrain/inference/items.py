@@ -42,6 +42,7 @@ def predict_item(
     config: InferenceConfig,
     box: Box | None = None,
     control: RunControl | None = None,
+    has_spread: bool = False,
 ) -> ItemEvents:
     """Predict an item, or a box of it, with true context around the box.
 
@@ -62,6 +63,8 @@ def predict_item(
         Region to predict, ZYX voxels; the whole item without it.
     control : RunControl, optional
         Stop and pause, effective between two batches.
+    has_spread : bool
+        Whether the runtime gives a map more than classes, of how far views differ.
 
     Yields
     ------
@@ -83,7 +86,8 @@ def predict_item(
     PredictionError
         When the smallest tile does not fit in memory.
     """
-    work = _ItemWork(item, runtime, intensities, config, box or full_box(item.shape))
+    box = box or full_box(item.shape)
+    work = _ItemWork(item, runtime, intensities, config, box, has_spread=has_spread)
     return (yield from work.run(control or RunControl()))
 
 
@@ -141,8 +145,12 @@ class _ItemWork:
         intensities: Intensities,
         config: InferenceConfig,
         box: Box,
+        *,
+        has_spread: bool,
     ) -> None:
         info = runtime.info
+        self._n_classes = info.n_classes
+        self._n_maps = info.n_classes + has_spread
         self._item = item
         self._runtime = runtime
         self._intensities = intensities
@@ -190,9 +198,14 @@ class _ItemWork:
                 slabs.add(tile, result)
                 slab = slabs.take(tiles[0] if tiles else None)
                 if slab:
-                    yield BlockPredicted(*slab)
+                    yield self._block(*slab)
             yield self._progress(len(tiles) + n_later)
         return True
+
+    def _block(self, box: Box, maps: Array32) -> BlockPredicted:
+        if self._n_maps == self._n_classes:
+            return BlockPredicted(box, maps)
+        return BlockPredicted(box, maps[: self._n_classes], maps[self._n_classes])
 
     def _forward(self, tiles: deque[Tile]) -> list[Array32]:
         """Probabilities (K, Z, Y, X) of as many of the first tiles as fit in memory."""
@@ -246,13 +259,13 @@ class _ItemWork:
 
     def _accumulator(self, column: Box) -> SlabAccumulator:
         depth = min(self._settings.tile[0], column[0].stop - column[0].start)
-        return SlabAccumulator(column, self._runtime.info.n_classes, depth)
+        return SlabAccumulator(column, self._n_maps, depth)
 
     def _columns(self, box: Box) -> list[Box]:
         """Parts of the box, whole along Z, whose blending window is bounded."""
         z, y, x = box
         depth = min(self._settings.tile[0], z.stop - z.start)
-        area = max(1, MAX_ACCUMULATED // (depth * self._runtime.info.n_classes))
+        area = max(1, MAX_ACCUMULATED // (depth * self._n_maps))
         n_x = max(1, min(x.stop - x.start, area))
         n_y = max(1, area // n_x)
         corners = itertools.product(

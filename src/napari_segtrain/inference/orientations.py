@@ -1,10 +1,10 @@
-"""Test-time augmentation: the mean over mirrored and turned views of a tile."""
+"""Mirrored and turned views of a tile, for test-time augmentation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_segtrain.inference.protocol import Array32, Runtime
+    from napari_segtrain.inference.protocol import Array32
     from napari_segtrain.networks import NetworkInfo
 
 _TRANSPOSED = 8
@@ -49,7 +47,9 @@ class Orientation:
         return np.flip(turned, self.mirrored)
 
 
-def choose_orientations(n: int, info: NetworkInfo) -> tuple[Orientation, ...]:
+def choose_orientations(
+    n: int | Literal["all"], info: NetworkInfo
+) -> tuple[Orientation, ...]:
     """Orientations that a prediction is averaged over, the first as it is.
 
     Two are mirrored along X, four along Y as well, eight are all of the plane, sixteen
@@ -57,8 +57,8 @@ def choose_orientations(n: int, info: NetworkInfo) -> tuple[Orientation, ...]:
 
     Parameters
     ----------
-    n : int
-        1, 2, 4, 8 or 16.
+    n : int or "all"
+        1, 2, 4, 8 or 16; all are 8 of slices and 16 of volumes.
     info : NetworkInfo
         What the network takes.
 
@@ -68,6 +68,8 @@ def choose_orientations(n: int, info: NetworkInfo) -> tuple[Orientation, ...]:
         When the network cannot see the image that way.
     """
     check_orientations(n, info.dims)
+    if n == "all":
+        n = _TRANSPOSED if info.dims < len(SPATIAL_AXES) else _UPSIDE_DOWN
     _, rows, columns = zip(info.grid, info.min_size, strict=True)
     if n >= _TRANSPOSED and rows != columns:
         raise ConfigError(
@@ -85,7 +87,7 @@ def choose_orientations(n: int, info: NetworkInfo) -> tuple[Orientation, ...]:
     return tuple(Orientation(flip, turn) for flip in flips for turn in turns)
 
 
-def check_orientations(n: int, dims: int) -> None:
+def check_orientations(n: int | Literal["all"], dims: int) -> None:
     """Compare orientations with the dimensions of a network.
 
     Raises
@@ -98,51 +100,3 @@ def check_orientations(n: int, dims: int) -> None:
             "16 orientations turn volumes upside down, but the model segments slice "
             "by slice; set orientations to 8 or fewer."
         )
-
-
-class OrientedRuntime:
-    """An engine that sees each batch from several sides and gives the mean.
-
-    Where tiles begin on the network's grid, that is the mean of whole images that were
-    padded to the grid, turned and predicted.
-
-    Parameters
-    ----------
-    runtime : Runtime
-        The network.
-    orientations : sequence of Orientation
-        At least one.
-    """
-
-    def __init__(self, runtime: Runtime, orientations: Sequence[Orientation]) -> None:
-        self._runtime = runtime
-        self._orientations = tuple(orientations)
-
-    @property
-    def info(self) -> NetworkInfo:
-        """Grid, receptive field and size of the network."""
-        return self._runtime.info
-
-    @property
-    def max_voxels(self) -> int:
-        """Voxels that are worth passing at once: more are no faster, or do not fit."""
-        return self._runtime.max_voxels
-
-    def __call__(self, batch: Array32) -> Array32:
-        """Turn images (N, C, [Z], Y, X) into mean probabilities (N, K, [Z], Y, X).
-
-        Raises
-        ------
-        OutOfMemory
-            When a smaller batch might pass.
-        """
-        first, *others = self._orientations
-        total = self._seen(first, batch).copy()
-        for orientation in others:
-            total += self._seen(orientation, batch)
-        total /= len(self._orientations)
-        return total
-
-    def _seen(self, orientation: Orientation, batch: Array32) -> Array32:
-        turned = np.ascontiguousarray(orientation.apply(batch))
-        return orientation.undo(self._runtime(turned))

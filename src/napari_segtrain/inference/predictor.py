@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from napari_segtrain.boxes import box_shape
 from napari_segtrain.image import Image, Item, LabelImage
 from napari_segtrain.inference.canvas import Canvas
+from napari_segtrain.inference.committee import make_predictor
 from napari_segtrain.inference.decision import chosen_decision
 from napari_segtrain.inference.events import BlockPredicted, ItemPredicted, TileDone
 from napari_segtrain.inference.fit import (
@@ -21,15 +23,15 @@ from napari_segtrain.inference.fit import (
     chosen_recipe,
     region,
 )
-from napari_segtrain.inference.item_predictor import ItemPredictor
 from napari_segtrain.inference.items import predict_classes, predict_item
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.inference.item_predictor import Predictor
     from napari_segtrain.inference.protocol import TrainedModel
 
 __all__ = ["Prediction", "iter_prediction", "predict_classes", "predict_item"]
@@ -70,10 +72,11 @@ class Prediction:
     done: npt.NDArray[np.bool_] = field(
         default_factory=lambda: np.zeros(0, bool), compare=False, repr=False
     )
+    uncertainty: Image | None = None
 
 
 def iter_prediction(
-    model: TrainedModel,
+    model: TrainedModel | Sequence[TrainedModel],
     image: Image,
     config: InferenceConfig,
     *,
@@ -88,12 +91,13 @@ def iter_prediction(
 
     Parameters
     ----------
-    model : TrainedModel
-        What is applied.
+    model : TrainedModel or sequence of TrainedModel
+        What is applied; the mean of several models of the same classes, whatever their
+        networks. The decision and the objects are those of the first.
     image : Image
         Channels as in training.
     config : InferenceConfig
-        Tiles, device, probability maps.
+        Tiles, device, maps.
     slices : (int, int), optional
         First slice along Z, and the one after the last; the result holds only these.
         Three-dimensional models see the slices around them.
@@ -114,7 +118,7 @@ def iter_prediction(
     Raises
     ------
     ModelError
-        When dimensions or channels do not fit.
+        When dimensions or channels do not fit, or models have different classes.
     DataError
         For NaN or infinite voxels, or slices and items that are not there.
     ConfigError
@@ -124,18 +128,21 @@ def iter_prediction(
         When the smallest tile does not fit in memory.
     """
     start = time.perf_counter()
-    check_fit(model, image)
+    models = tuple(model) if isinstance(model, Sequence) else (model,)
+    for each in models:
+        check_fit(each, image)
+    model = models[0]
     objects = chosen_recipe(model, config)
     box = region(image, slices)
     chosen = chosen_items(image, items)
     n_voxels = len(chosen) * math.prod(box_shape(box))
-    predictor = ItemPredictor(model, config, control, n_voxels)
+    predictor = make_predictor(models, config, control, n_voxels)
     yield predictor.engine
     canvas = Canvas(
         image,
         model.spec,
         box,
-        config.probabilities,
+        config,
         dropped=tuple(items or {}),
         decision=chosen_decision(model, config),
         objects=objects,
@@ -145,6 +152,7 @@ def iter_prediction(
     return Prediction(
         labels=canvas.labels(),
         probabilities=canvas.probabilities(),
+        uncertainty=canvas.uncertainty(),
         seconds=time.perf_counter() - start,
         is_complete=is_complete,
         first_slice=box[0].start,
@@ -158,7 +166,7 @@ class _Work:
 
     def __init__(
         self,
-        predictor: ItemPredictor,
+        predictor: Predictor,
         items: Sequence[Item],
         box: Box,
         canvas: Canvas,

@@ -13,14 +13,16 @@ import numpy.typing as npt
 
 from napari_segtrain.boxes import Box, box_shape
 from napari_segtrain.control import Event
+from napari_segtrain.inference.committee import make_predictor
 from napari_segtrain.inference.events import BlockPredicted, EngineChosen
 from napari_segtrain.inference.fit import check_fit
-from napari_segtrain.inference.item_predictor import ItemPredictor, item_key
+from napari_segtrain.inference.item_predictor import item_key
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import RunControl
     from napari_segtrain.image import Image
+    from napari_segtrain.inference.item_predictor import Predictor
     from napari_segtrain.inference.protocol import TrainedModel
 
 
@@ -52,11 +54,14 @@ class RegionBlock(Event):
         Where it is in the item, ZYX voxels.
     probabilities : ndarray of float32, shape (K, Z, Y, X)
         One channel per class, 0 to 1, adding up to 1.
+    spread : ndarray of float32, shape (Z, Y, X), optional
+        How far several views or networks differ, where that was asked for.
     """
 
     index: dict[str, int]
     box: Box
     probabilities: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def iter_regions(
     """
     check_fit(model, image)
     total = sum(math.prod(box_shape(region.box)) for region in regions)
-    predictor = ItemPredictor(model, config, control, total)
+    predictor = make_predictor([model], config, control, total)
     yield predictor.engine
     work = _Work(image, predictor)
     n_done = 0
@@ -137,7 +142,7 @@ def iter_regions(
 class _Work:
     """What all regions of an image share."""
 
-    def __init__(self, image: Image, predictor: ItemPredictor) -> None:
+    def __init__(self, image: Image, predictor: Predictor) -> None:
         self._items = {item_key(item.index): item for item in image.items()}
         self._predictor = predictor
         self._start = time.perf_counter()
@@ -152,7 +157,9 @@ class _Work:
             except StopIteration as end:
                 return bool(end.value)
             if isinstance(event, BlockPredicted):
-                yield RegionBlock(region.index, event.box, event.probabilities)
+                yield RegionBlock(
+                    region.index, event.box, event.probabilities, event.spread
+                )
             else:
                 n_done = n_before + n_here * event.n_done / event.n_total
                 seconds = time.perf_counter() - self._start

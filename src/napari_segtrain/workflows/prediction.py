@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
 from napari_segtrain.models import Model
-from napari_segtrain.workflows.inputs import ImageLike, as_image
+from napari_segtrain.workflows.inputs import ImageLike, as_image, as_list
 from napari_segtrain.workflows.models import load_model
 from napari_segtrain.workflows.running import Listener, run
 from napari_segtrain.workflows.settings import parse_data, parse_inference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_segtrain.control import RunControl
 
 
 def predict(
-    model: Model | str | Path,
+    model: Model | str | Path | Sequence[Model | str | Path],
     image: ImageLike,
     *,
     axes: str | None = None,
@@ -33,8 +33,9 @@ def predict(
 
     Parameters
     ----------
-    model : Model or path
-        What to apply; a run folder, model folder, zip or checkpoint.
+    model : Model or path, or a sequence of these
+        What to apply; a run folder, model folder, zip or checkpoint. Several models of
+        the same classes, of whatever networks, give the mean of their probabilities.
     image : array, Image or path
         Channels and axes as in training.
     axes : str, optional
@@ -59,14 +60,16 @@ def predict(
     Raises
     ------
     ModelError
-        When channels or axes do not fit.
+        When channels or axes do not fit, or models have different classes.
     ConfigError
         When a setting does not exist, has a wrong value or no use for the model.
     """
     config = parse_inference(settings)
-    model = model if isinstance(model, Model) else load_model(model)
+    models = [
+        each if isinstance(each, Model) else load_model(each) for each in as_list(model)
+    ]
     opened = as_image(image, parse_data({"axes": axes}))
     work = iter_prediction(
-        model, opened, config, slices=slices, items=items, control=control
+        models, opened, config, slices=slices, items=items, control=control
     )
     return run(work, on_event)

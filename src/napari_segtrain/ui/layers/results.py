@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 
-Kind = Literal["segmentation", "probabilities", "errors"]
+Kind = Literal["segmentation", "probabilities", "uncertainty", "errors"]
 
 _CHECKPOINTS, _MODEL = "checkpoints", "model"
 
@@ -88,6 +88,8 @@ class Former:
         State of the model file that it is from.
     maps : ndarray, optional
         Its probability maps.
+    uncertainty : ndarray, optional
+        Its map of uncertainty.
     """
 
     labels: npt.NDArray[Any]
@@ -96,6 +98,7 @@ class Former:
     frame: Mapping[str, Any]
     model: str
     maps: npt.NDArray[Any] | None
+    uncertainty: npt.NDArray[Any] | None = None
 
 
 def run_of(model: Path) -> Path:
@@ -143,15 +146,23 @@ def find_former(viewer: ViewerModel, origin: Origin) -> Former | None:
         return None
     if not _is_writeable(layer):
         return None
-    maps = find_result(viewer, origin, "probabilities")
     return Former(
         labels=layer.data,
         fingerprint=found["fingerprint"],
         values=table.values,
         frame=found["frame"],
         model=str(found.get("model_state")),
-        maps=maps.data if maps is not None and _is_writeable(maps) else None,
+        maps=_map_of(find_result(viewer, origin, "probabilities")),
+        uncertainty=_map_of(find_result(viewer, origin, "uncertainty")),
     )
+
+
+def _map_of(layer: Layer | None) -> npt.NDArray[Any] | None:
+    """Voxels that may be written over."""
+    if layer is None or not _is_writeable(layer):
+        return None
+    voxels: npt.NDArray[Any] = layer.data
+    return voxels
 
 
 def _is_writeable(layer: Layer) -> bool:

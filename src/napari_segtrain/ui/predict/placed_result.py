@@ -47,6 +47,7 @@ class PlacedResult:
         self._canvas = canvas
         self._n_shown = 0
         self.maps = self._place_maps(viewer)
+        self.uncertainty = self._place_uncertainty(viewer)
         self.labels = self._place_labels(viewer)
         self._name = self.labels.name
         self.labels.editable = False
@@ -107,7 +108,8 @@ class PlacedResult:
             self.labels.name = name if is_complete else name + INCOMPLETE
 
     def _layers(self) -> list[Layer]:
-        return [layer for layer in (self.maps, self.labels) if layer is not None]
+        layers = (self.maps, self.uncertainty, self.labels)
+        return [layer for layer in layers if layer is not None]
 
     def _place_labels(self, viewer: ViewerModel) -> Labels:
         for layer in viewer.layers:
@@ -144,6 +146,25 @@ class PlacedResult:
         first = self._canvas.classes.foreground[:1]
         if first and layer.ndim == viewer.dims.ndim:
             viewer.dims.set_current_step(0, first[0])
+        return layer
+
+    def _place_uncertainty(self, viewer: ViewerModel) -> Layer | None:
+        values = self._canvas.uncertainty
+        if values is None:
+            return None
+        for layer in viewer.layers:
+            if layer.data is values:
+                self._tell_origin(layer, "uncertainty")
+                return layer
+        layer = viewer.add_image(
+            values,
+            name=f"{self._origin.layer.name} {self._canvas.uncertainty_name}",
+            contrast_limits=(0, _FULL if values.dtype == np.uint8 else 1),
+            colormap="viridis",
+            blending="additive",
+            **self._transform(class_axis=False),
+        )
+        self._tell_origin(layer, "uncertainty")
         return layer
 
     def _transform(self, *, class_axis: bool) -> dict[str, Any]:

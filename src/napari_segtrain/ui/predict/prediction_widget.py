@@ -70,7 +70,7 @@ class PredictionWidget(DockContent):
         self.images = self.sources.table
         self.scope = ScopeBox()
         self.maps_box = QCheckBox("Probability &map")
-        self.form = ConfigForm(InferenceConfig, hidden=("probabilities",))
+        self.form = ConfigForm(InferenceConfig, hidden=("probabilities", "weights"))
         self.controls = PredictionControls()
         self.messages = MessageBar()
         self.note = QLabel()

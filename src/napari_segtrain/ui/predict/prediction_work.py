@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -19,6 +19,7 @@ from napari_segtrain.ui.predict.prediction_events import (
     Progress,
 )
 from napari_segtrain.ui.predict.result_canvas import (
+    FormerArrays,
     ResultCanvas,
     bytes_per_voxel,
     fingerprint_of,
@@ -29,14 +30,11 @@ from napari_segtrain.ui.predict.scope import Frame, frame_of
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    import numpy.typing as npt
-
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import Region
     from napari_segtrain.models import Model
     from napari_segtrain.ui.layers.results import Former
-    from napari_segtrain.ui.predict.result_canvas import Probabilities
 
 _MEMORY_SHARE = 0.8
 _GB = 1e9
@@ -145,7 +143,7 @@ class _LayerWork:
                     is_locked = yield from self._lock_former(control)
                     self._canvas = self._begin(is_locked=is_locked)
                     yield LayerBegun(self._number, self._canvas)
-                self._canvas.paint(event.index, event.box, event.probabilities)
+                self._canvas.paint(event)
             elif isinstance(event, EngineChosen):
                 yield event
             else:
@@ -172,19 +170,17 @@ class _LayerWork:
 
         job, spec = self._job, self._model.spec
         classes = spec.classes
-        kind = self._order.config.probabilities
-        n_bytes = bytes_per_voxel(classes, spec.output_names, kind)
+        config = self._order.config
+        n_bytes = bytes_per_voxel(classes, spec.output_names, config)
         frame = frame_of(job.image, job.axes, job.scope, n_bytes)
         former = self._usable(frame, classes) if is_locked else None
-        maps = _usable_maps(former, frame, len(spec.output_names), kind)
         self._check_memory(frame, n_bytes, former)
         canvas = ResultCanvas(
             frame,
             classes,
-            kind,
+            config,
             objects=self._recipe,
-            labels=None if former is None else former.labels,
-            maps=maps,
+            former=None if former is None else _arrays_of(former),
             decision=chosen_decision(self._model, self._order.config),
         )
         if former is not None and former.model != self._state:
@@ -230,12 +226,5 @@ class _LayerWork:
         return LayerEnded(self._number, is_complete, canvas.fingerprint(), self._state)
 
 
-def _usable_maps(
-    former: Former | None, frame: Frame, n_maps: int, kind: Probabilities
-) -> npt.NDArray[Any] | None:
-    """Maps of the former result, if they fit."""
-    if former is None or former.maps is None or kind == "none":
-        return None
-    shape = (n_maps, *frame.shape)
-    fits = former.maps.shape == shape and former.maps.dtype == kind
-    return former.maps if fits else None
+def _arrays_of(former: Former) -> FormerArrays:
+    return FormerArrays(former.labels, former.maps, former.uncertainty)

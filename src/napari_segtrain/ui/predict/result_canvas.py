@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +16,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from napari_segtrain.boxes import Box
+    from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import ClassTable
+    from napari_segtrain.inference.regions import RegionBlock
     from napari_segtrain.models import Decision
     from napari_segtrain.ui.predict.scope import Frame
 
 Array = npt.NDArray[Any]
-Probabilities = Literal["none", "uint8", "float32"]
 
 _FULL = 255
 _OBJECTS = np.dtype(np.int32)
 _EVIDENCE_BYTES = 2
 _HALF = 128
+
+
+@dataclass(frozen=True, eq=False)
+class FormerArrays:
+    """Arrays of a former result, which are gone on with where they fit.
+
+    Parameters
+    ----------
+    labels, maps, uncertainty : ndarray, optional
+        As of `ResultCanvas`.
+    """
+
+    labels: Array | None = None
+    maps: Array | None = None
+    uncertainty: Array | None = None
 
 
 class ResultCanvas:
@@ -39,12 +56,12 @@ class ResultCanvas:
         Size and place.
     classes : ClassTable
         Of the model.
-    probabilities : str
-        Type of the maps, or none.
+    config : InferenceConfig
+        Which maps are kept: probabilities of a type, and uncertainty.
     objects : ObjectRecipe, optional
         How objects are made, where the labels are ids.
-    labels, maps : ndarray, optional
-        Arrays to go on with; new ones otherwise.
+    former : FormerArrays, optional
+        What to go on with; new arrays otherwise.
     decision : Decision, optional
         How probabilities become classes; the most likely class without it.
 
@@ -54,17 +71,18 @@ class ResultCanvas:
         Blocks painted so far; read by the GUI thread.
     is_closed : bool
         Set by any thread: nothing is painted any more.
+    uncertainty_name : str
+        What the map of uncertainty shows.
     """
 
     def __init__(
         self,
         frame: Frame,
         classes: ClassTable,
-        probabilities: Probabilities,
+        config: InferenceConfig,
         *,
         objects: ObjectRecipe | None = None,
-        labels: Array | None = None,
-        maps: Array | None = None,
+        former: FormerArrays | None = None,
         decision: Decision | None = None,
     ) -> None:
         self._decision = decision
@@ -75,23 +93,27 @@ class ResultCanvas:
         self._evidence: list[Array] = []
         self.n_painted = 0
         self.is_closed = False
-        self.labels = np.zeros(frame.shape, labels_dtype(classes))
-        if labels is not None:
-            self.labels = labels
+        former = former or FormerArrays()
+        self.labels = _array(former.labels, frame.shape, labels_dtype(classes))
         self.maps: Array | None = None
-        if probabilities != "none":
+        if config.probabilities != "none":
             shape = (len(self.outputs), *frame.shape)
-            self.maps = np.zeros(shape, probabilities) if maps is None else maps
+            self.maps = _array(former.maps, shape, np.dtype(config.probabilities))
+        self.uncertainty_name = config.uncertainty
+        self.uncertainty: Array | None = None
+        if config.uncertainty != "none":
+            dtype = uncertainty_dtype(config)
+            self.uncertainty = _array(former.uncertainty, frame.shape, dtype)
 
-    def paint(
-        self, index: Mapping[str, int], box: Box, probabilities: npt.NDArray[np.float32]
-    ) -> None:
-        """Enter a block (K, Z, Y, X) of an item."""
+    def paint(self, block: RegionBlock) -> None:
+        """Enter a block of an item."""
         from napari_segtrain.inference.decision import decide
+        from napari_segtrain.inference.uncertainty import uncertainty_of
         from napari_segtrain.objects.seeded import evidence_of
 
         if self.is_closed:
             return
+        index, box, probabilities = block.index, block.box, block.probabilities
         if self.classes.is_objects:
             found = evidence_of(probabilities, self._recipe)
             for array, channel in zip(self._evidence, found, strict=True):
@@ -102,12 +124,16 @@ class ResultCanvas:
             values = self.classes.to_values(indices)
         self._part(self.labels, index, box)[...] = values
         if self.maps is not None:
-            self._paint_maps(index, box, probabilities)
+            for target, channel in zip(self.maps, probabilities, strict=True):
+                self._part(target, index, box)[...] = _numbers(channel, target.dtype)
+        if self.uncertainty is not None:
+            values = _numbers(uncertainty_of(block), self.uncertainty.dtype)
+            self._part(self.uncertainty, index, box)[...] = values
         self.n_painted += 1
 
     def clear(self) -> None:
         """Forget what another model has left."""
-        for array in (self.labels, self.maps):
+        for array in (self.labels, self.maps, self.uncertainty):
             if array is not None:
                 array[...] = 0
 
@@ -151,16 +177,6 @@ class ResultCanvas:
         """Short text that changes with any voxel of the labels."""
         return fingerprint_of(self.labels)
 
-    def _paint_maps(
-        self, index: Mapping[str, int], box: Box, probabilities: npt.NDArray[np.float32]
-    ) -> None:
-        maps: Array = probabilities
-        if self.maps is not None and self.maps.dtype == np.uint8:
-            maps = np.rint(maps * np.float32(_FULL))
-        if self.maps is not None:
-            for target, channel in zip(self.maps, maps, strict=True):
-                self._part(target, index, box)[...] = channel
-
     def _part(self, array: Array, index: Mapping[str, int], box: Box) -> Array:
         """View of a box, ZYX, of an item of an array with the axes of the frame."""
         where = dict(zip(SPATIAL_AXES, box, strict=True))
@@ -189,6 +205,24 @@ class ResultCanvas:
         return z, y, x
 
 
+def _array(former: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The former array if it fits, or else a new one."""
+    if former is not None and (former.shape, former.dtype) == (shape, dtype):
+        return former
+    return np.zeros(shape, dtype)
+
+
+def _numbers(values: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> Array:
+    """0 to 1, or 0 to 255."""
+    return np.rint(values * np.float32(_FULL)) if dtype == np.uint8 else values
+
+
+def uncertainty_dtype(config: InferenceConfig) -> np.dtype[Any]:
+    """Type of a map of uncertainty."""
+    is_small = config.probabilities == "uint8"
+    return np.dtype(np.uint8 if is_small else np.float32)
+
+
 def labels_dtype(classes: ClassTable) -> np.dtype[Any]:
     """Type of the labels of a model."""
     if classes.is_objects:
@@ -197,14 +231,16 @@ def labels_dtype(classes: ClassTable) -> np.dtype[Any]:
 
 
 def bytes_per_voxel(
-    classes: ClassTable, outputs: Sequence[str], probabilities: Probabilities
+    classes: ClassTable, outputs: Sequence[str], config: InferenceConfig
 ) -> int:
     """Bytes of labels and maps together, and of what objects are made of."""
     n_bytes = labels_dtype(classes).itemsize
     if classes.is_objects:
         n_bytes += _EVIDENCE_BYTES
-    if probabilities != "none":
-        n_bytes += len(outputs) * np.dtype(probabilities).itemsize
+    if config.probabilities != "none":
+        n_bytes += len(outputs) * np.dtype(config.probabilities).itemsize
+    if config.uncertainty != "none":
+        n_bytes += uncertainty_dtype(config).itemsize
     return n_bytes
 
 

@@ -1,0 +1,184 @@
+"""Several models of the same classes that answer together.
+
+They may be of any architectures and dimensions, and each keeps its own tiles and its
+own normalization: parts of an item are predicted by one after the other, and averaged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_segtrain.boxes import absolute, box_shape, iter_blocks, relative
+from napari_segtrain.errors import ConfigError, ModelError
+from napari_segtrain.inference.events import BlockPredicted, TileDone
+from napari_segtrain.inference.item_predictor import ItemPredictor, Predictor
+from napari_segtrain.inference.uncertainty import SpreadSum
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari_segtrain.boxes import Box
+    from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.control import RunControl
+    from napari_segtrain.image import Item
+    from napari_segtrain.inference.items import ItemEvents
+    from napari_segtrain.inference.protocol import Array32, TrainedModel
+    from napari_segtrain.inference.uncertainty import Spread
+
+_MAX_NUMBERS = 1 << 26
+"""Probabilities of a part, of one model."""
+_SHARES = 1000
+
+
+class Committee:
+    """Predicts with the weighted mean of several models.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        With the same classes; see `check_committee`.
+    config : InferenceConfig
+        Of each of them, and their weights.
+    control : RunControl, optional
+        Stop and pause.
+    n_voxels : int
+        How much is to be predicted.
+    spread : {"deviation", "agreement"}, optional
+        How far the models differ, given with each block.
+
+    Attributes
+    ----------
+    engine : EngineChosen
+        What runs the first.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[TrainedModel],
+        config: InferenceConfig,
+        control: RunControl | None = None,
+        n_voxels: int = 0,
+        spread: Spread | None = None,
+    ) -> None:
+        self._predictors = [
+            ItemPredictor(model, config, control, n_voxels) for model in models
+        ]
+        self._weights = config.weights or (1.0,) * len(models)
+        self._spread: Spread | None = spread
+        self._n_classes = len(models[0].spec.output_names)
+        self.engine = self._predictors[0].engine
+
+    def predict(self, item: Item, box: Box) -> ItemEvents:
+        """Predict a box of an item of the image, with true context around it."""
+        limit = max(1, _MAX_NUMBERS // self._n_classes)
+        parts = [absolute(p, box) for p in iter_blocks(box_shape(box), limit)]
+        n_steps = len(parts) * len(self._predictors)
+        for n_before, part in enumerate(parts):
+            total = SpreadSum(self._spread)
+            for number, predictor in enumerate(self._predictors):
+                step = n_before * len(self._predictors) + number
+                work = predictor.predict(item, part)
+                found = yield from self._collected(work, part, step, n_steps)
+                if found is None:
+                    return False
+                total.add(found[None], self._weights[number])
+            yield self._block(part, total.result()[0])
+        return True
+
+    def _collected(
+        self, work: ItemEvents, part: Box, step: int, n_steps: int
+    ) -> Generator[TileDone, None, Array32 | None]:
+        """Put the blocks of one model together; ``None`` when it was stopped."""
+        found = np.zeros((self._n_classes, *box_shape(part)), np.float32)
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as end:
+                return found if end.value else None
+            if isinstance(event, BlockPredicted):
+                place = relative(event.box, part)
+                found[(slice(None), *place)] = event.probabilities
+            else:
+                n_done = step * _SHARES + _SHARES * event.n_done // event.n_total
+                speed = event.voxels_per_second / len(self._predictors)
+                yield replace(
+                    event,
+                    n_done=n_done,
+                    n_total=n_steps * _SHARES,
+                    voxels_per_second=speed,
+                )
+
+    def _block(self, part: Box, maps: Array32) -> BlockPredicted:
+        if self._spread is None:
+            return BlockPredicted(part, maps)
+        return BlockPredicted(part, maps[: self._n_classes], maps[self._n_classes])
+
+
+def make_predictor(
+    models: Sequence[TrainedModel],
+    config: InferenceConfig,
+    control: RunControl | None = None,
+    n_voxels: int = 0,
+) -> Predictor:
+    """Make what predicts with one model, or with the mean of several.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        At least one.
+    config : InferenceConfig
+        Tiles, device, and which map of uncertainty is wanted.
+    control : RunControl, optional
+        Stop and pause.
+    n_voxels : int
+        How much is to be predicted.
+
+    Raises
+    ------
+    ModelError
+        As in `check_committee`.
+    ConfigError
+        As of `ItemPredictor`.
+    """
+    check_committee(models, config)
+    kind = config.uncertainty
+    spread: Spread | None = None
+    if kind in {"deviation", "agreement"}:
+        spread = kind
+    if len(models) == 1:
+        return ItemPredictor(models[0], config, control, n_voxels, spread)
+    return Committee(models, config, control, n_voxels, spread)
+
+
+def check_committee(models: Sequence[TrainedModel], config: InferenceConfig) -> None:
+    """Compare models that are to answer together.
+
+    Raises
+    ------
+    ModelError
+        When classes, or what is told apart of objects, differ.
+    ConfigError
+        When there are weights, but not one for each.
+    """
+    first = models[0].spec
+    for number, model in enumerate(models[1:], start=2):
+        spec = model.spec
+        if (spec.classes.values, spec.output_names) != (
+            first.classes.values,
+            first.output_names,
+        ):
+            raise ModelError(
+                f"Model {number} segments {', '.join(spec.output_names)}, but the "
+                f"first one {', '.join(first.output_names)}; choose models of the same "
+                "classes."
+            )
+    if len(config.weights) not in (0, len(models)):
+        listed = ", ".join(f"{weight:g}" for weight in config.weights)
+        models_text = "1 model" if len(models) == 1 else f"{len(models)} models"
+        raise ConfigError(
+            f"There are {len(config.weights)} weights ({listed}) for {models_text}; "
+            "give one for each, or none."
+        )
