@@ -19,6 +19,7 @@ from benchmarks import (
     memory,
     networks,
     nuclei,
+    prediction,
     samples,
     solvers,
     viewer,
@@ -55,6 +56,7 @@ def main() -> None:
         "contention": contention.run,
         "large-volume": large_volume.run,
         "memory": memory.run,
+        "prediction": prediction.run,
         "viewer": viewer.run,
         "samples": lambda: samples.run(options.seeds),
     }

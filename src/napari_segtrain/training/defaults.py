@@ -33,8 +33,10 @@ WEIGHT_DECAYS = {
     "muon": 0.1, "adamw": 1e-4, "adam": 1e-4, "sgd": 1e-4, "rmsprop": 1e-4,
 }  # fmt: skip
 """By solver."""
-FINE_TUNING_RATE = 0.5
-"""Factor of the peak for a training that goes on from a model."""
+FINE_TUNING_RATES = {
+    "muon": 0.25, "adamw": 0.5, "adam": 0.5, "sgd": 0.5, "rmsprop": 0.5,
+}  # fmt: skip
+"""Factor of the peak for a training that goes on from a model, by solver."""
 FROZEN_SHARE = 0.1
 """Of such a training, in which the encoder does not learn."""
 EPOCH = 50

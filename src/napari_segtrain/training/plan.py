@@ -285,7 +285,7 @@ def _learning_rate(
     rate = config.training.learning_rate
     if rate != "auto":
         return rate
-    factor = 1.0 if base is None else defaults.FINE_TUNING_RATE
+    factor = 1.0 if base is None else defaults.FINE_TUNING_RATES[solver.kind]
     return factor * defaults.LEARNING_RATES[solver.kind]
 
 
