@@ -15,7 +15,7 @@ from tests.inference.helpers import Halved, runtime_of, tiny_model
 from tests.inference.test_items import image_of, predict
 
 from napari_segtrain.boxes import box_shape, full_box
-from napari_segtrain.config import InferenceConfig
+from napari_segtrain.config import InferenceConfig, UNetConfig
 from napari_segtrain.image import Item
 from napari_segtrain.inference.calibration import (
     MAX_ERROR,
@@ -27,6 +27,7 @@ from napari_segtrain.inference.calibration import (
     plan_crop,
     plan_window,
 )
+from napari_segtrain.networks import describe_network
 
 
 def decided_model(*args, **kwargs):
@@ -62,10 +63,12 @@ class Blurred:
 
 def measured(runtime, image, max_voxels=1 << 18, **values):
     item = Item(image, "CZYX")
-    z, y, x = (n // 2 for n in item.shape)
-    window = plan_window(item.shape, (z, y, x), runtime.info, max_voxels)
+    center = tuple(n // 2 for n in item.shape)
     errors = HaloErrors(runtime.info)
-    errors.add(missing_context(item, Halved(), runtime, window), window)
+    for axis in range(3):
+        window = plan_window(item.shape, center, runtime.info, axis, max_voxels)
+        if window is not None:
+            errors.add(missing_context(item, Halved(), runtime, window), window)
     return errors.choose(**values)
 
 
@@ -73,31 +76,37 @@ def measured(runtime, image, max_voxels=1 << 18, **values):
     st.sampled_from(sorted(MODELS)),
     st.tuples(*[st.integers(1, 200)] * 3),
     st.tuples(*[st.floats(0, 0.99)] * 3),
+    st.integers(0, 2),
     st.integers(1 << 8, 1 << 20),
 )
-def test_windows_lie_on_the_grid_and_keep_to_their_size(dims, shape, where, limit):
+def test_windows_lie_on_the_grid_and_keep_to_their_size(
+    dims, shape, where, axis, limit
+):
     info = MODELS[dims].info
     center = tuple(int(n * share) for n, share in zip(shape, where, strict=True))
-    window = plan_window(shape, center, info, limit)
+    window = plan_window(shape, center, info, axis, limit)
     if window is None:
         return
     assert math.prod(box_shape(window.whole)) <= limit
-    assert window.part != window.whole
     sides = zip(
         window.whole, window.part, shape, info.grid, full_context(info), strict=True
     )
-    for whole, part, size, grid, reach in sides:
+    for number, (whole, part, size, grid, reach) in enumerate(sides):
         end = -(-size // grid) * grid
         assert {n % grid for n in (part.start, part.stop, whole.start)} == {0}
-        assert 0 <= whole.start <= part.start < part.stop <= whole.stop <= end
-        assert part.start - whole.start == reach or whole.start == 0
-        assert whole.stop - part.stop == reach or whole.stop == end
+        assert 0 <= whole.start <= part.start < part.stop == whole.stop
+        assert part.stop <= max(end, info.min_result[number])
+        if number != axis:
+            assert whole == part
+        else:
+            assert part.start > whole.start
+            assert part.start - whole.start == reach or whole.start == 0
 
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_the_halo_is_as_wide_as_what_is_looked_at(dims):
     runtime = Blurred(MODELS[dims].info)
-    image = image_of((1, 90, 90) if dims == 2 else (40, 40, 40))
+    image = image_of((1, 300, 300) if dims == 2 else (40, 40, 40))
     found = measured(runtime, image)
     assert found.halo == ((0, 4, 4) if dims == 2 else (3, 3, 3))
     assert found.error <= MAX_ERROR
@@ -107,7 +116,7 @@ def test_the_halo_is_as_wide_as_what_is_looked_at(dims):
 @pytest.mark.parametrize("dims", [2, 3])
 def test_tiles_with_the_measured_halo_hardly_differ_from_the_whole_image(dims):
     model = MODELS[dims]
-    image = image_of((1, 128, 128) if dims == 2 else (48, 48, 48))
+    image = image_of((1, 384, 384) if dims == 2 else (48, 48, 48))
     found = measured(runtime_of(model), image)
     info = replace(model.info, halo=found.halo)
     runtime = runtime_of(replace(model, info=info))
@@ -124,33 +133,59 @@ def test_the_whole_receptive_field_is_taken_where_less_is_not_enough():
     info = MODELS[2].info
     errors = HaloErrors(info)
     assert errors.choose() is None
-    window = Window(
-        full_box((1, 200, 200)), (slice(0, 1), slice(20, 200), slice(0, 200))
-    )
-    errors.add(np.ones((1, 180, 200), np.float32), window)
+    window = plan_window((1, 400, 400), (0, 200, 200), info, 1, 1 << 20)
+    errors.add(np.ones(box_shape(window.part), np.float32), window)
     found = errors.choose()
     assert found.halo == full_context(info)
-    assert found.n_voxels == 180 * 200
+    assert found.error == 0
+
+
+def test_nothing_is_claimed_of_what_was_not_measured():
+    info = MODELS[3].info
+    errors = HaloErrors(info)
+    window = plan_window((64, 64, 64), (32, 32, 32), info, 1, 1 << 20)
+    errors.add(np.zeros(box_shape(window.part), np.float32), window)
+    assert errors.choose() is None, "along Z nothing was measured"
+    shallow = np.zeros((1, 2, 400), np.float32)
+    plane = HaloErrors(MODELS[2].info)
+    plane.add(shallow, Window(full_box((1, 2, 400)), full_box((1, 2, 400)), 1))
+    assert plane.choose() is None, "two voxels deep says nothing of the rest"
+
+
+def test_the_default_volume_network_is_measured_within_the_budget_of_a_processor():
+    config = UNetConfig(dims=3, depth=3, stem=2, first_filters=24)
+    info = describe_network(config, in_channels=1, n_classes=2)
+    for shape in ((64, 256, 256), (128, 512, 512), (400, 1024, 1024)):
+        center = tuple(n // 2 for n in shape)
+        for axis in range(3):
+            window = plan_window(shape, center, info, axis, 1 << 19)
+            depth = box_shape(window.part)[axis]
+            assert depth >= min(info.radius[axis], shape[axis] // 2)
 
 
 def test_an_image_that_is_never_cut_tells_nothing():
-    assert plan_window((1, 4, 4), (0, 2, 2), MODELS[2].info, 1 << 20) is None
+    for axis in range(3):
+        assert plan_window((1, 4, 4), (0, 2, 2), MODELS[2].info, axis, 1 << 20) is None
 
 
 def test_networks_without_padding_have_nothing_to_measure():
     info = tiny_model(2, padding="valid").info
-    assert plan_window((9, 300, 300), (4, 150, 150), info, 1 << 20) is None
+    for axis in range(3):
+        assert plan_window((9, 300, 300), (4, 150, 150), info, axis, 1 << 20) is None
 
 
 def test_blended_tiles_of_a_network_that_is_not_local_are_compared():
     image = image_of((1, 200, 200))
     item, runtime = Item(image, "CZYX"), runtime_of(NOT_LOCAL)
     config = InferenceConfig(tile_size=(1, 32, 32))
-    crop = plan_crop(item.shape, (0, 100, 100), NOT_LOCAL.info, 128 * 128)
-    assert box_shape(crop) == (1, 128, 128)
-    found = blended_error(item, Halved(), runtime, config, crop)
+    crop = plan_crop(item.shape, (0, 100, 100), NOT_LOCAL.info, (1, 32, 32))
+    assert box_shape(crop) == (1, 32, 64)
+    checks = []
+    found = blended_error(
+        item, Halved(), runtime, config, crop, lambda: checks.append(1)
+    )
     assert 0.001 < found.error < 1
     assert found.halo is None
-    assert found.n_voxels == 128 * 128
-    large = config.model_copy(update={"tile_size": (1, 128, 128)})
-    assert blended_error(item, Halved(), runtime, large, crop) is None
+    assert found.n_voxels == 32 * 64
+    assert len(checks) > 1
+    assert plan_crop((1, 32, 32), (0, 16, 16), NOT_LOCAL.info, (1, 32, 32)) is None

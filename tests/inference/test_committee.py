@@ -19,6 +19,7 @@ from napari_segtrain.inference import TileDone, committee, iter_prediction
 from napari_segtrain.inference.orientations import choose_orientations
 from napari_segtrain.inference.predictor import Prediction
 from napari_segtrain.inference.uncertainty import SpreadSum, entropy
+from napari_segtrain.models import Decision
 from napari_segtrain.networks.ensemble import Ensemble
 from napari_segtrain.workflows.running import run
 
@@ -136,6 +137,11 @@ def test_entropy_is_that_of_the_map() -> None:
     )
     small = predicted(PLANE, uncertainty="entropy", probabilities="uint8").uncertainty
     np.testing.assert_array_equal(small.array, np.rint(expected * np.float32(255)))
+    stopped = RunControl()
+    stopped.stop()
+    config = InferenceConfig(device="cpu", uncertainty="entropy")
+    work = iter_prediction(PLANE, IMAGE, config, control=stopped)
+    assert np.isnan(np.asarray(run(work, None).uncertainty.array)).all()
     alone = predicted(PLANE, uncertainty="entropy", probabilities="none")
     assert alone.probabilities is None
     assert alone.uncertainty.array.dtype == np.float32
@@ -150,8 +156,31 @@ def test_a_single_view_has_no_spread(kind: str) -> None:
 
 def test_models_of_other_classes_are_refused() -> None:
     other = tiny_model(2, classes=class_table(0, 9, 300))
-    with pytest.raises(ModelError, match=r"Model 2 segments class 0, class 9"):
+    with pytest.raises(ModelError, match=r"Model 2 segments class 0 \(0\), class 9"):
         predicted([PLANE, other])
+
+
+def test_the_order_of_models_does_not_matter() -> None:
+    tuned = tiny_model(2, seed=1, decision=Decision((0.2, 0.1, 0.7)))
+    assert not np.array_equal(
+        predicted(tuned).labels.array, predicted(PLANE).labels.array
+    )
+    found = [predicted(pair).labels.array for pair in ([tuned, OTHER], [OTHER, tuned])]
+    np.testing.assert_array_equal(*found)
+
+
+def test_parts_of_a_committee_keep_to_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    blocks = committee.iter_blocks
+    monkeypatch.setattr(
+        committee, "iter_blocks", lambda *args: seen.append(args[1]) or blocks(*args)
+    )
+    for limit in (1.0, 1e-4):
+        predicted([PLANE, OTHER], memory_limit=limit)
+    assert seen[0] * 3 <= 0.25e9 / 32
+    assert seen[1] * 3 <= 0.25e5 / 32
 
 
 @pytest.mark.parametrize("weights", [(1.0,), (1.0, 2.0, 3.0)])

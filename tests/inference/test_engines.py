@@ -13,10 +13,16 @@ from tests.inference.test_items import image_of
 from tests.networks.networks import CASES, small
 
 from napari_segtrain.config import InferenceConfig
-from napari_segtrain.errors import ConfigError
+from napari_segtrain.control import RunControl
+from napari_segtrain.errors import ConfigError, PredictionError
 from napari_segtrain.image import Image
 from napari_segtrain.inference import OutOfMemory, TorchRuntime, iter_prediction
-from napari_segtrain.inference.engines import choice, choose_engine, with_openvino
+from napari_segtrain.inference.engines import (
+    choice,
+    choose_engine,
+    with_onnx,
+    with_openvino,
+)
 from napari_segtrain.inference.engines.choice import MAX_DIFFERENCE
 from napari_segtrain.inference.engines.exporting import EngineRefused
 from napari_segtrain.inference.engines.with_onnx import OnnxRuntime
@@ -180,6 +186,7 @@ def test_a_network_that_is_refused_is_run_by_torch_and_it_is_said(
         raise EngineRefused("OpenVINO cannot convert it (no such layer)")
 
     monkeypatch.setitem(choice.RUNTIMES, "openvino", refuse)
+    monkeypatch.setattr(with_onnx, "is_installed", lambda: False)
     for config in (CPU, CPU.model_copy(update={"engine": "openvino"})):
         runtime, chosen = choose_engine(tiny_model(2), config, MANY)
         assert isinstance(runtime, TorchRuntime)
@@ -236,28 +243,76 @@ def test_an_engine_for_processors_is_refused_on_a_gpu(
     assert choose_engine(model, CPU, MANY)[1] == EngineChosen("torch")
 
 
-class Failed(RuntimeError):
+class Failed(Exception):
     """What an engine raises."""
 
 
 @pytest.mark.parametrize("engine", RUNTIMES)
-def test_memory_that_runs_out_asks_for_smaller_tiles(
-    engine: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("text", "expected", "words"),
+    [
+        ("std::bad_alloc", OutOfMemory, "bad_alloc"),
+        ("no such kernel", PredictionError, r"failed \(no such.*engine to torch"),
+    ],
+)
+def test_errors_of_engines_are_told(
+    engine: str,
+    text: str,
+    expected: type[Exception],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runtime = RUNTIMES[engine](tiny_model(2), CPU)
 
-    class Full:
-        """A session without memory."""
+    class Failing:
+        """A session that raises errors of its own."""
 
         def run(self, *_args: object) -> None:
-            raise Failed("std::bad_alloc")
+            raise Failed(text)
 
         infer = run
 
     for name in ("_session", "_request"):
-        monkeypatch.setattr(runtime, name, Full(), raising=False)
-    with pytest.raises(OutOfMemory):
+        monkeypatch.setattr(runtime, name, Failing(), raising=False)
+    with pytest.raises(expected, match=words):
         runtime(np.zeros((1, 1, 32, 32), np.float32))
+
+
+@pytest.mark.usefixtures("quick_trial")
+def test_an_engine_that_fails_in_the_trial_gives_way_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken(Slowed):
+        def __call__(self, _batch: np.ndarray) -> np.ndarray:
+            raise PredictionError("no such kernel")
+
+    monkeypatch.setitem(choice.RUNTIMES, "openvino", Broken)
+    runtime, chosen = choose_engine(tiny_model(2), CPU, MANY)
+    assert chosen.engine in {"onnx", "torch"}
+    monkeypatch.setitem(choice.RUNTIMES, "onnx", Broken)
+    runtime, chosen = choose_engine(tiny_model(2), CPU, MANY)
+    assert isinstance(runtime, TorchRuntime)
+    assert chosen.reason.count("no such kernel") == 2
+
+
+@pytest.mark.usefixtures("quick_trial")
+def test_after_a_stop_nothing_is_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    other, control = with_engine(monkeypatch, 5.0), RunControl()
+    control.stop()
+    runtime, _ = choose_engine(tiny_model(2), CPU, MANY, control)
+    assert isinstance(runtime, TorchRuntime)
+    assert other.n_made == 0
+
+
+@pytest.mark.usefixtures("quick_trial")
+def test_many_small_images_are_enough_for_a_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other, model = with_engine(monkeypatch, 2.0), tiny_model(2)
+    image = Image(image_of((1, 60, 70))[0, 0], "YX")
+    for n_voxels, n_made in ((0, 0), (10**9, 2)):
+        run(iter_prediction(model, image, CPU, n_voxels=n_voxels), None)
+        assert other.n_made == n_made
 
 
 @pytest.mark.parametrize("engine", ["torch", *RUNTIMES])

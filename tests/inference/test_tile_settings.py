@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from tests.inference.helpers import tiny_model
 
 from napari_segtrain.boxes import full_box
-from napari_segtrain.config import InferenceConfig
+from napari_segtrain.config import InferenceConfig, UNetConfig
 from napari_segtrain.inference.tile_settings import choose_tiles
 from napari_segtrain.inference.tiling import plan_tiles
+from napari_segtrain.networks import describe_network
 
 INFOS = {
     (dims, norm): tiny_model(dims, depth=2, norm=norm).info
@@ -141,6 +142,23 @@ def test_a_measured_halo_is_taken_and_needs_no_blending():
     assert settings.overlap == (0, 0, 0)
     assert settings.tile != choose((300, 300, 300), VOLUME).tile
     assert choose((300, 300, 300), info, halo="exact").halo >= info.radius
+
+
+def test_volumes_with_an_exact_halo_shrink_until_nothing_is_left_to_give_up():
+    config = UNetConfig(dims=3, depth=3, stem=1, first_filters=8)
+    info = describe_network(config, in_channels=1, n_classes=2)
+    settings = choose((400, 400, 400), info, max_voxels=200**3, halo="exact")
+    halo, n_steps = settings.halo, 0
+    while (following := settings.smaller(info)) is not None:
+        assert math.prod(following.tile) < math.prod(settings.tile)
+        settings, n_steps = following, n_steps + 1
+        assert settings.halo == halo
+        assert plan((400, 400, 400), info, settings)
+    assert n_steps >= 3
+    least = [2 * n + grid for n, grid in zip(halo, info.grid, strict=True)]
+    assert list(settings.tile) == [
+        -(-n // g) * g for n, g in zip(least, info.grid, strict=True)
+    ]
 
 
 def test_a_halo_that_was_asked_for_stays_when_tiles_shrink():

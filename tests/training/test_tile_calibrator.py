@@ -70,7 +70,7 @@ def test_tiles_with_that_halo_hardly_change_other_images(run_dir_of_wide: Path) 
         maps.append(run(iter_prediction(model, image, config), None).probabilities)
     whole, tiled, cut = (np.asarray(each.array) for each in maps)
     assert np.abs(tiled - whole).max() < 5 * MAX_ERROR
-    assert np.abs(cut - whole).max() > 20 * MAX_ERROR
+    assert np.abs(cut - whole).max() > 8 * MAX_ERROR
 
 
 def test_the_error_of_a_network_that_is_not_local_is_measured(run_dir: Path) -> None:
@@ -91,7 +91,7 @@ def test_without_time_nothing_is_measured(run_dir_of_wide: Path) -> None:
     calibrator = TileCalibrator(plan, *prepared_pairs(plan, dataset))
     model = load_model(run_dir_of_wide)
     assert calibrator.calibrate(model, Deadline(0.0), 1e6) is None
-    assert calibrator.calibrate(model, Deadline(10.0), 1e3) is None
+    assert calibrator.calibrate(model, Deadline(10.0), 1e2) is None
     assert calibrator.calibrate(model, Deadline(10.0), 1e6) is not None
     assert calibrator.calibrate(model, Deadline(), 0.0) is not None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import typer
 
+from napari_segtrain.boxes import box_shape
 from napari_segtrain.cli.interruption import SignalControl, interruptible
 from napari_segtrain.cli.progress import Bar
 from napari_segtrain.config import InferenceConfig, set_value
@@ -75,14 +77,19 @@ def start(
         region(image, slices)
     targets = _targets(todo, output)
     _check_targets(targets, config, overwrite=overwrite)
+    n_voxels = sum(_n_voxels(image, slices) for image in todo)
     with interruptible("images that are done are kept") as control:
         for path, image in targets.items():
-            prediction = _predict(models, image, config, slices, control)
+            prediction = _predict(models, image, config, slices, control, n_voxels)
             if not prediction.is_complete:
                 typer.echo(f"stopped before {image.name} was done")
                 raise control.leave()
             _write(prediction, path, config)
             typer.echo(f"{image.name} -> {path} ({prediction.seconds:.1f} s)")
+
+
+def _n_voxels(image: Image, slices: Slices) -> int:
+    return len(image.items()) * math.prod(box_shape(region(image, slices)))
 
 
 def _targets(images: Sequence[Image], output: Path) -> dict[Path, Image]:
@@ -137,6 +144,7 @@ def _predict(
     config: InferenceConfig,
     slices: Slices,
     control: SignalControl,
+    n_voxels: int,
 ) -> Prediction:
     with Bar(image.name) as bar:
 
@@ -147,7 +155,9 @@ def _predict(
                 speed = f"{event.voxels_per_second / 1e6:.2f} Mvoxel/s"
                 bar.update(event.n_done / event.n_total, speed)
 
-        work = iter_prediction(models, image, config, slices=slices, control=control)
+        work = iter_prediction(
+            models, image, config, slices=slices, control=control, n_voxels=n_voxels
+        )
         return run(work, show)
 
 

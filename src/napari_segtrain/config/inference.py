@@ -33,8 +33,9 @@ class InferenceConfig(Config):
     """Where the network computes."""
 
     engine: Auto | Literal["torch", "openvino", "onnx"] = "auto"
-    """What computes on a processor; auto tries OpenVINO and ONNX Runtime, where they
-    are installed, when there is enough to do that it pays. GPUs have torch alone."""
+    """What computes on a processor; auto tries OpenVINO (or ONNX Runtime, where that is
+    not installed or does not take the network) when there is enough to do that it pays,
+    and takes the faster. GPUs have torch alone."""
 
     memory_limit: PositiveFloat | Auto = "auto"
     """Most memory that tiles are chosen for, in GB; auto is what is free."""
@@ -64,6 +65,7 @@ class InferenceConfig(Config):
 
     uncertainty: Literal["none", "entropy", "deviation", "agreement"] = "none"
     """Also give a map of how sure the result is, as numbers of the probability maps
-    (float32 without these). entropy: of the mean probabilities, 0 is sure and 1 all
-    classes alike; deviation: greatest standard deviation of a probability over
-    orientations and networks; agreement: share of these that take the same class."""
+    (float32 without these, with nan where nothing was predicted). entropy: of the mean
+    probabilities, 0 is sure and 1 all classes alike; deviation: greatest standard
+    deviation of a probability over several models, or over the orientations and members
+    of one; agreement: share of these that take the same class."""

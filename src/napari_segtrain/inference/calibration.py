@@ -1,8 +1,8 @@
 """How much context tiles need: measured on images, for the weights of a model.
 
-A part of an image is predicted twice, once with all the context that the network sees,
-which gives what a whole image gives, and once with none. How far the difference reaches
-in from the edges is the halo that tiles need.
+A part of an image is predicted twice, once with all the context that the network sees
+on one side, which gives what a whole image gives there, and once with none. How far the
+difference reaches in from that side is the halo that tiles need.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX
-from napari_segtrain.boxes import Box, box_shape, relative
+from napari_segtrain.boxes import Box, relative
 from napari_segtrain.image import Item
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.items import predict_item
@@ -24,42 +24,47 @@ from napari_segtrain.inference.tiling import widened
 from napari_segtrain.models import TileCalibration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.inference.protocol import Array32, Intensities, Runtime
     from napari_segtrain.networks import NetworkInfo
 
 MAX_ERROR = 1 / 255
 """Greatest difference of a probability: a step of an 8-bit map."""
-_MIN_VOXELS = 2000
-"""Voxels that a halo is judged by."""
+_MIN_VOXELS = 250
+"""Voxels at each depth that a halo is judged by."""
 _KEPT = {2: 256, 3: 64}
 """Voxels along each axis that usual tiles keep, by dimensions."""
 _LONGEST_SHARE = 0.75
-"""Of an axis, that is cut at least once."""
-_LENGTHS = (384, 320, 256, 192, 160, 128, 96, 80, 64, 48, 32, 24, 16, 8)
-_Z, _PLANE = 0, 1
+"""Of an axis, that is cut once."""
+_LENGTHS = (384, 256, 192, 128, 96, 64, 48, 32, 16, 8)
+"""Widths across, of which the largest that fits is taken."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an image that is predicted with and without context.
+    """A part of an image that is predicted with and without context on one side.
 
     Parameters
     ----------
     whole : Box
-        What is read with context, on the network's grid.
+        What is read, on the network's grid.
     part : Box
-        What is compared; ends where ``whole`` ends only at a border of the image.
+        The same without the context before its start along ``axis``.
+    axis : int
+        0, 1 or 2 for Z, Y, X.
     """
 
     whole: Box
     part: Box
+    axis: int
 
 
 def plan_window(
-    shape: ZYX, center: ZYX, info: NetworkInfo, max_voxels: int
+    shape: ZYX, center: ZYX, info: NetworkInfo, axis: int, max_voxels: int
 ) -> Window | None:
-    """Choose the largest part whose context fits in so many voxels.
+    """Choose a part that lacks context on one side, the largest within a limit.
 
     Parameters
     ----------
@@ -69,74 +74,89 @@ def plan_window(
         Where to look, in voxels.
     info : NetworkInfo
         Grid and receptive field.
+    axis : int
+        Along which context is missing.
     max_voxels : int
         Voxels of the part with its context.
 
     Returns
     -------
     Window or None
-        ``None`` where no part has an edge inside of the image, or none is small enough.
+        ``None`` where the image is too short to be cut, or no part is small enough.
     """
-    reach = full_context(info)
-    for length in _LENGTHS:
-        spans = [
-            _span(length, *values)
+    grid, reach = info.grid[axis], full_context(info)[axis]
+    end = _ceil(shape[axis], grid)
+    longest = int(end * _LONGEST_SHARE) // grid * grid
+    length = min(reach + grid, longest)
+    if reach == 0 or length < max(2 * grid, info.min_result[axis]):
+        return None
+    start = (center[axis] - length // 2) // grid * grid
+    start = min(max(start, min(reach, end - length)), end - length)
+    cut = slice(start, start + length)
+    whole = slice(max(0, start - reach), start + length)
+    for width in _LENGTHS:
+        depth = info.min_result[0] if _is_of_slices(info) else width
+        sides = [
+            _span(*values)
             for values in zip(
-                shape, center, reach, info.grid, info.min_result, strict=True
+                (depth, width, width),
+                shape,
+                center,
+                info.grid,
+                info.min_result,
+                strict=True,
             )
         ]
-        (z, z_part), (y, y_part), (x, x_part) = spans
-        window = Window((z, y, x), (z_part, y_part, x_part))
-        if math.prod(box_shape(window.whole)) > max_voxels:
-            continue
-        return window if window.whole != window.part else None
+        read = (*sides[:axis], whole, *sides[axis + 1 :])
+        part = (*sides[:axis], cut, *sides[axis + 1 :])
+        if math.prod(side.stop - side.start for side in read) <= max_voxels:
+            (z, y, x), (z_part, y_part, x_part) = read, part
+            return Window((z, y, x), (z_part, y_part, x_part), axis)
     return None
 
 
-def plan_crop(
-    shape: ZYX, center: ZYX, info: NetworkInfo, max_voxels: int
-) -> Box | None:
-    """Choose a part of an image that stands for a whole one.
+def plan_crop(shape: ZYX, center: ZYX, info: NetworkInfo, tile: ZYX) -> Box | None:
+    """Choose a part of an image that stands for a whole one, of two tiles along X.
 
     Parameters
     ----------
-    shape, center, info, max_voxels
+    shape, center, info
         As of `plan_window`.
+    tile : ZYX
+        Size of the tiles.
 
     Returns
     -------
     Box or None
-        As large as possible, its sizes multiples of the grid; ``None`` where the
-        network takes no part that is as small.
+        Its sizes are multiples of the grid; ``None`` where the image is no wider than
+        a tile.
     """
-    for length in _LENGTHS:
-        z, y, x = (
-            _span(length, *values)[1]
-            for values in zip(
-                shape, center, (0, 0, 0), info.grid, info.min_result, strict=True
-            )
+    *slices, x = (
+        _span(*values)
+        for values in zip(
+            (*tile[:2], 2 * tile[2]),
+            shape,
+            center,
+            info.grid,
+            info.min_result,
+            strict=True,
         )
-        if math.prod(box_shape((z, y, x))) <= max_voxels:
-            return z, y, x
-    return None
+    )
+    if x.stop - x.start <= tile[2]:
+        return None
+    return slices[0], slices[1], x
 
 
-def _span(
-    length: int, size: int, center: int, reach: int, grid: int, least: int
-) -> tuple[slice, slice]:
-    """What is read along one axis, and the part of it that is compared."""
+def _span(length: int, size: int, center: int, grid: int, least: int) -> slice:
+    """About so many voxels of an axis, on the grid."""
     end = _ceil(size, grid)
-    longest = int(end * _LONGEST_SHARE) // grid * grid if reach else end
-    part = min(_ceil(max(length, least), grid), max(longest, _ceil(least, grid)))
-    if reach == 0 and grid == 1:
-        part = least
-    part = min(part, end)
-    start = min(max(0, (center - part // 2) // grid * grid), end - part)
-    if end <= part + reach:
-        start = end - part
-    stop = start + part
-    whole = slice(max(0, start - reach), min(end, stop + reach))
-    return whole, slice(start, stop)
+    width = min(_ceil(max(length, least), grid), max(end, _ceil(least, grid)))
+    start = min(max(0, (center - width // 2) // grid * grid), max(0, end - width))
+    return slice(start, start + width)
+
+
+def _is_of_slices(info: NetworkInfo) -> bool:
+    return info.dims < len(SPATIAL_AXES) or info.is_of_slices
 
 
 def full_context(info: NetworkInfo) -> ZYX:
@@ -150,7 +170,7 @@ def full_context(info: NetworkInfo) -> ZYX:
 
 
 class HaloErrors:
-    """The difference that tiles make, by the context that they read.
+    """The difference that a missing side makes, by the depth behind it.
 
     Parameters
     ----------
@@ -159,15 +179,12 @@ class HaloErrors:
     """
 
     def __init__(self, info: NetworkInfo) -> None:
-        self._dims = info.dims
         reach_z, *reach = full_context(info)
-        self._reach = (reach_z, max(reach))
-        self._steps = (_half(info.grid[0]), _half(max(info.grid[1:])))
-        counts = zip(self._reach, self._steps, strict=True)
-        self._n_steps = [-(-reach // step) for reach, step in counts]
-        shape = tuple(n + 1 for n in self._n_steps)
-        self._errors = np.zeros(shape, np.float32)
-        self._counts = np.zeros(shape, np.int64)
+        self._dims = info.dims
+        self._curves = (
+            _Curve(reach_z, _half(info.grid[0])),
+            _Curve(max(reach), _half(max(info.grid[1:]))),
+        )
 
     def add(self, difference: Array32, window: Window) -> None:
         """Take in what the missing context of a part has changed.
@@ -177,62 +194,69 @@ class HaloErrors:
         difference : ndarray of float32, shape (Z, Y, X)
             Greatest difference of the probabilities, for each voxel of the part.
         window : Window
-            Tells which edges of the part are inside of the image.
+            Tells on which side context was missing.
         """
-        z, y, x = (
-            _depths(part, whole)
-            for part, whole in zip(window.part, window.whole, strict=True)
-        )
-        rows = self._bins(z, _Z)[:, None, None]
-        columns = self._bins(np.minimum(y[:, None], x), _PLANE)
-        flat = (rows * self._errors.shape[1] + columns).ravel()
-        np.maximum.at(self._errors.reshape(-1), flat, difference.ravel())
-        n_bins = self._errors.size
-        found = np.bincount(flat, minlength=n_bins).reshape(self._counts.shape)
-        self._counts += found
-
-    def _bins(self, depths: npt.NDArray[np.int64], axis: int) -> npt.NDArray[np.int64]:
-        bins: npt.NDArray[np.int64] = np.minimum(
-            depths // self._steps[axis], self._n_steps[axis]
-        )
-        return bins
+        others = tuple(axis for axis in range(3) if axis != window.axis)
+        n_lines = difference.size // difference.shape[window.axis]
+        self._curves[min(window.axis, 1)].add(difference.max(axis=others), n_lines)
 
     def choose(self, max_error: float = MAX_ERROR) -> TileCalibration | None:
         """Take the halo that costs least of those with a small enough error.
 
-        The whole receptive field is one of them, whatever was measured.
+        In a corner of a tile three sides are near, so their errors are added.
 
         Returns
         -------
         TileCalibration or None
-            ``None`` when nothing was measured.
+            ``None`` when it was not measured along all axes.
         """
-        if not self._counts.any():
+        if not all(curve.is_measured for curve in self._curves):
             return None
-        errors = _at_least(self._errors, np.maximum)
-        counts = _at_least(self._counts, np.add)
-        fits = (counts >= _MIN_VOXELS) & (errors <= max_error)
-        fits[-1, -1] = True
-        best = min(
-            zip(*map(np.ndarray.tolist, fits.nonzero()), strict=True), key=self._cost
-        )
-        z, plane = self._halo(best)
-        return TileCalibration(
-            float(errors[best]), int(self._counts.sum()), (z, plane, plane)
-        )
-
-    def _halo(self, place: tuple[int, ...]) -> tuple[int, int]:
-        z, plane = (
-            min(n * step, reach)
-            for n, step, reach in zip(place, self._steps, self._reach, strict=True)
-        )
-        return z, plane
-
-    def _cost(self, place: tuple[int, ...]) -> int:
-        """Voxels that a tile reads."""
-        z, plane = self._halo(place)
+        z_halos, halos = (curve.halos() for curve in self._curves)
         kept = _KEPT[self._dims]
-        return (kept + 2 * z) * (kept + 2 * plane) ** 2
+        fitting = [
+            ((kept + 2 * z) * (kept + 2 * plane) ** 2, z, plane, z_error + 2 * error)
+            for z, z_error in z_halos
+            for plane, error in halos
+            if z_error + 2 * error <= max_error
+        ]
+        _, z, plane, error = min(fitting)
+        n_voxels = sum(curve.n_voxels for curve in self._curves)
+        return TileCalibration(min(error, 1.0), n_voxels, (z, plane, plane))
+
+
+class _Curve:
+    """Error by depth, along one axis or along two that are alike."""
+
+    def __init__(self, reach: int, step: int) -> None:
+        self._reach = reach
+        self._step = step
+        self._errors = np.zeros(reach, np.float32)
+        self._counts = np.zeros(reach, np.int64)
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels that were compared."""
+        return int(self._counts.sum())
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether depths that matter were seen, or there is nothing to see."""
+        half = self._counts[: self._reach // 2]
+        return self._reach == 0 or bool((half >= _MIN_VOXELS).all())
+
+    def add(self, errors: Array32, n_voxels: int) -> None:
+        """Take in the greatest error at each depth, over so many voxels each."""
+        n = min(len(errors), self._reach)
+        np.maximum(self._errors[:n], errors[:n], out=self._errors[:n])
+        self._counts[:n] += n_voxels
+
+    def halos(self) -> list[tuple[int, float]]:
+        """Halos with their errors; with the whole receptive field there is none."""
+        beyond = np.maximum.accumulate(self._errors[::-1])[::-1]
+        n_seen = int(np.count_nonzero(self._counts >= _MIN_VOXELS))
+        seen = range(0, n_seen, self._step)
+        return [*((n, float(beyond[n])) for n in seen), (self._reach, 0.0)]
 
 
 def missing_context(
@@ -274,7 +298,8 @@ def blended_error(
     runtime: Runtime,
     config: InferenceConfig,
     box: Box,
-) -> TileCalibration | None:
+    check: Callable[[], None],
+) -> TileCalibration:
     """Error of blended tiles of a network that is not local.
 
     Parameters
@@ -287,25 +312,18 @@ def blended_error(
         With the size of the tiles.
     box : Box
         What counts as a whole image; its sizes are multiples of the grid.
-
-    Returns
-    -------
-    TileCalibration or None
-        ``None`` when one tile holds the whole box.
+    check : callable
+        Is called after each batch of tiles, and may raise.
     """
     image = read_tile(item, box, intensities)
-    if config.tile_size == "auto" or all(
-        n <= tile for n, tile in zip(image.shape[1:], config.tile_size, strict=True)
-    ):
-        return None
     whole, error = _predicted(image, runtime), 0.0
-    crop = Item(image, "CZYX")
     for event in predict_item(
-        crop, runtime=runtime, intensities=_AsRead(), config=config
+        Item(image, "CZYX"), runtime=runtime, intensities=_AsRead(), config=config
     ):
         if isinstance(event, BlockPredicted):
             exact = whole[(slice(None), *event.box)]
             error = max(error, float(np.abs(event.probabilities - exact).max()))
+        check()
     return TileCalibration(min(error, 1.0), whole[0].size)
 
 
@@ -324,23 +342,6 @@ def _predicted(image: Array32, runtime: Runtime) -> Array32:
         return volume
     plane: Array32 = runtime(image[None, :, 0])[0][:, None]
     return plane
-
-
-def _depths(part: slice, whole: slice) -> npt.NDArray[np.int64]:
-    """Voxels between each voxel of an axis and the next edge that was cut."""
-    n = part.stop - part.start
-    places = np.arange(n)
-    far = np.full(n, np.iinfo(np.int64).max)
-    low = places if part.start > whole.start else far
-    high = places[::-1] if part.stop < whole.stop else far
-    return np.minimum(low, high)
-
-
-def _at_least(table: npt.NDArray[Any], combine: np.ufunc) -> npt.NDArray[Any]:
-    """Combine each cell with all those at or beyond it on both axes."""
-    turned = table[::-1, ::-1]
-    combined: npt.NDArray[Any] = combine.accumulate(combine.accumulate(turned, 0), 1)
-    return combined[::-1, ::-1]
 
 
 def _half(grid: int) -> int:

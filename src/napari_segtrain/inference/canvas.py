@@ -95,8 +95,10 @@ class Canvas:
         self._uncertain: npt.NDArray[Any] | None = None
         probabilities = config.probabilities
         if config.uncertainty != "none":
-            number = "uint8" if probabilities == "uint8" else "float32"
-            self._uncertain = np.zeros(shape, number)
+            if probabilities == "uint8":
+                self._uncertain = np.zeros(shape, np.uint8)
+            else:  # what was not predicted is not known
+                self._uncertain = np.full(shape, np.nan, np.float32)
         if probabilities != "none":
             shape = (*counts, len(self._outputs), *box_shape(box))
             self._maps = np.zeros(shape, probabilities)

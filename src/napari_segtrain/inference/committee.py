@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
 from napari_segtrain.boxes import absolute, box_shape, iter_blocks, relative
 from napari_segtrain.errors import ConfigError, ModelError
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
     from napari_segtrain.control import RunControl
     from napari_segtrain.image import Item
     from napari_segtrain.inference.items import ItemEvents
-    from napari_segtrain.inference.protocol import Array32, TrainedModel
+    from napari_segtrain.inference.protocol import Array32, TrainedModel, TrainedSpec
     from napari_segtrain.inference.uncertainty import Spread
 
-_MAX_NUMBERS = 1 << 26
+_MAX_NUMBERS = 1 << 25
 """Probabilities of a part, of one model."""
+_BYTES = 32
+"""Per probability: sums, squares and what is made of them."""
+_MEMORY_SHARE = 0.25
+_GB = 1e9
 _SHARES = 1000
 
 
@@ -51,8 +56,8 @@ class Committee:
 
     Attributes
     ----------
-    engine : EngineChosen
-        What runs the first.
+    engines : tuple of EngineChosen
+        What runs the networks, each once.
     """
 
     def __init__(
@@ -69,11 +74,13 @@ class Committee:
         self._weights = config.weights or (1.0,) * len(models)
         self._spread: Spread | None = spread
         self._n_classes = len(models[0].spec.output_names)
-        self.engine = self._predictors[0].engine
+        found = (engine for each in self._predictors for engine in each.engines)
+        self.engines = tuple(dict.fromkeys(found))
+        self._max_numbers = _affordable_numbers(config)
 
     def predict(self, item: Item, box: Box) -> ItemEvents:
         """Predict a box of an item of the image, with true context around it."""
-        limit = max(1, _MAX_NUMBERS // self._n_classes)
+        limit = max(1, self._max_numbers // self._n_classes)
         parts = [absolute(p, box) for p in iter_blocks(box_shape(box), limit)]
         n_steps = len(parts) * len(self._predictors)
         for n_before, part in enumerate(parts):
@@ -115,6 +122,14 @@ class Committee:
         if self._spread is None:
             return BlockPredicted(part, maps)
         return BlockPredicted(part, maps[: self._n_classes], maps[self._n_classes])
+
+
+def _affordable_numbers(config: InferenceConfig) -> int:
+    """Probabilities of a part of which several copies fit in memory."""
+    free = float(psutil.virtual_memory().available)
+    limit = config.memory_limit
+    counted = free if limit == "auto" else min(free, limit * _GB)
+    return int(min(_MAX_NUMBERS, counted * _MEMORY_SHARE / _BYTES))
 
 
 def make_predictor(
@@ -171,9 +186,8 @@ def check_committee(models: Sequence[TrainedModel], config: InferenceConfig) -> 
             first.output_names,
         ):
             raise ModelError(
-                f"Model {number} segments {', '.join(spec.output_names)}, but the "
-                f"first one {', '.join(first.output_names)}; choose models of the same "
-                "classes."
+                f"Model {number} segments {_classes_text(spec)}, but the first one "
+                f"{_classes_text(first)}; choose models of the same classes."
             )
     if len(config.weights) not in (0, len(models)):
         listed = ", ".join(f"{weight:g}" for weight in config.weights)
@@ -182,3 +196,10 @@ def check_committee(models: Sequence[TrainedModel], config: InferenceConfig) -> 
             f"There are {len(config.weights)} weights ({listed}) for {models_text}; "
             "give one for each, or none."
         )
+
+
+def _classes_text(spec: TrainedSpec) -> str:
+    """Names with the label values, or the parts of objects."""
+    if spec.classes.is_objects:
+        return ", ".join(spec.output_names)
+    return ", ".join(f"{row.name} ({row.value})" for row in spec.classes.classes)

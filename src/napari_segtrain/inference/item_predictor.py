@@ -34,8 +34,8 @@ class Predictor(Protocol):
     """What predicts boxes of items."""
 
     @property
-    def engine(self) -> EngineChosen:
-        """What runs the networks."""
+    def engines(self) -> tuple[EngineChosen, ...]:
+        """What runs the networks, each once."""
         ...
 
     def predict(self, item: Item, box: Box) -> ItemEvents:
@@ -61,8 +61,8 @@ class ItemPredictor:
 
     Attributes
     ----------
-    engine : EngineChosen
-        What runs the network.
+    engines : tuple of EngineChosen
+        What runs the network, or its members.
 
     Raises
     ------
@@ -92,8 +92,10 @@ class ItemPredictor:
                 "or more, give several models, or set uncertainty to entropy."
             )
         n_passes = n_voxels * len(orientations)
-        chosen = [choose_engine(each, self._config, n_passes) for each in members]
-        self.engine = chosen[0][1]
+        chosen = [
+            choose_engine(each, self._config, n_passes, control) for each in members
+        ]
+        self.engines = tuple(dict.fromkeys(engine for _, engine in chosen))
         views = list(product((runtime for runtime, _ in chosen), orientations))
         self._has_spread = spread is not None
         self._runtime: Runtime = views[0][0]

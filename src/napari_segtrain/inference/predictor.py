@@ -83,6 +83,7 @@ def iter_prediction(
     slices: tuple[int, int] | None = None,
     items: Mapping[str, int] | None = None,
     control: RunControl | None = None,
+    n_voxels: int = 0,
 ) -> Generator[Event, None, Prediction]:
     """Segment an image.
 
@@ -93,7 +94,8 @@ def iter_prediction(
     ----------
     model : TrainedModel or sequence of TrainedModel
         What is applied; the mean of several models of the same classes, whatever their
-        networks. The decision and the objects are those of the first.
+        networks. Of several, the most likely class is taken, and objects are made as
+        those of the first are.
     image : Image
         Channels as in training.
     config : InferenceConfig
@@ -106,6 +108,8 @@ def iter_prediction(
         lacks these axes. All items without it.
     control : RunControl, optional
         Stop and pause, effective after the present batch of tiles.
+    n_voxels : int
+        Of this image and others that the models are applied to, when there are more.
 
     Yields
     ------
@@ -135,16 +139,16 @@ def iter_prediction(
     objects = chosen_recipe(model, config)
     box = region(image, slices)
     chosen = chosen_items(image, items)
-    n_voxels = len(chosen) * math.prod(box_shape(box))
+    n_voxels = max(n_voxels, len(chosen) * math.prod(box_shape(box)))
     predictor = make_predictor(models, config, control, n_voxels)
-    yield predictor.engine
+    yield from predictor.engines
     canvas = Canvas(
         image,
         model.spec,
         box,
         config,
         dropped=tuple(items or {}),
-        decision=chosen_decision(model, config),
+        decision=chosen_decision(model, config) if len(models) == 1 else None,
         objects=objects,
     )
     work = _Work(predictor, chosen, box, canvas)

@@ -92,6 +92,7 @@ def iter_regions(
     config: InferenceConfig,
     *,
     control: RunControl | None = None,
+    n_voxels: int = 0,
 ) -> RegionEvents:
     """Predict parts of an image, one after another, with true context around them.
 
@@ -109,6 +110,8 @@ def iter_regions(
         Tiles and device.
     control : RunControl, optional
         Stop and pause, effective after the present batch of tiles.
+    n_voxels : int
+        Of these parts and others that the model is applied to, when there are more.
 
     Yields
     ------
@@ -127,8 +130,8 @@ def iter_regions(
     """
     check_fit(model, image)
     total = sum(math.prod(box_shape(region.box)) for region in regions)
-    predictor = make_predictor([model], config, control, total)
-    yield predictor.engine
+    predictor = make_predictor([model], config, control, max(n_voxels, total))
+    yield from predictor.engines
     work = _Work(image, predictor)
     n_done = 0
     for region in regions:

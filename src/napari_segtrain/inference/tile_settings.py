@@ -61,16 +61,27 @@ class TileSettings:
     keeps_halo: bool = False
 
     def smaller(self, info: NetworkInfo) -> TileSettings | None:
-        """Halve the longest side; ``None`` when the tile is as small as it can be."""
-        steps = [n // grid for n, grid in zip(self.tile, info.grid, strict=True)]
-        axis = steps.index(max(steps))
-        tile = steps[axis] // 2 * info.grid[axis]
-        if tile < info.min_result[axis]:
-            return None
+        """Halve the longest side; ``None`` when the tile is as small as it can be.
+
+        A halo that was asked for stays: the side is then no shorter than it needs, and
+        the next longest is taken where nothing of it can be given up.
+        """
+        sizes = list(zip(self.tile, info.grid, info.min_result, self.halo, strict=True))
+        steps = [tile // grid for tile, grid, _, _ in sizes]
+        for axis in sorted(range(len(steps)), key=steps.__getitem__, reverse=True):
+            tile, grid, least, halo = sizes[axis]
+            shorter = steps[axis] // 2 * grid
+            if self.keeps_halo and halo:
+                shorter = max(shorter, _ceil(2 * halo + grid, grid))
+            if least <= shorter < tile:
+                return self._with_side(axis, shorter, info)
+            if not self.keeps_halo:
+                return None
+        return None
+
+    def _with_side(self, axis: int, tile: int, info: NetworkInfo) -> TileSettings:
         room = (tile - info.grid[axis]) // 2
         halo = self.halo[axis]
-        if self.keeps_halo and halo > room:
-            return None
         if not self.keeps_halo:
             halo = min(halo, tile // _HALO_SHARE, room)
         overlap = min(self.overlap[axis], max(0, tile - 2 * halo - info.grid[axis]))

@@ -57,6 +57,8 @@ class RunInfo:
         Names, values, colors and roles, in the order of the class index.
     objects : ObjectRecipe, optional
         How a model makes objects; absent where it tells classes apart.
+    n_members : int
+        Networks that a model averages.
     dims : int, optional
         2 or 3.
     n_channels : int, optional
@@ -89,6 +91,7 @@ class RunInfo:
     score: float | None = None
     classes: tuple[ClassInfo, ...] = ()
     objects: ObjectRecipe | None = None
+    n_members: int = 1
     dims: int | None = None
     n_channels: int | None = None
     channel_names: tuple[str, ...] = ()
@@ -218,6 +221,7 @@ def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:
         score=_number((values.get("scores") or {}).get("IoU")),
         classes=table.classes,
         objects=known_recipe(table, recipe),
+        n_members=int(values.get("n_members") or 1),
         dims=values["dims"],
         n_channels=values["n_channels"],
         channel_names=tuple(values.get("channel_names") or ()),

@@ -12,6 +12,7 @@ from napari.layers import Labels
 from tests.training.tasks import disks
 from tests.ui.predictions import choose, opened, predicted, trained
 
+from napari_segtrain.config import InferenceConfig
 from napari_segtrain.ui.compare.slice_jump import show_slice
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import find_result, is_result, result_of, run_of
@@ -283,3 +284,33 @@ def test_find_result_knows_the_kind(qtbot, viewer, dock) -> None:
     origin = Origin(viewer.layers["cells"], "YX", 0, dock.model.path)
     assert find_result(viewer, origin, "segmentation") is viewer.layers[-1]
     assert find_result(viewer, origin, "probabilities") is None
+
+
+def test_uncertainty_is_a_layer_of_its_own_and_is_not_mixed(
+    qtbot, viewer, dock
+) -> None:
+    layer = viewer.add_image(disks((3, 80, 90), 3)[0], name="stack")
+    dock.images.check([layer])
+    dock.scope.slices_box.setCurrentText("Current slice")
+    for z, changes in (
+        (0, {"uncertainty": "entropy"}),
+        (1, {"uncertainty": "entropy"}),
+        (2, {"uncertainty": "deviation", "orientations": 2}),
+    ):
+        dock.form.set_config(InferenceConfig(**changes))
+        show_slice(viewer, layer, 0, z)
+        predicted(qtbot, dock)
+    entropy, deviation = (
+        viewer.layers[f"stack {name}"].data for name in ("entropy", "deviation")
+    )
+    assert np.isfinite(entropy).all(axis=(1, 2)).tolist() == [True, True, False]
+    assert np.isfinite(deviation).all(axis=(1, 2)).tolist() == [False, False, True]
+    assert np.nanmax(entropy) > 0.1
+    assert 0 < np.nanmax(deviation) <= 0.5
+    assert "Engine: torch" in dock.controls.state.text()
+
+
+def test_a_spread_of_one_view_is_refused_before_the_start(qtbot, viewer, dock) -> None:
+    dock.form.set_config(InferenceConfig(uncertainty="agreement"))
+    dock.controls.start_button.click()
+    assert "no agreement of a single prediction" in dock.messages.text

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_segtrain.axes import SPATIAL_AXES
-from napari_segtrain.errors import ConfigError
+from napari_segtrain.control import RunControl
+from napari_segtrain.errors import ConfigError, PredictionError
 from napari_segtrain.inference.engines import with_onnx, with_openvino
 from napari_segtrain.inference.engines.exporting import EngineRefused
 from napari_segtrain.inference.events import ENGINES, EngineChosen
 from napari_segtrain.inference.runtime import OutOfMemory, TorchRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -43,12 +44,17 @@ _MIN_VOXELS = 1 << 21
 _TRIAL_SIZES = {2: (1, 256, 256), 3: (64, 64, 64)}
 
 
+_speeds: weakref.WeakKeyDictionary[nn.Module, float] = weakref.WeakKeyDictionary()
+"""Voxels per second of torch."""
 _known: weakref.WeakKeyDictionary[nn.Module, EngineChosen] = weakref.WeakKeyDictionary()
 """What the trials of networks have come to."""
 
 
 def choose_engine(
-    model: TrainedModel, config: InferenceConfig, n_voxels: float = 0.0
+    model: TrainedModel,
+    config: InferenceConfig,
+    n_voxels: float = 0.0,
+    control: RunControl | None = None,
 ) -> tuple[Runtime, EngineChosen]:
     """Choose what runs a network.
 
@@ -60,6 +66,8 @@ def choose_engine(
         Engine, device, memory limit.
     n_voxels : float
         Voxels that will pass the network; a few are not worth a trial.
+    control : RunControl, optional
+        After a stop no other engine is tried.
 
     Returns
     -------
@@ -77,10 +85,14 @@ def choose_engine(
     if config.engine != "auto":
         _check(config.engine, torch_runtime)
         return _asked_for(config.engine, torch_runtime, model, config)
-    name = next((n for n, module in _MODULES.items() if module.is_installed()), None)
-    if name is None or not torch_runtime.is_on_cpu:
-        return torch_runtime, EngineChosen("torch")
-    return _tried(name, torch_runtime, model, config, n_voxels)
+    known = _known.get(model.network)
+    if known is None and torch_runtime.is_on_cpu and n_voxels >= _MIN_VOXELS:
+        names = [name for name, module in _MODULES.items() if module.is_installed()]
+        trial = _Trial(torch_runtime, model, config, n_voxels, control or RunControl())
+        known = trial.run(names)
+    if known is None or known.engine == "torch" or not torch_runtime.is_on_cpu:
+        return torch_runtime, known or EngineChosen("torch")
+    return RUNTIMES[known.engine](model, config), known
 
 
 def _check(name: str, torch_runtime: TorchRuntime) -> None:
@@ -105,51 +117,61 @@ def _asked_for(
         return torch_runtime, EngineChosen("torch", _without(name, refusal))
 
 
-def _without(name: str, refusal: EngineRefused) -> str:
+def _without(name: str, refusal: Exception) -> str:
     return f"not {ENGINES[name]}: {refusal}"
 
 
-def _tried(
-    name: str,
-    torch_runtime: TorchRuntime,
-    model: TrainedModel,
-    config: InferenceConfig,
-    n_voxels: float,
-) -> tuple[Runtime, EngineChosen]:
-    """Compare an engine with torch, if there is enough to do."""
-    known = _known.get(model.network)
-    if known is None and n_voxels < _MIN_VOXELS:
-        return torch_runtime, EngineChosen("torch")
-    if known is None:
-        known = _trial(name, torch_runtime, model, config, n_voxels)
-    if known.engine == "torch":
-        return torch_runtime, known
-    return RUNTIMES[name](model, config), known
+class _Trial:
+    """Comparison of engines on a tile, which is kept when it has come to a result."""
 
+    def __init__(
+        self,
+        torch_runtime: TorchRuntime,
+        model: TrainedModel,
+        config: InferenceConfig,
+        n_voxels: float,
+        control: RunControl,
+    ) -> None:
+        self._torch = torch_runtime
+        self._model = model
+        self._config = config
+        self._n_voxels = n_voxels
+        self._control = control
 
-def _trial(
-    name: str,
-    torch_runtime: TorchRuntime,
-    model: TrainedModel,
-    config: InferenceConfig,
-    n_voxels: float,
-) -> EngineChosen:
-    batch = _trial_batch(model.info)
-    try:
-        speed, expected = _speed(torch_runtime, batch)
-        if n_voxels < speed * _MIN_SECONDS:
-            return EngineChosen("torch", voxels_per_second=speed)
-        runtime = RUNTIMES[name](model, config)
-        other_speed, found = _speed(runtime, batch)
-    except EngineRefused as refusal:
-        chosen = EngineChosen("torch", _without(name, refusal), speed)
-    except OutOfMemory:
-        return EngineChosen("torch", "there is little memory")
-    else:
-        difference = float(np.abs(found - expected).max())
-        chosen = _judged(name, speed, other_speed, difference)
-    _known[model.network] = chosen
-    return chosen
+    def run(self, names: Sequence[str]) -> EngineChosen | None:
+        """Try the first engine that takes the network; ``None`` after a stop."""
+        network = self._model.network
+        batch = _trial_batch(self._model.info)
+        try:
+            speed = _speeds.get(network)
+            if speed is None:
+                speed = _speeds[network] = _speed(self._torch, batch)[0]
+            if not names or self._n_voxels < speed * _MIN_SECONDS:
+                return EngineChosen("torch", voxels_per_second=speed)
+            expected = self._torch(batch)
+            chosen = self._of_engines(names, batch, expected, speed)
+        except OutOfMemory:
+            return EngineChosen("torch", "there is little memory")
+        if chosen is not None:
+            _known[network] = chosen
+        return chosen
+
+    def _of_engines(
+        self, names: Sequence[str], batch: Array32, expected: Array32, speed: float
+    ) -> EngineChosen | None:
+        reasons = []
+        for name in names:
+            if self._control.is_stopping:
+                return None
+            try:
+                runtime = RUNTIMES[name](self._model, self._config)
+                other_speed, found = _speed(runtime, batch)
+            except (EngineRefused, PredictionError) as refusal:
+                reasons.append(_without(name, refusal))
+                continue
+            difference = float(np.abs(found - expected).max())
+            return _judged(name, speed, other_speed, difference)
+        return EngineChosen("torch", "; ".join(reasons), speed)
 
 
 def _judged(

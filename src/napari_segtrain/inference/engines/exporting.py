@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.errors import PredictionError, is_out_of_memory
 from napari_segtrain.inference.folding import folded_copy
+from napari_segtrain.inference.runtime import OutOfMemory
 from napari_segtrain.networks.dynamo import load_dynamo
 
 if TYPE_CHECKING:
@@ -108,6 +110,16 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def failure(error: Exception, name: str) -> Exception:
+    """What to raise for an error of an engine that was to run a network."""
+    text = str(error)
+    if isinstance(error, MemoryError) or is_out_of_memory(RuntimeError(text)):
+        return OutOfMemory(text)
+    return PredictionError(
+        f"The engine {name} failed ({first_line(error)}); set engine to torch."
+    )
 
 
 def first_line(error: BaseException) -> str:

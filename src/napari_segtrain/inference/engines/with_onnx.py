@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_segtrain.errors import is_out_of_memory
 from napari_segtrain.inference.engines.exporting import (
     EngineRefused,
     export_network,
+    failure,
     first_line,
     quiet,
 )
-from napari_segtrain.inference.runtime import OutOfMemory, affordable_voxels
+from napari_segtrain.inference.runtime import affordable_voxels
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
@@ -71,15 +71,15 @@ class OnnxRuntime:
         ------
         OutOfMemory
             When the computer has too little memory.
+        PredictionError
+            When the engine fails.
         """
         try:
             (result,) = self._session.run(
                 None, {self._input: np.ascontiguousarray(batch)}
             )
         except Exception as error:  # its own classes derive from no other
-            if not is_out_of_memory(RuntimeError(str(error))):
-                raise
-            raise OutOfMemory(str(error)) from error
+            raise failure(error, "ONNX Runtime") from error
         return np.asarray(result, np.float32)
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_segtrain.errors import is_out_of_memory
 from napari_segtrain.inference.engines.exporting import (
     EngineRefused,
     export_network,
+    failure,
     first_line,
     quiet,
 )
-from napari_segtrain.inference.runtime import OutOfMemory, affordable_voxels
+from napari_segtrain.inference.runtime import affordable_voxels
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
@@ -71,13 +71,13 @@ class OpenVinoRuntime:
         ------
         OutOfMemory
             When the computer has too little memory.
+        PredictionError
+            When the engine fails.
         """
         try:
             (result,) = self._request.infer([np.ascontiguousarray(batch)]).values()
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise OutOfMemory(str(error)) from error
+        except Exception as error:  # of any kind, since its layers are foreign
+            raise failure(error, "OpenVINO") from error
         return np.array(result, np.float32)
 
 

@@ -90,6 +90,8 @@ class Former:
         Its probability maps.
     uncertainty : ndarray, optional
         Its map of uncertainty.
+    uncertainty_name : str
+        What that shows.
     """
 
     labels: npt.NDArray[Any]
@@ -99,6 +101,7 @@ class Former:
     model: str
     maps: npt.NDArray[Any] | None
     uncertainty: npt.NDArray[Any] | None = None
+    uncertainty_name: str = ""
 
 
 def run_of(model: Path) -> Path:
@@ -146,20 +149,29 @@ def find_former(viewer: ViewerModel, origin: Origin) -> Former | None:
         return None
     if not _is_writeable(layer):
         return None
+    map_layer = find_result(viewer, origin, "uncertainty")
     return Former(
         labels=layer.data,
         fingerprint=found["fingerprint"],
         values=table.values,
         frame=found["frame"],
         model=str(found.get("model_state")),
-        maps=_map_of(find_result(viewer, origin, "probabilities")),
-        uncertainty=_map_of(find_result(viewer, origin, "uncertainty")),
+        maps=_map_of(find_result(viewer, origin, "probabilities"), found),
+        uncertainty=_map_of(map_layer, found),
+        uncertainty_name=str((_stored(map_layer) or {}).get("quantity", "")),
     )
 
 
-def _map_of(layer: Layer | None) -> npt.NDArray[Any] | None:
-    """Voxels that may be written over."""
-    if layer is None or not _is_writeable(layer):
+def _stored(layer: Layer | None) -> dict[str, Any] | None:
+    return None if layer is None else result_of(layer)
+
+
+def _map_of(layer: Layer | None, labels: Mapping[str, Any]) -> npt.NDArray[Any] | None:
+    """Voxels of a map of the same place and model as the labels, to write over."""
+    found = _stored(layer)
+    if layer is None or found is None or not _is_writeable(layer):
+        return None
+    if any(found.get(key) != labels.get(key) for key in ("frame", "model_state")):
         return None
     voxels: npt.NDArray[Any] = layer.data
     return voxels

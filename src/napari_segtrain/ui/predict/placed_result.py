@@ -165,6 +165,7 @@ class PlacedResult:
             **self._transform(class_axis=False),
         )
         self._tell_origin(layer, "uncertainty")
+        store_result(layer, quantity=self._canvas.uncertainty_name)
         return layer
 
     def _transform(self, *, class_axis: bool) -> dict[str, Any]:

@@ -112,10 +112,10 @@ def state_text(run: PredictionRun) -> str:
 
 
 def _with_engine(text: str, run: PredictionRun) -> str:
-    """Add what runs the network, where there was a choice."""
-    if not text or run.engine is None or not run.engine.reason:
+    """Add what runs the network."""
+    if not text or not run.engines:
         return text
-    return f"{text}\nEngine: {run.engine.words}"
+    return f"{text}\nEngine: {', '.join(engine.words for engine in run.engines)}"
 
 
 def _progress_text(run: PredictionRun) -> str:

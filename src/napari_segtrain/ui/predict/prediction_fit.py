@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.axes import SPATIAL_AXES, format_voxel_size
 from napari_segtrain.data.object_recipe import changed_recipe
-from napari_segtrain.errors import DataError, ModelError
+from napari_segtrain.errors import ConfigError, DataError, ModelError
 from napari_segtrain.inference.fit import check_input
 from napari_segtrain.inference.orientations import check_orientations
 
@@ -50,6 +50,12 @@ def check_settings(info: RunInfo | None, config: InferenceConfig) -> None:
         When settings are asked for that the model has no use for.
     """
     if info is not None:
+        is_single = config.orientations == 1 and info.n_members == 1
+        if is_single and config.uncertainty in {"deviation", "agreement"}:
+            raise ConfigError(
+                f"There is no {config.uncertainty} of a single prediction; set "
+                "orientations to 2 or more, or uncertainty to entropy."
+            )
         if info.dims is not None:
             check_orientations(config.orientations, info.dims)
         is_2d = info.dims != len(SPATIAL_AXES)

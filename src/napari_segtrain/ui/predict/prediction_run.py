@@ -82,8 +82,8 @@ class PredictionRun(QObject):
         State or progress changed.
     names : list of str
         Names of the images.
-    engine : EngineChosen, optional
-        What runs the network.
+    engines : tuple of EngineChosen
+        What runs the network, as far as it is known.
     n_edited : int
         Results that were edited while they were painted.
     """
@@ -97,7 +97,7 @@ class PredictionRun(QObject):
         self.order = order
         self.state: State = "loading"
         self.progress: Progress | None = None
-        self.engine: EngineChosen | None = None
+        self.engines: tuple[EngineChosen, ...] = ()
         self.outcome: Outcome | None = None
         self.failure: Failure | None = None
         self.n_edited = 0
@@ -148,7 +148,8 @@ class PredictionRun(QObject):
         elif isinstance(event, LayerEnded):
             self._finish(event)
         elif isinstance(event, EngineChosen):
-            self.engine = event
+            if event not in self.engines:
+                self.engines = (*self.engines, event)
             self.changed.emit()
         elif isinstance(event, Progress):
             self.progress = event

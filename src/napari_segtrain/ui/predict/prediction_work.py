@@ -30,6 +30,7 @@ from napari_segtrain.ui.predict.scope import Frame, frame_of
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import Region
@@ -68,7 +69,7 @@ def iter_jobs(
     n_complete, n_done, seconds = 0, 0, 0.0
     for number, job in enumerate(jobs):
         n_here = job.scope.n_voxels(job.image)
-        work = _LayerWork(number, job, order, model, state)
+        work = _LayerWork(number, job, order, model, state, n_voxels=total)
         events = work.run(control)
         while True:
             try:
@@ -101,7 +102,14 @@ class _LayerWork:
     """State of one job."""
 
     def __init__(
-        self, number: int, job: Job, order: Order, model: Model, state: str
+        self,
+        number: int,
+        job: Job,
+        order: Order,
+        model: Model,
+        state: str,
+        *,
+        n_voxels: int,
     ) -> None:
         from napari_segtrain.inference.fit import chosen_recipe
 
@@ -110,6 +118,7 @@ class _LayerWork:
         self._order = order
         self._model = model
         self._state = state
+        self._n_voxels = n_voxels
         self._recipe = chosen_recipe(model, order.config)
         self._canvas: ResultCanvas | None = None
         self.seconds = 0.0
@@ -131,7 +140,12 @@ class _LayerWork:
 
         job = self._job
         events = iter_regions(
-            self._model, job.image, self._regions(), self._order.config, control=control
+            self._model,
+            job.image,
+            self._regions(),
+            self._order.config,
+            control=control,
+            n_voxels=self._n_voxels,
         )
         while True:
             try:
@@ -180,7 +194,7 @@ class _LayerWork:
             classes,
             config,
             objects=self._recipe,
-            former=None if former is None else _arrays_of(former),
+            former=None if former is None else _arrays_of(former, config),
             decision=chosen_decision(self._model, self._order.config),
         )
         if former is not None and former.model != self._state:
@@ -213,8 +227,8 @@ class _LayerWork:
             raise PredictionError(
                 f"The result for '{self._job.image.name}' needs {needed:.1f} GB of "
                 f"memory, but {limit:.1f} GB can be used; predict a range of slices, "
-                "leave out the probability map, or raise the memory limit in the "
-                "preferences."
+                "leave out the probability map and that of uncertainty, or raise the "
+                "memory limit in the preferences."
             )
 
     def _end(self, canvas: ResultCanvas, *, is_complete: bool) -> LayerEnded:
@@ -226,5 +240,7 @@ class _LayerWork:
         return LayerEnded(self._number, is_complete, canvas.fingerprint(), self._state)
 
 
-def _arrays_of(former: Former) -> FormerArrays:
-    return FormerArrays(former.labels, former.maps, former.uncertainty)
+def _arrays_of(former: Former, config: InferenceConfig) -> FormerArrays:
+    is_same = former.uncertainty_name == config.uncertainty
+    uncertainty = former.uncertainty if is_same else None
+    return FormerArrays(former.labels, former.maps, uncertainty)

@@ -103,7 +103,9 @@ class ResultCanvas:
         self.uncertainty: Array | None = None
         if config.uncertainty != "none":
             dtype = uncertainty_dtype(config)
-            self.uncertainty = _array(former.uncertainty, frame.shape, dtype)
+            self.uncertainty = former.uncertainty
+            if not _fits(former.uncertainty, frame.shape, dtype):
+                self.uncertainty = unknown(frame.shape, dtype)
 
     def paint(self, block: RegionBlock) -> None:
         """Enter a block of an item."""
@@ -133,9 +135,12 @@ class ResultCanvas:
 
     def clear(self) -> None:
         """Forget what another model has left."""
-        for array in (self.labels, self.maps, self.uncertainty):
+        for array in (self.labels, self.maps):
             if array is not None:
                 array[...] = 0
+        if self.uncertainty is not None:
+            empty = self.uncertainty.dtype.kind == "f"
+            self.uncertainty[...] = np.nan if empty else 0
 
     def begin(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
         """Clear what objects are to be found in; classes are written over."""
@@ -205,10 +210,21 @@ class ResultCanvas:
         return z, y, x
 
 
+def _fits(former: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    return former is not None and (former.shape, former.dtype) == (shape, dtype)
+
+
 def _array(former: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """The former array if it fits, or else a new one."""
-    if former is not None and (former.shape, former.dtype) == (shape, dtype):
+    if former is not None and _fits(former, shape, dtype):
         return former
+    return np.zeros(shape, dtype)
+
+
+def unknown(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A map of what is not predicted yet: not a number, or 0 where there is no such."""
+    if dtype.kind == "f":
+        return np.full(shape, np.nan, dtype)
     return np.zeros(shape, dtype)
 
 
