@@ -264,16 +264,10 @@ def test_errors_of_engines_are_told(
 ) -> None:
     runtime = RUNTIMES[engine](tiny_model(2), CPU)
 
-    class Failing:
-        """A session that raises errors of its own."""
+    def fail(_batch: np.ndarray) -> None:
+        raise Failed(text)
 
-        def run(self, *_args: object) -> None:
-            raise Failed(text)
-
-        infer = run
-
-    for name in ("_session", "_request"):
-        monkeypatch.setattr(runtime, name, Failing(), raising=False)
+    monkeypatch.setattr(runtime, "_run", fail)
     with pytest.raises(expected, match=words):
         runtime(np.zeros((1, 1, 32, 32), np.float32))
 

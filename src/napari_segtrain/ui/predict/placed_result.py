@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
@@ -130,21 +131,9 @@ class PlacedResult:
         maps = self._canvas.maps
         if maps is None:
             return None
-        for layer in viewer.layers:
-            if layer.data is maps:
-                self._tell_origin(layer, "probabilities")
-                return layer
-        layer = viewer.add_image(
-            maps,
-            name=f"{self._origin.layer.name} probabilities",
-            contrast_limits=(0, _FULL if maps.dtype == np.uint8 else 1),
-            colormap="inferno",
-            blending="additive",
-            **self._transform(class_axis=True),
-        )
-        self._tell_origin(layer, "probabilities")
+        layer, is_new = self._place_image(viewer, maps, "probabilities")
         first = self._canvas.classes.foreground[:1]
-        if first and layer.ndim == viewer.dims.ndim:
+        if is_new and first and layer.ndim == viewer.dims.ndim:
             viewer.dims.set_current_step(0, first[0])
         return layer
 
@@ -152,21 +141,30 @@ class PlacedResult:
         values = self._canvas.uncertainty
         if values is None:
             return None
-        for layer in viewer.layers:
-            if layer.data is values:
-                self._tell_origin(layer, "uncertainty")
-                return layer
-        layer = viewer.add_image(
-            values,
-            name=f"{self._origin.layer.name} {self._canvas.uncertainty_name}",
-            contrast_limits=(0, _FULL if values.dtype == np.uint8 else 1),
-            colormap="viridis",
-            blending="additive",
-            **self._transform(class_axis=False),
-        )
-        self._tell_origin(layer, "uncertainty")
+        layer, _ = self._place_image(viewer, values, "uncertainty")
         store_result(layer, quantity=self._canvas.uncertainty_name)
         return layer
+
+    def _place_image(
+        self, viewer: ViewerModel, values: npt.NDArray[Any], kind: Kind
+    ) -> tuple[Layer, bool]:
+        """Find the layer of a map, or add it; tell whether it is new."""
+        found = next((each for each in viewer.layers if each.data is values), None)
+        if found is not None:
+            self._tell_origin(found, kind)
+            return found, False
+        has_classes = kind == "probabilities"
+        name = kind if has_classes else self._canvas.uncertainty_name
+        layer = viewer.add_image(
+            values,
+            name=f"{self._origin.layer.name} {name}",
+            contrast_limits=(0, _FULL if values.dtype == np.uint8 else 1),
+            colormap="inferno" if has_classes else "viridis",
+            blending="additive",
+            **self._transform(class_axis=has_classes),
+        )
+        self._tell_origin(layer, kind)
+        return layer, True
 
     def _transform(self, *, class_axis: bool) -> dict[str, Any]:
         frame = self._canvas.frame
