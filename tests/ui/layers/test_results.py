@@ -307,6 +307,11 @@ def test_uncertainty_is_a_layer_of_its_own_and_is_not_mixed(
     assert np.isfinite(deviation).all(axis=(1, 2)).tolist() == [False, False, True]
     assert np.nanmax(entropy) > 0.1
     assert 0 < np.nanmax(deviation) <= 0.5
+    for name, greatest in (("entropy", 255), ("deviation", 127.5)):
+        shown = viewer.layers[f"stack {name}"]
+        full = 255 if shown.data.dtype == np.uint8 else 1
+        assert shown.contrast_limits == [0, greatest / 255 * full]
+        assert shown.colormap.colors[0, :3].max() < 0.02, "0 adds no color"
     assert "Engine: torch" in dock.controls.state.text()
 
 

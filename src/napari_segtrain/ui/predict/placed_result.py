@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 INCOMPLETE = " (incomplete)"
 _FULL = 255
+_GREATEST = {"deviation": 0.5}
+"""Of maps that do not reach 1."""
 
 
 class PlacedResult:
@@ -155,11 +157,12 @@ class PlacedResult:
             return found, False
         has_classes = kind == "probabilities"
         name = kind if has_classes else self._canvas.uncertainty_name
+        full = _FULL if values.dtype == np.uint8 else 1
         layer = viewer.add_image(
             values,
             name=f"{self._origin.layer.name} {name}",
-            contrast_limits=(0, _FULL if values.dtype == np.uint8 else 1),
-            colormap="inferno" if has_classes else "viridis",
+            contrast_limits=(0, _GREATEST.get(name, 1) * full),
+            colormap="inferno" if has_classes else "magma",
             blending="additive",
             **self._transform(class_axis=has_classes),
         )
