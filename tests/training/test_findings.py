@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 from tests.data.test_classes import table_of
 from tests.data.test_tables import dataset
-from tests.training.tasks import make_config, make_dataset
+from tests.training.tasks import disks, make_config, make_dataset
 from tests.training.test_plan import CPU
 
 from napari_segtrain.cli.options import OPTIONS_OF_SETTINGS
 from napari_segtrain.config import ExperimentConfig
+from napari_segtrain.config.presets import PRESETS, Color
 from napari_segtrain.data.dataset import Dataset
 from napari_segtrain.data.facts import gather_facts
+from napari_segtrain.data.files import make_sample
+from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.training.describe import describe_plan
 from napari_segtrain.training.plan import resolve
 
@@ -84,3 +87,31 @@ def test_options_belong_to_settings_that_exist():
     for path in OPTIONS_OF_SETTINGS:
         section, _, name = path.partition(".")
         assert name in config[section]
+
+
+@pytest.mark.parametrize(
+    ("n_images", "preset", "words"),
+    [
+        (1, "strong", "There is one image with labels"),
+        (3, "strong", "There are 3 images only with labels"),
+        (4, "deepmib", ""),
+    ],
+)
+def test_patches_of_few_images_are_varied_strongly(n_images, preset, words):
+    plan = plan_of(make_dataset(n_images))
+    assert plan.augmentation == replace(PRESETS[preset], color=Color())
+    texts = [finding.text for finding in plan.findings if "varied" in finding.text]
+    assert texts == ([f"{words}, so patches are varied strongly."] if words else [])
+
+
+def test_a_preset_that_is_asked_for_stays():
+    plan = plan_of(make_dataset(1), augmentation={"preset": "light"})
+    assert plan.augmentation == replace(PRESETS["light"], color=Color())
+    assert not any("varied" in finding.text for finding in plan.findings)
+
+
+def test_slices_are_varied_as_usual():
+    image, labels = disks((3, 64, 64), 0)
+    sample = make_sample(Image(image, "ZYX"), LabelImage(labels, "ZYX"))
+    plan = plan_of(Dataset((sample,)), network={"dims": 2})
+    assert plan.augmentation == replace(PRESETS["deepmib"], color=Color())

@@ -163,9 +163,10 @@ class StackConfig(Config):
 class AugmentationConfig(Config):
     """Random changes of the training patches, made batch-wise on the device."""
 
-    preset: Preset = "deepmib"
+    preset: Preset | Auto = "auto"
     """What auto means below: none, light, after DeepMIB, after CDeep3M, or
-    strong. What is given here comes before the preset."""
+    strong. Itself, auto is strong for up to three flat images with labels, else
+    deepmib. What is given here comes before the preset."""
 
     flips: bool | Auto = "auto"
     """Mirror along each axis."""

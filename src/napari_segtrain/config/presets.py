@@ -213,6 +213,9 @@ PRESETS: Mapping[Preset, Augmentation] = MappingProxyType(
 converted to normalized units. Light and deepmib are compared in
 ``benchmarks/RESULTS.md``."""
 
+USUAL_PRESET: Preset = "deepmib"
+"""What auto is, where nothing speaks for another one."""
+
 _WARPS = ("rotation", "scale", "axis_scale", "shear", "elastic")
 _WARP_RANGES = {
     "rotation": ("max_rotation",),
@@ -255,13 +258,23 @@ settings behind them is given: a range without a probability would do nothing.""
 _ADAPTER = TypeAdapter(Augmentation)
 
 
-def complete_augmentation(config: AugmentationConfig) -> Augmentation:
+def complete_augmentation(
+    config: AugmentationConfig, usual: Preset = USUAL_PRESET
+) -> Augmentation:
     """Fill in what the config leaves to its preset.
 
     A range that is given while the preset never makes that change brings a probability
     of its own, so that no setting is without effect.
+
+    Parameters
+    ----------
+    config : AugmentationConfig
+        As a person gave it.
+    usual : Preset
+        What the preset ``auto`` is.
     """
-    preset = flat_values(asdict(PRESETS[config.preset]))
+    name = usual if config.preset == "auto" else config.preset
+    preset = flat_values(asdict(PRESETS[name]))
     given = _given(config)
     woken = {
         path: share
@@ -297,6 +310,7 @@ def plan_augmentation(
     *,
     channels: Sequence[str],
     is_2d: bool,
+    usual: Preset = USUAL_PRESET,
 ) -> Augmentation:
     """Fill in what is left to the preset, and leave out what the data do not have.
 
@@ -311,6 +325,8 @@ def plan_augmentation(
         Name of each channel, empty where it has none.
     is_2d : bool
         Whether patches are slices.
+    usual : Preset
+        What the preset ``auto`` is.
 
     Raises
     ------
@@ -331,7 +347,7 @@ def plan_augmentation(
             f"augmentation.{stack[0]} makes faults of stacks, but the network sees one "
             "slice at a time; leave it at auto, or set network.dims to 3."
         )
-    complete = complete_augmentation(config)
+    complete = complete_augmentation(config, usual)
     is_rgb = [name.lower()[:1] for name in channels] in (["", "", ""], ["r", "g", "b"])
     return complete if color or is_rgb else replace(complete, color=Color())
 

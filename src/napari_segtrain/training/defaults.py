@@ -11,6 +11,7 @@ import numpy as np
 from napari_segtrain.axes import ZYX, anisotropy
 from napari_segtrain.config import AdamWSolver, MuonSolver
 from napari_segtrain.config.network import VOLUMES
+from napari_segtrain.config.presets import USUAL_PRESET
 from napari_segtrain.data.split import Region
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         SamplingConfig,
         TrainingConfig,
     )
+    from napari_segtrain.config.augmentation import Preset
     from napari_segtrain.data.facts import DatasetFacts
     from napari_segtrain.networks import NetworkInfo
 
@@ -39,6 +41,8 @@ FINE_TUNING_RATES = {
 """Factor of the peak for a training that goes on from a model, by solver."""
 FROZEN_SHARE = 0.1
 """Of such a training, in which the encoder does not learn."""
+FEW_IMAGES = 3
+"""Flat images that are so few that what is seen of them is varied more."""
 EPOCH = 50
 MAX_MINUTES_CPU = 10.0
 MAX_MINUTES_GPU = 30.0
@@ -163,6 +167,17 @@ def complete_loss(config: LossConfig, facts: DatasetFacts) -> LossConfig:
     has_background = any(row.role == "background" for row in facts.classes.classes)
     excludes = has_background and not _is_sparse(facts)
     return config.model_copy(update={"exclude_background": excludes})
+
+
+def usual_preset(facts: DatasetFacts) -> Preset:
+    """What the preset ``auto`` of augmentation is.
+
+    Few images are less like others than slices are like the rest of their stack:
+    ``strong`` gains with two or three images, and loses a little with slices.
+    """
+    n_images = sum(any(used) for used in facts.used)
+    is_flat = all(len(used) == 1 for used in facts.used)
+    return "strong" if is_flat and n_images <= FEW_IMAGES else USUAL_PRESET
 
 
 def complete_solver(training: TrainingConfig) -> FixedSolverConfig:

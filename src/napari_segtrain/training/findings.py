@@ -12,6 +12,7 @@ from napari_segtrain.config import (
     ExperimentConfig,
     ObjectsConfig,
 )
+from napari_segtrain.config.presets import USUAL_PRESET
 from napari_segtrain.errors import ConfigError
 from napari_segtrain.training import defaults
 from napari_segtrain.training.class_weights import resolve_class_weights
@@ -75,6 +76,19 @@ def data_findings(config: ExperimentConfig, facts: DatasetFacts) -> list[Finding
     if not facts.split.validation:
         findings.append(_no_validation_finding(config, facts))
     return [*findings, *_class_findings(config, facts)]
+
+
+def augmentation_findings(
+    config: ExperimentConfig, facts: DatasetFacts
+) -> list[Finding]:
+    """Say that patches are varied more than usually, and why."""
+    preset = defaults.usual_preset(facts)
+    if config.augmentation.preset != "auto" or preset == USUAL_PRESET:
+        return []
+    n = sum(any(used) for used in facts.used)
+    what = "There is one image" if n == 1 else f"There are {n} images only"
+    text = f"{what} with labels, so patches are varied strongly."
+    return [Finding("info", text, setting="augmentation.preset")]
 
 
 def object_findings(

@@ -36,6 +36,7 @@ from napari_segtrain.training import defaults
 from napari_segtrain.training.choice import choose_network, flat_words
 from napari_segtrain.training.findings import (
     Finding,
+    augmentation_findings,
     data_findings,
     fold_findings,
     loss_findings,
@@ -221,6 +222,7 @@ def _findings(plan: TrainingPlan, why: str, names: Sequence[str]) -> Iterator[Fi
     text = why + flat_words(plan.network)
     yield Finding("info", text, setting="network.dims")
     yield from data_findings(config, facts)
+    yield from augmentation_findings(config, facts)
     yield from object_findings(config, facts, plan.objects)
     yield from loss_findings(config, facts)
     yield from fold_findings(facts)
@@ -276,7 +278,12 @@ def _augmentation(
     config: ExperimentConfig, facts: DatasetFacts, *, is_2d: bool
 ) -> Augmentation:
     channels = facts.channel_names or ("",) * facts.n_channels
-    return plan_augmentation(config.augmentation, channels=channels, is_2d=is_2d)
+    return plan_augmentation(
+        config.augmentation,
+        channels=channels,
+        is_2d=is_2d,
+        usual=defaults.usual_preset(facts),
+    )
 
 
 def _learning_rate(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.config import view_words
 from napari_segtrain.config.presets import flat_values
-from napari_segtrain.training.defaults import complete_loss
+from napari_segtrain.training.defaults import complete_loss, usual_preset
 from napari_segtrain.training.describe import describe_finding, describe_plan
 from napari_segtrain.workflows.failures import without_options
 
@@ -86,6 +86,8 @@ def resolved_values(plan: TrainingPlan) -> dict[str, Any]:
     values |= {f"augmentation.{path}": value for path, value in augmentation.items()}
     if plan.objects is not None:
         values["objects.min_voxels"] = plan.objects.min_voxels
+    if plan.config.augmentation.preset == "auto":
+        values["augmentation.preset"] = usual_preset(plan.facts)
     return values | {
         "network.dims": plan.info.dims,
         "sampling.patch_size": plan.patch_size,
