@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_segtrain.workflows.models import load_model
     from napari_segtrain.workflows.prediction import predict
     from napari_segtrain.workflows.training import resume, train
+    from napari_segtrain.workflows.volumes import predict_volume
 
 # Read when torch is loaded: its threads spin for a moment only while they wait for one
 # another, then sleep. Were they to spin on, training would be many times slower as soon
@@ -43,6 +44,7 @@ _HOME = {
     "evaluate": "workflows.evaluation",
     "load_model": "workflows.models",
     "predict": "workflows.prediction",
+    "predict_volume": "workflows.volumes",
     "read_image": "io",
     "read_labels": "io",
     "resume": "workflows.training",
@@ -60,6 +62,7 @@ __all__ = [
     "evaluate",
     "load_model",
     "predict",
+    "predict_volume",
     "read_image",
     "read_labels",
     "resume",

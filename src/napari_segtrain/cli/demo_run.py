@@ -38,15 +38,15 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
         None, changes, [], output=output / "model", continue_from=None, is_dry=False
     )
     typer.echo(f"2. predicting {data / 'test/image'}, which was not trained on")
-    prediction_run.start(
-        [output / "model"],
-        data / "test/image",
-        output / "segmentation",
+    order = prediction_run.Order(
+        models=[output / "model"],
+        images=data / "test/image",
+        output=output / "segmentation",
         config=prediction_run.read_config("uint8", None, []),
         slices=None,
         reading=prediction_run.Reading(None, stack=False),
-        overwrite=overwrite,
     )
+    prediction_run.start_files(order, overwrite=overwrite)
     typer.echo("3. comparing with the ground truth")
     evaluation_run.start(
         data / "test/label",

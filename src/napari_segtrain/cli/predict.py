@@ -12,6 +12,13 @@ from napari_segtrain.cli import options as o
 from napari_segtrain.errors import ConfigError
 
 
+class Format(StrEnum):
+    """What results are written as."""
+
+    tiff = "tiff"
+    zarr = "zarr"
+
+
 class Kind(StrEnum):
     """Type of probability maps."""
 
@@ -46,6 +53,57 @@ def predict(
             "--slices", help="One slice (12) or a range (10:20).", metavar="A:B"
         ),
     ] = None,
+    output_format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="OME-TIFF files, or OME-Zarr stores that are written block by block "
+            "and go on where they were stopped; auto takes stores for images that are "
+            "too large for memory.",
+            show_default="auto",
+        ),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            "--region",
+            help="Only blocks with voxels of this region (stores).",
+            metavar="Z0:Z1,Y0:Y1,X0:X1",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask",
+            help="Label image, of the image's size or smaller; blocks where it is 0 "
+            "are left empty (stores).",
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            help="Do part i of n of the blocks, while other processes do the others "
+            "(stores); for job arrays of clusters.",
+            metavar="I/N",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes here, through Dask (stores).",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            help="Address of a Dask scheduler whose workers compute (stores).",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     axes: o.AxesOption = None,
     stack: o.StackOption = False,
     device: o.DeviceOption = None,
@@ -53,21 +111,26 @@ def predict(
     settings: o.SetOption = None,
 ) -> None:
     """Segment images with a trained model, one label image per input."""
-    from napari_segtrain.cli import prediction_run
+    from napari_segtrain.cli import prediction_run, volume_run
 
-    prediction_run.start(
-        [model, *(also or [])],
-        images,
-        output,
+    others, volume = volume_run.split_settings(settings or [])
+    order = prediction_run.Order(
+        models=[model, *(also or [])],
+        images=images,
+        output=output,
         config=prediction_run.read_config(
             probability_type.value if probabilities else "none",
             device.value if device else None,
-            settings or [],
+            others,
         ),
         slices=_parse_slices(slices),
         reading=prediction_run.Reading(axes, stack),
-        overwrite=overwrite,
     )
+    blocks = volume_run.VolumeOptions(
+        part=part, region=region, mask=mask, workers=workers, scheduler=scheduler
+    )
+    kind = output_format.value if output_format else "auto"
+    prediction_run.start(order, kind, volume, blocks, overwrite=overwrite)
 
 
 def _parse_slices(text: str | None) -> tuple[int, int] | None:

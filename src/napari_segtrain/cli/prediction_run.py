@@ -11,12 +11,14 @@ from typing import Any
 import typer
 
 from napari_segtrain.boxes import box_shape
+from napari_segtrain.cli import volume_run
 from napari_segtrain.cli.interruption import SignalControl, interruptible
 from napari_segtrain.cli.progress import Bar
-from napari_segtrain.config import InferenceConfig, set_value
+from napari_segtrain.cli.volume_run import VolumeOptions
+from napari_segtrain.config import InferenceConfig, VolumeConfig, set_value
 from napari_segtrain.control import Event
 from napari_segtrain.data.files import open_images
-from napari_segtrain.errors import OutputError
+from napari_segtrain.errors import ConfigError, OutputError
 from napari_segtrain.image import Image
 from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.events import EngineChosen, TileDone
@@ -27,6 +29,7 @@ from napari_segtrain.models import Model
 from napari_segtrain.workflows.models import load_model
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.settings import parse_inference
+from napari_segtrain.workflows.volumes import VolumeOrder, is_too_large
 
 Slices = tuple[int, int] | None
 
@@ -37,6 +40,18 @@ class Reading:
 
     axes: str | None
     stack: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be predicted with what, and where to."""
+
+    models: Sequence[Path]
+    images: Path
+    output: Path
+    config: InferenceConfig
+    slices: Slices
+    reading: Reading
 
 
 def read_config(
@@ -58,24 +73,52 @@ def read_config(
 
 
 def start(
-    model_paths: Sequence[Path],
-    images: Path,
-    output: Path,
+    order: Order,
+    kind: str,
+    volume: VolumeConfig,
+    options: VolumeOptions,
     *,
-    config: InferenceConfig,
-    slices: Slices,
-    reading: Reading,
     overwrite: bool,
 ) -> None:
-    """Predict every image; inputs and outputs are checked before the first."""
-    models = [load_model(path) for path in model_paths]
-    todo = open_images(images, axes=reading.axes, stack=reading.stack)
+    """Predict every image, into files or into stores.
+
+    Parameters
+    ----------
+    order : Order
+        What and where to.
+    kind : {"auto", "tiff", "zarr"}
+        Files, or stores that are written block by block.
+    volume, options
+        Of stores.
+    overwrite : bool
+        Replace what is there.
+    """
+    reading = order.reading
+    todo = open_images(order.images, axes=reading.axes, stack=reading.stack)
+    asks_for_blocks = options.are_given or volume != VolumeConfig()
+    if kind == "tiff" and asks_for_blocks:
+        raise ConfigError(
+            "Regions, masks, parts, workers and settings of volumes are for stores; "
+            "leave --format tiff out, or these."
+        )
+    is_large = any(is_too_large(image, order.config) for image in todo)
+    if kind == "zarr" or asks_for_blocks or (kind == "auto" and is_large):
+        _start_stores(order, volume, options, overwrite=overwrite)
+    else:
+        start_files(order, overwrite=overwrite)
+
+
+def start_files(order: Order, *, overwrite: bool) -> None:
+    """Predict every image into files; all are checked before the first."""
+    models = [load_model(path) for path in order.models]
+    config, slices, reading = order.config, order.slices, order.reading
+    todo = open_images(order.images, axes=reading.axes, stack=reading.stack)
     check_committee(models, config)
     for image in todo:
         for model in models:
             check_fit(model, image)
         region(image, slices)
-    targets = _targets(todo, output)
+    targets = _targets(todo, order.output)
     _check_targets(targets, config, overwrite=overwrite)
     n_voxels = sum(_n_voxels(image, slices) for image in todo)
     with interruptible("images that are done are kept") as control:
@@ -86,6 +129,26 @@ def start(
                 raise control.leave()
             _write(prediction, path, config)
             typer.echo(f"{image.name} -> {path} ({prediction.seconds:.1f} s)")
+
+
+def _start_stores(
+    order: Order, volume: VolumeConfig, options: VolumeOptions, *, overwrite: bool
+) -> None:
+    if order.slices is not None:
+        raise ConfigError(
+            "--slices is for files, not for stores; give --region with the slices "
+            "first, such as 10:20,0:512,0:512."
+        )
+    whole = VolumeOrder(
+        models=tuple(order.models),
+        image=order.images,
+        output=order.output,
+        config=order.config,
+        volume=volume,
+        axes=order.reading.axes,
+        stack=order.reading.stack,
+    )
+    volume_run.start(whole, options, overwrite=overwrite)
 
 
 def _n_voxels(image: Image, slices: Slices) -> int:

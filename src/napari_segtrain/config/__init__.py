@@ -95,6 +95,7 @@ from napari_segtrain.config.training import (
     TimeBudgetLength,
     TrainingConfig,
 )
+from napari_segtrain.config.volume import VolumeConfig
 
 __all__ = [
     "FORMAT_VERSION",
@@ -166,6 +167,7 @@ __all__ = [
     "UNetConfig",
     "UNetPlusPlusConfig",
     "ValidationConfig",
+    "VolumeConfig",
     "annotated_yaml",
     "asked_dims",
     "dump_yaml",

@@ -33,10 +33,25 @@ def _numbers(values: Array32, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.rint(values * np.float32(_FULL)) if dtype == np.uint8 else values
 
 
-def _of_prediction(classes: ClassTable) -> ClassTable:
+def predicted_table(classes: ClassTable) -> ClassTable:
     """Table of labels in which every voxel was looked at."""
     is_partial = classes.zero == "painted-slices" or has_only_objects(classes)
     return replace(classes, zero="dense") if is_partial else classes
+
+
+def cleaned_values(
+    indices: npt.NDArray[np.uint8], classes: ClassTable, decision: Decision | None
+) -> npt.NDArray[Any]:
+    """Label values of class indices (Z, Y, X), once a decision has cleaned them.
+
+    What was not predicted (`IGNORE_INDEX`) is 0.
+    """
+    if decision is not None:
+        indices = clean(indices, decision)
+    is_done = indices != IGNORE_INDEX
+    values = classes.to_values(np.where(is_done, indices, np.uint8(0)))
+    values[~is_done] = 0
+    return values
 
 
 class Canvas:
@@ -131,6 +146,23 @@ class Canvas:
             values = _numbers(uncertainty_of(block), self._uncertain.dtype)
             self._uncertain[(*index, *place)] = values
 
+    def painted(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what was painted, not yet finished, by its name.
+
+        Of item axes, then classes or kinds where there are several, then Z, Y, X:
+        ``evidence`` of objects, or ``indices`` that a decision is to clean, or
+        ``labels``; ``probabilities`` and ``uncertainty`` where they are kept.
+        """
+        if self._classes.is_objects:
+            found = {"evidence": self._evidence}
+        else:
+            found = {"indices" if self._holds_indices else "labels": self._labels}
+        if self._maps is not None:
+            found["probabilities"] = self._maps
+        if self._uncertain is not None:
+            found["uncertainty"] = self._uncertain
+        return found
+
     def labels(self) -> LabelImage:
         """Return the labels with the axes of the image; object ids for objects."""
         return LabelImage(
@@ -138,7 +170,7 @@ class Canvas:
             self._axes,
             self._image.voxel_size,
             name=self._image.name,
-            classes=_of_prediction(self._classes),
+            classes=predicted_table(self._classes),
         )
 
     def probabilities(self) -> Image | None:
@@ -188,12 +220,7 @@ class Canvas:
         return np.stack(items).reshape(self._labels.shape)
 
     def _item_values(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        if self._decision is not None:
-            indices = clean(indices, self._decision)
-        is_done = indices != IGNORE_INDEX
-        values = self._classes.to_values(np.where(is_done, indices, np.uint8(0)))
-        values[~is_done] = 0
-        return values
+        return cleaned_values(indices, self._classes, self._decision)
 
     def _objects(self) -> npt.NDArray[np.uint32]:
         shape = self._evidence.shape[1:]

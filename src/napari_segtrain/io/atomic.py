@@ -43,14 +43,22 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     token = secrets.token_hex(4)
     temporary = target.with_name(f".{target.stem}-{token}.tmp{target.suffix}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        _replace(temporary, target)
-    except OSError as error:
-        raise _output_error(target, error) from error
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            flush(temporary)
+            _replace(temporary, target)
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Raise `OutputError` with the cause when the system refuses to write."""
+    try:
+        yield
+    except OSError as error:
+        raise _output_error(target, error) from error
 
 
 def write_bytes(target: str | Path, data: bytes) -> None:
@@ -98,7 +106,8 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
         )
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have the system write a file, or all files of a folder, to the disk."""
     files = path.rglob("*") if path.is_dir() else [path]
     for file in files:
         if file.is_file():

@@ -12,7 +12,7 @@ from napari_segtrain.image import ClassInfo, ClassTable, ZeroSetting
 from napari_segtrain.io.units import to_micrometers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 CLASSES_NAMESPACE = "napari-segtrain/classes/1"
 _DEFAULT_UNIT = "µm"
@@ -83,11 +83,12 @@ def _classes(root: ET.Element) -> ClassTable | None:
     for annotation in _elements(root, "MapAnnotation"):
         if annotation.attrib.get("Namespace") == CLASSES_NAMESPACE:
             pairs = _elements(annotation, "M")
-            return _parse_classes({m.attrib["K"]: m.text or "" for m in pairs})
+            return parse_classes({m.attrib["K"]: m.text or "" for m in pairs})
     return None
 
 
-def _parse_classes(entries: dict[str, str]) -> ClassTable | None:
+def parse_classes(entries: Mapping[str, str]) -> ClassTable | None:
+    """Undo `annotate_classes`; ``None`` when the entries are no class table."""
     try:
         rows: list[dict[str, Any]] = [
             json.loads(text) for key, text in entries.items() if key.startswith("class")

@@ -13,6 +13,7 @@ from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.errors import DataError
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
+from napari_segtrain.io.ome import CLASSES_NAMESPACE, parse_classes
 from napari_segtrain.io.source import UNKNOWN_AXIS, Source
 from napari_segtrain.io.units import to_micrometers
 
@@ -84,6 +85,7 @@ def _ome_source(group: Any, facts: Attributes, path: Path) -> Source:
         axes="".join(letter for letter, _ in axes),
         sizes=_sizes(image, axes),
         channel_names=_channel_names(facts),
+        classes=parse_classes(facts.get(CLASSES_NAMESPACE, {})),
         level=array.path,
     )
 

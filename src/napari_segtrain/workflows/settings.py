@@ -12,6 +12,7 @@ from napari_segtrain.config import (
     DataConfig,
     ExperimentConfig,
     InferenceConfig,
+    VolumeConfig,
     load_yaml,
     only_asked,
     parse_experiment,
@@ -117,6 +118,21 @@ def parse_inference(values: dict[str, Any]) -> InferenceConfig:
         return InferenceConfig.model_validate(values)
     except ValidationError as error:
         problems = explain_problems(error, InferenceConfig)
+        raise ConfigError(f"{_SOURCE}: {problems}.") from error
+
+
+def parse_volume(values: dict[str, Any]) -> VolumeConfig:
+    """Check settings of blocks.
+
+    Raises
+    ------
+    ConfigError
+        When a setting does not exist or its value is not allowed.
+    """
+    try:
+        return VolumeConfig.model_validate(values)
+    except ValidationError as error:
+        problems = explain_problems(error, VolumeConfig)
         raise ConfigError(f"{_SOURCE}: {problems}.") from error
 
 

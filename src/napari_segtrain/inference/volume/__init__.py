@@ -1,0 +1,1 @@
+"""Predictions that are larger than memory, block by block into stores."""

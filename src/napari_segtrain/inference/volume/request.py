@@ -1,0 +1,97 @@
+"""What is predicted with what: by this a run is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_segtrain.io import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_segtrain.config import InferenceConfig, VolumeConfig
+    from napari_segtrain.image import Image
+    from napari_segtrain.inference.protocol import TrainedModel
+
+_MACHINE = {"device", "engine", "memory_limit", "tile_size", "batch_size", "amp"}
+"""Settings that may differ when a run goes on: how it is computed is kept from its
+start."""
+_N_PROBES = 8
+_PROBE = 16
+
+Request = dict[str, Any]
+
+_WORDS = {
+    "models": "other models",
+    "image": "another image",
+    "settings": "other settings",
+    "volume": "other blocks",
+    "area": "another region or mask",
+}
+
+
+def describe_request(
+    models: Sequence[TrainedModel],
+    image: Image,
+    config: InferenceConfig,
+    volume: VolumeConfig,
+    area: Request,
+) -> Request:
+    """Say what is asked for, as values that JSON takes.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        What is applied.
+    image : Image
+        What is predicted.
+    config : InferenceConfig
+        Settings; those of the machine do not count.
+    volume : VolumeConfig
+        Blocks.
+    area : dict
+        Which part of the image, by region and mask.
+    """
+    settings = config.model_dump(mode="json", exclude=_MACHINE)
+    request = {
+        "models": [_model_hash(model) for model in models],
+        "image": _image_hash(image),
+        "settings": settings,
+        "volume": volume.model_dump(mode="json"),
+        "area": area,
+    }
+    plain: Request = json.loads(json.dumps(request))
+    return plain
+
+
+def differences(first: Request, second: Request) -> str:
+    """Say in which parts two requests differ; empty when they are the same."""
+    found = [text for key, text in _WORDS.items() if first.get(key) != second.get(key)]
+    return " and ".join(found)
+
+
+def _model_hash(model: TrainedModel) -> str:
+    """Hash of the weights, and of all that says what is made of their result."""
+    spec = model.spec
+    meaning = (spec.normalization, spec.classes, spec.objects, spec.decision)
+    digest = hashlib.sha256(repr(meaning).encode())
+    for name, values in model.network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(values.cpu().numpy()).data)
+    return digest.hexdigest()
+
+
+def _image_hash(image: Image) -> list[Any]:
+    facts = [image.axes, list(image.array.shape), str(image.array.dtype), image.level]
+    if image.source is not None:
+        return [*facts, fingerprint(image.source)]
+    digest = hashlib.sha256()
+    for step in range(_N_PROBES):
+        starts = [step * max(0, n - _PROBE) // _N_PROBES for n in image.array.shape]
+        key = tuple(slice(start, start + _PROBE) for start in starts)
+        digest.update(np.ascontiguousarray(image.array[key]).data)
+    return [*facts, digest.hexdigest()]

@@ -1,0 +1,223 @@
+"""Images that are larger than memory: predicted block by block into stores."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from napari_segtrain.boxes import Box
+from napari_segtrain.config import InferenceConfig, VolumeConfig
+from napari_segtrain.data.files import open_images
+from napari_segtrain.errors import ConfigError, DataError
+from napari_segtrain.inference.volume.on_dask import Cluster, iter_on_dask
+from napari_segtrain.inference.volume.opening import Area, OpenVolume, open_volume
+from napari_segtrain.inference.volume.run import VolumeResult, iter_volume_prediction
+from napari_segtrain.io import read_labels
+from napari_segtrain.models import Model
+from napari_segtrain.workflows.inputs import (
+    ImageLike,
+    LabelsLike,
+    as_image,
+    as_labels,
+    as_list,
+)
+from napari_segtrain.workflows.models import load_model
+from napari_segtrain.workflows.running import Listener, run
+from napari_segtrain.workflows.settings import parse_data, parse_inference, parse_volume
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.image import Image
+
+SUFFIX = ".ome.zarr"
+
+_LABEL_BYTES = 4
+_MAPS = 3
+"""Classes that are counted with."""
+_MEMORY_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class VolumeOrder:
+    """A prediction by paths, which another process can open as well.
+
+    Parameters
+    ----------
+    models : tuple of Path
+        Run folders, models or checkpoints.
+    image : Path
+        File, store or, with ``stack``, folder of slices.
+    output : Path
+        Store to make.
+    config, volume
+        Settings.
+    axes : str, optional
+        Letters of an image that does not say.
+    stack : bool
+        Read a folder as one volume.
+    region : Box, optional
+        ZYX voxels that are wanted.
+    mask : Path, optional
+        Label image; blocks where it is 0 are left empty.
+    """
+
+    models: tuple[Path, ...]
+    image: Path
+    output: Path
+    config: InferenceConfig
+    volume: VolumeConfig
+    axes: str | None = None
+    stack: bool = False
+    region: Box | None = None
+    mask: Path | None = None
+
+    def open(self, *, overwrite: bool = False) -> OpenVolume:
+        """Open models, image and stores; see `open_volume`."""
+        images = open_images(self.image, axes=self.axes, stack=self.stack)
+        if len(images) != 1:
+            raise DataError(
+                f"{self.image} holds {len(images)} images; give one, or --stack for a "
+                "folder of slices."
+            )
+        mask = None if self.mask is None else read_labels(self.mask)
+        return open_volume(
+            [load_model(path) for path in self.models],
+            images[0],
+            self.output,
+            self.config,
+            self.volume,
+            area=Area(self.region, mask),
+            overwrite=overwrite,
+        )
+
+
+def iter_order(
+    order: VolumeOrder,
+    *,
+    part: tuple[int, int] = (1, 1),
+    cluster: Cluster | None = None,
+    overwrite: bool = False,
+    control: RunControl | None = None,
+) -> Generator[Event, None, VolumeResult]:
+    """Predict an order, here or on a cluster; see `iter_volume_prediction`.
+
+    Raises
+    ------
+    ConfigError
+        When a part is asked for that is none.
+    """
+    check_part(part)
+    volume = order.open(overwrite=overwrite)
+    if cluster is None:
+        return (yield from iter_volume_prediction(volume, part=part, control=control))
+    opener = functools.partial(VolumeOrder.open, order)
+    return (yield from iter_on_dask(volume, opener, cluster, control=control))
+
+
+def is_too_large(image: Image, config: InferenceConfig) -> bool:
+    """Whether a result, with its maps, asks for too much of the memory of a computer.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    config : InferenceConfig
+        Which maps are wanted.
+    """
+    n_maps = {"none": 0, "uint8": 1, "float32": 4}[config.probabilities] * _MAPS
+    n_maps += 4 * (config.uncertainty != "none")
+    sizes = zip(image.axes, image.array.shape, strict=True)
+    n_voxels = math.prod(int(n) for axis, n in sizes if axis != "C")
+    needed = n_voxels * (_LABEL_BYTES + n_maps)
+    return bool(needed > _MEMORY_SHARE * psutil.virtual_memory().total)
+
+
+def check_part(part: tuple[int, int]) -> None:
+    """Raise `ConfigError` unless it is part i of n."""
+    number, n_parts = part
+    if not 1 <= number <= n_parts:
+        raise ConfigError(
+            f"There is no part {number} of {n_parts}; choose from 1/{n_parts} to "
+            f"{n_parts}/{n_parts}."
+        )
+
+
+def predict_volume(  # noqa: PLR0913 - for scripts
+    model: Model | str | Path | Sequence[Model | str | Path],
+    image: ImageLike,
+    output: str | Path,
+    *,
+    axes: str | None = None,
+    region: Box | None = None,
+    mask: LabelsLike | None = None,
+    part: tuple[int, int] = (1, 1),
+    overwrite: bool = False,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+    **settings: Any,
+) -> VolumeResult:
+    """Segment an image of any size into an OME-Zarr store, block by block.
+
+    What was stopped or killed goes on where it was when it is called again, and what is
+    complete stays as it is.
+
+    Parameters
+    ----------
+    model : Model or path, or a sequence of these
+        What to apply; see `predict`.
+    image : array, Image or path
+        Read box by box; an array of Dask, Zarr or the like stays where it is.
+    output : str or Path
+        Store to make, best ending in ``.ome.zarr``; stores of maps come into folders
+        beside it.
+    axes : str, optional
+        Letters of an array or file that does not say.
+    region : tuple of three slices, optional
+        ZYX voxels; blocks outside are left empty.
+    mask : array, LabelImage or path, optional
+        Blocks in which it is 0 are left empty; at the resolution of the image or lower.
+    part : (int, int)
+        This call does part i of n, others the rest; whichever ends last finishes.
+    overwrite : bool
+        Replace what is there.
+    control : RunControl, optional
+        Stop and pause.
+    on_event : callable, optional
+        Is given each event.
+    **settings
+        Those of `InferenceConfig` and `VolumeConfig`.
+
+    Returns
+    -------
+    VolumeResult
+
+    Raises
+    ------
+    SegtrainError
+        As of `predict`; `OutputError` when another result is there, or the disk is
+        full.
+    """
+    check_part(part)
+    blocks = {n: settings.pop(n) for n in VolumeConfig.model_fields if n in settings}
+    config, volume = parse_inference(settings), parse_volume(blocks)
+    models = [
+        each if isinstance(each, Model) else load_model(each) for each in as_list(model)
+    ]
+    data = parse_data({"axes": axes})
+    opened = open_volume(
+        models,
+        as_image(image, data),
+        Path(output),
+        config,
+        volume,
+        area=Area(region, None if mask is None else as_labels(mask, data)),
+        overwrite=overwrite,
+    )
+    return run(iter_volume_prediction(opened, part=part, control=control), on_event)

@@ -1,0 +1,438 @@
+"""Volumes that are predicted block by block."""
+
+import json
+
+import numpy as np
+import pytest
+import zarr
+from tests.inference.helpers import class_table, finish, tiny_model
+from tests.inference.volume.volumes import (
+    BLOCKS,
+    CPU,
+    MODEL,
+    SHAPE,
+    VOLUME,
+    cells,
+    labels_of,
+    maps_of,
+    predicted,
+    same_partition,
+    whole,
+)
+
+from napari_segtrain import RunControl
+from napari_segtrain.config import InferenceConfig, VolumeConfig
+from napari_segtrain.errors import ConfigError, DataError, ModelError, OutputError
+from napari_segtrain.image import Image, LabelImage
+from napari_segtrain.inference.events import EngineChosen
+from napari_segtrain.inference.volume.events import (
+    BlockWritten,
+    StageProgress,
+    VolumeOpened,
+)
+from napari_segtrain.inference.volume.opening import Area, open_volume
+from napari_segtrain.inference.volume.run import iter_volume_prediction
+from napari_segtrain.inference.volume.work_folder import work_path
+from napari_segtrain.io import read_image, read_labels
+from napari_segtrain.models import Decision
+
+MAPS = CPU.model_copy(update={"probabilities": "uint8"})
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_equals_the_prediction_in_one_piece(tmp_path, dims):
+    model = tiny_model(dims)
+    store = tmp_path / "cells.ome.zarr"
+    _, result = predicted(store, model, config=MAPS)
+    expected = whole(model, config=MAPS)
+    assert result.is_complete
+    assert result.n_blocks == 3 * 3 * 2
+    labels = read_labels(store)
+    assert (labels.axes, labels.voxel_size) == ("ZYX", (0.4, 0.1, 0.1))
+    assert labels.classes.values == model.spec.classes.values
+    assert len(np.unique(expected.labels.array)) > 1
+    np.testing.assert_array_equal(labels_of(store), expected.labels.array)
+    difference = maps_of(store).astype(int) - expected.probabilities.array
+    assert np.abs(difference).max() <= 1
+    assert not work_path(store).exists()
+
+
+def test_a_flat_image_and_items(tmp_path):
+    model = tiny_model(2)
+    image = Image(cells((3, 40, 53)), "TYX", name="frames")
+    predicted(tmp_path / "a.zarr", model, image, MAPS)
+    expected = whole(model, image, MAPS)
+    assert read_labels(tmp_path / "a.zarr").axes == "TYX"
+    np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected.labels.array)
+    maps = maps_of(tmp_path / "a.zarr")
+    assert maps.shape == expected.probabilities.array.shape == (3, 3, 40, 53)
+    assert np.abs(maps.astype(int) - expected.probabilities.array).max() <= 1
+
+
+def test_channels_are_read_in_any_order_of_axes(tmp_path):
+    model = tiny_model(3, n_channels=2)
+    both = np.stack([cells(), cells(seed=1)], axis=-1)
+    image = Image(both, "ZYXC", name="two")
+    predicted(tmp_path / "a.zarr", model, image)
+    expected = whole(model, image).labels.array
+    np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected)
+
+
+@pytest.mark.parametrize(("dims", "shape"), [(2, SHAPE), (3, SHAPE), (2, (1, 70, 90))])
+def test_objects_go_on_across_blocks(tmp_path, dims, shape):
+    model = tiny_model(dims, classes=class_table(0, 1, is_objects=True), seed=4)
+    image = Image(cells(shape), "ZYX", name="cells")
+    store = tmp_path / "cells.zarr"
+    events, _ = predicted(store, model, image)
+    expected = whole(model, image).labels.array
+    found = labels_of(store)
+    assert expected.max() > 3
+    assert found.dtype == np.uint32
+    assert same_partition(found, expected)
+    stages = {event.stage for event in events if isinstance(event, BlockWritten)}
+    assert stages == {"predict", "finish", "join"}
+
+
+@pytest.mark.parametrize("per_slice", [True, False])
+def test_a_decision_sees_what_lies_around_a_block(tmp_path, per_slice):
+    decision = Decision((0.3, 0.4, 0.3), (3, 3, 3), (0, 9, 9), per_slice=per_slice)
+    model = tiny_model(3, decision=decision)
+    predicted(tmp_path / "a.zarr", model)
+    expected = whole(model).labels.array
+    plain = whole(model, config=CPU.model_copy(update={"decision": "argmax"}))
+    assert (expected != plain.labels.array).any()
+    np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected)
+
+
+def stopped(store, n_blocks, **options):
+    """Stop once so many blocks are written; return the result."""
+    control = RunControl()
+    n_written = 0
+
+    def on_event(event):
+        nonlocal n_written
+        n_written += isinstance(event, BlockWritten)
+        if n_written == n_blocks:
+            control.stop()
+
+    model = options.get("model", MODEL)
+    opened = open_volume([model], VOLUME, store, MAPS, BLOCKS)
+    return finish(iter_volume_prediction(opened, control=control), on_event)[1]
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_goes_on_where_it_was_stopped_with_the_same_bytes(tmp_path):
+    store = tmp_path / "a" / "cells.zarr"
+    result = stopped(store, 4)
+    assert not result.is_complete
+    assert work_path(store).is_dir()
+    shards = list((store / "0/c").rglob("*"))
+    before = {path: path.stat().st_mtime_ns for path in shards if path.is_file()}
+    assert 0 < len(before) < 18
+    events, result = predicted(store, config=MAPS)
+    (opened,) = [event for event in events if isinstance(event, VolumeOpened)]
+    assert opened.n_done == len(before)
+    assert result.is_complete
+    assert result.n_blocks == 18 - len(before)
+    for path, time in before.items():
+        assert path.stat().st_mtime_ns == time
+    predicted(tmp_path / "b" / "cells.zarr", config=MAPS)
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+
+
+def test_objects_go_on_in_any_stage(tmp_path):
+    model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
+    predicted(tmp_path / "whole" / "cells.zarr", model, config=MAPS)
+    expected = files_of(tmp_path / "whole")
+    for n_blocks in (20, 40):
+        folder = tmp_path / str(n_blocks)
+        result = stopped(folder / "cells.zarr", n_blocks, model=model)
+        assert not result.is_complete
+        assert predicted(folder / "cells.zarr", model, config=MAPS)[1].is_complete
+        assert files_of(folder) == expected
+
+
+def test_what_is_complete_stays(tmp_path):
+    store = tmp_path / "cells.zarr"
+    predicted(store)
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    events, result = predicted(store)
+    assert result.is_complete
+    assert result.n_blocks == 0
+    assert events == []
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+OTHER_IMAGE = Image(cells(seed=5), "ZYX", (0.4, 0.1, 0.1), name="cells")
+
+
+@pytest.mark.parametrize("is_complete", [True, False])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": tiny_model(3, seed=1)}, "other models"),
+        ({"model": tiny_model(3, classes=class_table(0, 1, 2))}, "other models"),
+        ({"image": OTHER_IMAGE}, "another image"),
+        ({"config": MAPS.model_copy(update={"orientations": 2})}, "other settings"),
+        ({"volume": VolumeConfig(block_size=(8, 16, 16))}, "other blocks"),
+        ({"area": Area((slice(0, 4),) * 3)}, "another region"),
+    ],
+)
+def test_what_has_changed_is_refused(tmp_path, is_complete, change, words):
+    store = tmp_path / "cells.zarr"
+    if is_complete:
+        predicted(store, config=MAPS)
+    else:
+        stopped(store, 2)
+    before = files_of(tmp_path)
+    asked = {"config": MAPS} | change
+    with pytest.raises(OutputError, match=words):
+        predicted(store, **asked)
+    assert files_of(tmp_path) == before
+    assert predicted(store, **asked, overwrite=True)[1].is_complete
+
+
+def test_settings_of_the_machine_may_change(tmp_path):
+    store = tmp_path / "cells.zarr"
+    stopped(store, 2)
+    other = MAPS.model_copy(update={"memory_limit": 0.001, "batch_size": 1})
+    assert predicted(store, config=other)[1].is_complete
+    np.testing.assert_array_equal(labels_of(store), whole(config=MAPS).labels.array)
+
+
+def test_something_else_is_not_replaced(tmp_path):
+    zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    with pytest.raises(OutputError, match=r"a\.zarr exists already"):
+        predicted(tmp_path / "a.zarr")
+
+
+def test_a_manifest_of_a_newer_version_is_refused(tmp_path):
+    store = tmp_path / "a.zarr"
+    stopped(store, 2)
+    manifest = work_path(store) / "manifest.json"
+    values = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(values | {"format_version": 99}))
+    with pytest.raises(OutputError, match="version 99"):
+        predicted(store, config=MAPS)
+    manifest.write_text("{")
+    with pytest.raises(OutputError, match="cannot be read"):
+        predicted(store, config=MAPS)
+
+
+@pytest.mark.parametrize("is_object", [False, True])
+def test_parts_make_the_same_as_one_process(tmp_path, is_object):
+    model = MODEL
+    if is_object:
+        model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
+    predicted(tmp_path / "whole/cells.zarr", model)
+    n_blocks = []
+    for part in (2, 3, 1):
+        store = tmp_path / "parts/cells.zarr"
+        _, result = predicted(store, model, part=(part, 3))
+        n_blocks.append(result.n_blocks)
+        assert result.is_complete == (part == 1)
+    assert n_blocks == [6, 6, 6]
+    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
+
+
+def test_only_a_region_is_predicted(tmp_path):
+    store = tmp_path / "a.zarr"
+    region = (slice(9, 10), slice(17, 30), slice(31, 33))
+    events, result = predicted(store, area=Area(region), config=MAPS)
+    assert events[0].n_empty == 18 - 2
+    assert result.n_blocks == 2
+    expected = np.zeros_like(whole().labels.array)
+    box = (slice(8, 16), slice(16, 32), slice(0, 53))
+    expected[box] = whole().labels.array[box]
+    np.testing.assert_array_equal(labels_of(store), expected)
+    assert not maps_of(store)[:, :8].any()
+
+
+@pytest.mark.parametrize("step", [(1, 1, 1), (3, 5, 7)])
+def test_blocks_outside_a_mask_are_left_empty(tmp_path, step):
+    shape = [-(-n // s) for n, s in zip(SHAPE, step, strict=True)]
+    mask = np.zeros(shape, np.uint8)
+    mask[0, -1, 0] = 1
+    area = Area(mask=LabelImage(mask, "ZYX"))
+    _, result = predicted(tmp_path / "a.zarr", area=area)
+    assert result.n_blocks == 1
+    found = labels_of(tmp_path / "a.zarr")
+    expected = whole().labels.array
+    box = (slice(0, 8), slice(32, 40), slice(0, 32))
+    np.testing.assert_array_equal(found[box], expected[box])
+    found[box] = 0
+    assert not found.any()
+
+
+def test_a_flat_mask_holds_for_all_slices(tmp_path):
+    mask = np.zeros(SHAPE[1:], bool)
+    mask[3, 3] = True
+    area = Area(mask=LabelImage(mask, "YX"))
+    assert predicted(tmp_path / "a.zarr", area=area)[1].n_blocks == 3
+
+
+def test_dark_blocks_are_left_empty(tmp_path):
+    dark = cells()
+    dark[8:16] = 40
+    image = Image(dark, "ZYX", name="cells")
+    volume = VolumeConfig(block_size=(8, 16, 32), empty_below=41)
+    _, result = predicted(tmp_path / "a.zarr", image=image, volume=volume)
+    assert result.is_complete
+    expected = whole(image=image).labels.array.copy()
+    assert expected[8:16].any()
+    expected[8:16] = 0
+    np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected)
+
+
+def test_a_lower_resolution_lies_in_the_same_place(tmp_path):
+    volume = VolumeConfig(block_size=(8, 16, 16), downsampling=(1, 2, 3))
+    store = tmp_path / "a.zarr"
+    predicted(store, volume=volume)
+    fine = VOLUME.array.astype(float)
+    rows = [fine[:, y : y + 2].mean(1) for y in range(0, 40, 2)]
+    both = np.stack(rows, 1)
+    coarse = np.stack([both[:, :, x : x + 3].mean(2) for x in range(0, 53, 3)], 2)
+    small = Image(np.rint(coarse).astype(np.uint8), "ZYX", name="cells")
+    np.testing.assert_array_equal(labels_of(store), whole(image=small).labels.array)
+    assert read_labels(store).voxel_size == pytest.approx((0.4, 0.2, 0.3))
+    facts = zarr.open_group(str(store), mode="r").attrs["ome"]
+    (scale, translation) = facts["multiscales"][0]["datasets"][0][
+        "coordinateTransformations"
+    ]
+    assert scale["scale"] == pytest.approx([0.4, 0.2, 0.3])
+    assert translation["translation"] == pytest.approx([0, 0.05, 0.1])
+
+
+def test_what_was_not_predicted_is_not_known(tmp_path):
+    config = CPU.model_copy(update={"uncertainty": "entropy"})
+    area = Area((slice(0, 1),) * 3)
+    predicted(tmp_path / "a.zarr", config=config, area=area)
+    found = maps_of(tmp_path / "a.zarr", "entropy")
+    expected = whole(config=config).uncertainty.array
+    np.testing.assert_allclose(found[:8, :16, :32], expected[:8, :16, :32], atol=1e-5)
+    assert np.isnan(found[8:]).all()
+
+
+def test_reports_the_engine_progress_and_blocks(tmp_path):
+    events, _ = predicted(tmp_path / "a.zarr")
+    assert isinstance(events[0], VolumeOpened)
+    assert any(isinstance(event, EngineChosen) for event in events)
+    shares = [event.share for event in events if isinstance(event, StageProgress)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    written = [event for event in events if isinstance(event, BlockWritten)]
+    assert [event.n_done for event in written] == list(range(1, 19))
+    covered = np.zeros(SHAPE, int)
+    for event in written:
+        covered[event.box] += 1
+    assert (covered == 1).all()
+
+
+def test_blocks_of_a_view_come_first(tmp_path):
+    view = (slice(9, 10), slice(33, 40), slice(35, 50))
+    events, _ = predicted(tmp_path / "a.zarr", view=view)
+    boxes = [event.box for event in events if isinstance(event, BlockWritten)]
+    assert boxes[0] == (slice(8, 16), slice(32, 40), slice(32, 53))
+
+
+def test_blocks_are_read_once_with_what_lies_around(tmp_path):
+    """And nothing else: not even a block is asked for twice."""
+
+    class Counted:
+        shape, dtype = SHAPE, np.dtype(np.uint8)
+        n_read = 0
+
+        def __getitem__(self, key):
+            found = VOLUME.array[key]
+            self.n_read += found.size
+            return found
+
+    array = Counted()
+    predicted(tmp_path / "a.zarr", image=Image(array, "ZYX", name="cells"))
+    halo, blocks = 2 * (MODEL.info.radius[0] + 4), np.array([8, 16, 32])
+    most = 18 * np.prod(blocks + halo)
+    assert np.prod(SHAPE) < array.n_read < most
+
+
+NAN = cells().astype(np.float32)
+NAN[12, 20, 40] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"image": Image(cells((40, 53)), "YX", name="flat")}, ModelError, "without Z"),
+        ({"model": tiny_model(3, n_channels=2)}, ModelError, "2 channels"),
+        ({"area": Area((slice(0, 22), slice(0, 4), slice(0, 4)))}, DataError, "0:22"),
+        ({"area": Area((slice(4, 4),) * 3)}, DataError, "4:4"),
+        (
+            {"area": Area(mask=LabelImage(np.ones((22, 40, 53), bool)))},
+            DataError,
+            r"mask.*\(22, 40, 53\)",
+        ),
+        ({"volume": VolumeConfig(downsampling=(22, 1, 1))}, ConfigError, "by 22"),
+        ({"image": Image(NAN, "ZYX", name="cells")}, DataError, "z=12, y=20, x=40"),
+    ],
+)
+def test_bad_input_gets_a_sentence(tmp_path, options, error, words):
+    with pytest.raises(error, match=words):
+        predicted(tmp_path / "a.zarr", **options)
+
+
+def test_a_full_disk_leaves_what_can_go_on(tmp_path, monkeypatch):
+    store = tmp_path / "cells.zarr"
+    n_written = 0
+    put = zarr.Array.__setitem__
+
+    def fail(self, *given):
+        nonlocal n_written
+        n_written += 1
+        if n_written > 7:
+            raise OSError(28, "No space left on device")
+        put(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr.Array, "__setitem__", fail)
+        with pytest.raises(OutputError, match="disk is full"):
+            predicted(store)
+    events, result = predicted(store)
+    assert events[0].n_done > 0
+    assert result.is_complete
+    np.testing.assert_array_equal(labels_of(store), whole().labels.array)
+
+
+def test_a_store_that_vanishes_is_an_error(tmp_path):
+    source = tmp_path / "image.zarr"
+    array = zarr.create_array(
+        str(source), shape=SHAPE, chunks=(8, 16, 32), dtype="uint8"
+    )
+    array[...] = VOLUME.array
+    image = read_image(source)
+    store = tmp_path / "cells.zarr"
+    opened = open_volume([MODEL], image, store, CPU, BLOCKS)
+
+    def vanish(event):
+        if isinstance(event, BlockWritten):
+            for chunk in (source / "c").rglob("*"):
+                if chunk.is_file():
+                    chunk.write_bytes(b"gone")
+
+    with pytest.raises(DataError, match=r"image\.zarr cannot be read"):
+        finish(iter_volume_prediction(opened), vanish)
+
+
+def test_the_config_of_a_store_is_the_one_it_was_begun_with(tmp_path):
+    """Tiles, which change the last digits, stay the same on another computer."""
+    store = tmp_path / "cells.zarr"
+    stopped(store, 2)
+    manifest = json.loads((work_path(store) / "manifest.json").read_text())
+    config = InferenceConfig.model_validate(manifest["plan"]["config"])
+    assert config.tile_size != "auto"
+    assert (config.engine, config.device) == ("torch", "cpu")
