@@ -10,6 +10,7 @@ TIFF_SUFFIXES = (
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 NUMPY_SUFFIXES = (".npy",)
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".ims")
+MRC_SUFFIXES = (".mrc", ".rec", ".st", ".map")
 ZARR_SUFFIXES = (".zarr",)
 
 MICROSCOPE_PLUGINS = {
@@ -30,6 +31,7 @@ SUFFIXES = (
     *PICTURE_SUFFIXES,
     *NUMPY_SUFFIXES,
     *HDF5_SUFFIXES,
+    *MRC_SUFFIXES,
     *ZARR_SUFFIXES,
     *MICROSCOPE_PLUGINS,
 )

@@ -10,6 +10,7 @@ from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io.formats import (
     HDF5_SUFFIXES,
     MICROSCOPE_PLUGINS,
+    MRC_SUFFIXES,
     NUMPY_SUFFIXES,
     PICTURE_SUFFIXES,
     TIFF_SUFFIXES,
@@ -36,7 +37,7 @@ def read_image(
 
     TIFF, BigTIFF, OME-TIFF (full resolution of a pyramid), ImageJ hyperstacks, PNG,
     JPEG, BMP, OME-Zarr 0.4 and 0.5, plain Zarr, HDF5 (of ilastik, Fiji,
-    BigDataViewer and Imaris, too), ``.npy``; ND2, LIF and other microscope
+    BigDataViewer and Imaris, too), MRC, ``.npy``; ND2, LIF and other microscope
     formats with the ``formats`` extra (CZI and Bio-Formats: install ``bioio-czi`` or
     ``bioio-bioformats`` yourself, for their licences). Of a file with several images
     (series, scenes) the first is taken; of several arrays in Zarr or HDF5 one is
@@ -149,13 +150,17 @@ def _opener(path: Path, suffix: str) -> Callable[[Path], Source]:
         from napari_segtrain.io.hdf5 import open_hdf5
 
         return open_hdf5
+    if suffix in MRC_SUFFIXES:
+        from napari_segtrain.io.mrc import open_mrc
+
+        return open_mrc
     if suffix in MICROSCOPE_PLUGINS:
         from napari_segtrain.io.microscopes import open_microscope
 
         return open_microscope
     raise DataError(
         f"{path} is of no known format; TIFF, OME-TIFF, PNG, JPEG, BMP, NPY, HDF5, "
-        "OME-Zarr and Zarr are read, ND2, LIF and others with the extra "
+        "MRC, OME-Zarr and Zarr are read, ND2, LIF and others with the extra "
         "'formats'."
     )
 
