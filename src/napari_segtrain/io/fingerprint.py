@@ -20,6 +20,7 @@ _SMALL = 1 << 16
 _MAX_FILES = 20_000
 _METADATA = {
     *("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"),
+    "attributes.json",
 }
 
 

@@ -11,6 +11,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 NUMPY_SUFFIXES = (".npy",)
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".ims")
 MRC_SUFFIXES = (".mrc", ".rec", ".st", ".map")
+N5_SUFFIXES = (".n5",)
 ZARR_SUFFIXES = (".zarr",)
 
 MICROSCOPE_PLUGINS = {
@@ -32,6 +33,7 @@ SUFFIXES = (
     *NUMPY_SUFFIXES,
     *HDF5_SUFFIXES,
     *MRC_SUFFIXES,
+    *N5_SUFFIXES,
     *ZARR_SUFFIXES,
     *MICROSCOPE_PLUGINS,
 )
@@ -53,8 +55,15 @@ def image_stem(path: Path) -> str:
 
 
 def is_store(path: Path) -> bool:
-    """Whether a folder is a Zarr array or group."""
-    return path.is_dir() and _is_zarr(path)
+    """Whether a folder is an array or group of Zarr or N5."""
+    return path.is_dir() and (_is_zarr(path) or is_n5(path))
+
+
+def is_n5(path: Path) -> bool:
+    """Whether a folder is an N5 container, or a part of one that is no Zarr store."""
+    if not path.is_dir() or _is_zarr(path):
+        return False
+    return any(suffix_of(folder) in N5_SUFFIXES for folder in (path, *path.parents))
 
 
 def file_of(path: Path) -> Path:

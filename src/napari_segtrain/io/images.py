@@ -16,6 +16,7 @@ from napari_segtrain.io.formats import (
     TIFF_SUFFIXES,
     file_of,
     image_stem,
+    is_n5,
     is_store,
     suffix_of,
 )
@@ -36,11 +37,11 @@ def read_image(
     """Open an image of any known format; voxels are read when they are asked for.
 
     TIFF, BigTIFF, OME-TIFF (full resolution of a pyramid), ImageJ hyperstacks, PNG,
-    JPEG, BMP, OME-Zarr 0.4 and 0.5, plain Zarr, HDF5 (of ilastik, Fiji,
+    JPEG, BMP, OME-Zarr 0.4 and 0.5, plain Zarr, N5, HDF5 (of ilastik, Fiji,
     BigDataViewer and Imaris, too), MRC, ``.npy``; ND2, LIF and other microscope
     formats with the ``formats`` extra (CZI and Bio-Formats: install ``bioio-czi`` or
     ``bioio-bioformats`` yourself, for their licences). Of a file with several images
-    (series, scenes) the first is taken; of several arrays in Zarr or HDF5 one is
+    (series, scenes) the first is taken; of several arrays in Zarr, N5 or HDF5 one is
     named by its path.
 
     Dimensions of size 1 other than Y and X are dropped. RGB samples are channels; an
@@ -50,7 +51,7 @@ def read_image(
     Parameters
     ----------
     path : str or Path
-        A file, a Zarr store, or a group or array inside a store or an HDF5 file
+        A file, a Zarr or N5 store, or a group or array inside a store or an HDF5 file
         (``cells.h5/volumes/raw``).
     axes : str, optional
         Letters in the order of the array (``TYX`` for pages that are time points);
@@ -120,6 +121,10 @@ def read_labels(
 
 def _open(path: Path, *, for_labels: bool) -> Source:
     check_exists(path)
+    if is_n5(path):
+        from napari_segtrain.io.n5 import open_n5
+
+        return open_n5(path)
     if is_store(path):
         from napari_segtrain.io.stores import open_store
 
@@ -160,7 +165,7 @@ def _opener(path: Path, suffix: str) -> Callable[[Path], Source]:
         return open_microscope
     raise DataError(
         f"{path} is of no known format; TIFF, OME-TIFF, PNG, JPEG, BMP, NPY, HDF5, "
-        "MRC, OME-Zarr and Zarr are read, ND2, LIF and others with the extra "
+        "MRC, OME-Zarr, Zarr and N5 are read, ND2, LIF and others with the extra "
         "'formats'."
     )
 
