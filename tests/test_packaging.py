@@ -15,7 +15,10 @@ from napari_segtrain.data.samples import SAMPLES, sample_dir
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints" / "cpu.txt"
-HEAVY = ("torch", "monai", "napari", "qtpy", "zarr", "matplotlib")
+HEAVY = (
+    *("torch", "monai", "napari", "qtpy", "matplotlib"),
+    *("h5py", "tensorstore", "zarr"),
+)
 VIEWER = {  # not pyqtgraph, pure Python: napari's plugin manager installs no extras
     "magicgui",
     "napari",

@@ -17,7 +17,10 @@ COMMANDS = (
     *("init", "train", "resume", "predict", "evaluate", "info", "models", "demo"),
 )
 MAX_SECONDS = 0.5
-HEAVY = {"torch", "monai", "zarr", "tifffile", "matplotlib", "napari", "numpy", "scipy"}
+HEAVY = {
+    *("torch", "monai", "matplotlib", "napari", "numpy", "scipy"),
+    *("h5py", "tensorstore", "tifffile", "zarr"),
+}
 
 
 def cpu_seconds(*arguments: str) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from tests.io.helpers import write_hdf5, write_mrc
 
 from napari_segtrain.config import DataConfig
 from napari_segtrain.data.files import open_dataset, open_images
@@ -38,6 +39,32 @@ def test_two_files_are_one_sample(tmp_path):
     truth = write(tmp_path / "label" / "mask.tif", labels=True)
     opened = open_dataset(DataConfig(images=image, labels=truth))
     assert [sample.name for sample in opened.dataset.samples] == ["a"]
+    assert opened.unmatched == ()
+
+
+def test_two_parts_of_a_file_are_one_sample(tmp_path):
+    file = tmp_path / "a.h5"
+    write_hdf5(file, raw=np.ones((20, 30), "u2"), labels=np.eye(20, 30, dtype="u1"))
+    config = DataConfig(images=file / "raw", labels=file / "labels")
+    (sample,) = open_dataset(config).dataset.samples
+    assert (sample.image.source, sample.labels.source) == (
+        file / "raw",
+        file / "labels",
+    )
+    assert [image.source for image in open_images(file / "raw")] == [file / "raw"]
+    with pytest.raises(DataError, match="holds 2 arrays"):
+        open_dataset(DataConfig(images=file, labels=file / "labels"))
+
+
+def test_formats_are_paired_by_name(tmp_path):
+    images, labels = tmp_path / "image", tmp_path / "label"
+    for folder in (images, labels):
+        folder.mkdir()
+    for name in ("a", "b"):
+        write_mrc(images / f"{name}.rec", np.ones((4, 20, 30), np.int16))
+        write_hdf5(labels / f"{name}_labels.h5", exported=np.ones((4, 20, 30), "u1"))
+    opened = open_dataset(DataConfig(images=images, labels=labels))
+    assert [sample.name for sample in opened.dataset.samples] == ["a", "b"]
     assert opened.unmatched == ()
 
 

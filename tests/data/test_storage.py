@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.helpers import RecordingArray
 from tests.data.test_classes import table_of
-from tests.io.helpers import write_ome_zarr
+from tests.io.helpers import write_hdf5, write_mrc, write_n5, write_ome_zarr
 
 from napari_segtrain.config import ExperimentConfig, parse_experiment
 from napari_segtrain.data import voxel_samples
@@ -135,6 +135,41 @@ def test_a_level_of_a_store_comes_back(tmp_path):
     assert image.level
     (back,) = stored(tmp_path, Sample(image, LabelImage(labels_of((40, 40)))))
     assert (back.image.source, back.image.level) == (image.source, image.level)
+
+
+def test_a_part_of_a_file_comes_back(tmp_path):
+    path = tmp_path / "a.h5" / "raw"
+    write_hdf5(path.parent, raw=noise((40, 40)), labels=labels_of((40, 40)))
+    image = read_image(path)
+    (back,) = stored(tmp_path, Sample(image, LabelImage(labels_of((40, 40)))))
+    assert back.image.source == path
+    assert not list((tmp_path / "data").glob("image*"))
+    np.testing.assert_array_equal(back.image.array[...], noise((40, 40)))
+    write_hdf5(path.parent, more=noise((9, 9)))
+    with pytest.raises(DataError, match=r"raw has changed since"):
+        read_samples(tmp_path / "data")
+    path.parent.unlink()
+    with pytest.raises(DataError, match=r"raw, which was trained on, is not there"):
+        read_samples(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["a.mrc", "a.n5"])
+def test_other_formats_come_back(tmp_path, name):
+    pixels = noise((4, 40, 40)).astype(np.int16)
+    write = write_mrc if name == "a.mrc" else write_n5
+    write(tmp_path / name, pixels)
+    image = read_image(tmp_path / name)
+    (back,) = stored(tmp_path, Sample(image, LabelImage(labels_of((4, 40, 40)))))
+    assert back.image.source == tmp_path / name
+    np.testing.assert_array_equal(back.image.array[...], pixels)
+
+
+def test_a_level_of_n5_comes_back(tmp_path):
+    write_n5(tmp_path / "a.n5/raw/s0", noise((40, 40)))
+    write_n5(tmp_path / "a.n5/raw/s1", noise((20, 20)))
+    image = read_image(tmp_path / "a.n5")
+    (back,) = stored(tmp_path, Sample(image, LabelImage(labels_of((40, 40)))))
+    assert (back.image.source, back.image.level) == (tmp_path / "a.n5", "raw/s0")
 
 
 def test_samples_of_older_formats_are_read(tmp_path):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import h5py
+import mrcfile
 import numpy as np
+import tensorstore
 import zarr
 
 
@@ -53,3 +58,40 @@ def create(group, name, data, chunks=None):
     array = group.create_array(name, shape=data.shape, chunks=chunks, dtype=data.dtype)
     array[...] = data
     return array
+
+
+def write_hdf5(path, **arrays):
+    """Write arrays as data sets; ``__`` in a name is ``/``."""
+    with h5py.File(path, "a") as hdf5:
+        for name, data in arrays.items():
+            hdf5[name.replace("__", "/")] = data
+
+
+def write_mrc(path, data, **header):
+    """Write an MRC file, and then fields of its header."""
+    with mrcfile.new(path) as mrc:
+        mrc.set_data(data)
+        for name, value in header.items():
+            setattr(mrc.header, name, value)
+
+
+def write_n5(folder, data, compression=None, **attributes):
+    """Write an array whose last axis is X as N5, which counts from X."""
+    metadata = {
+        "dimensions": data.shape[::-1],
+        "blockSize": [min(8, size) for size in data.shape[::-1]],
+        "dataType": data.dtype.name,
+        "compression": compression or {"type": "gzip"},
+    }
+    where = {"driver": "file", "path": folder.as_posix()}
+    spec = {"driver": "n5", "kvstore": where, "metadata": metadata}
+    store = tensorstore.open(spec, create=True).result()
+    store[...] = data.T
+    add_attributes(folder, **attributes)
+
+
+def add_attributes(folder, **attributes):
+    """Add to the attributes of a group or array of N5."""
+    file = folder / "attributes.json"
+    before = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps({**before, **attributes}))

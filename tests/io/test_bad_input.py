@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import PIL.Image
 import pytest
 import tifffile
-from tests.io.helpers import voxels
+from tests.io.helpers import voxels, write_hdf5, write_mrc
 
 from napari_segtrain.errors import DataError
 from napari_segtrain.io import fingerprint, list_images, read_image, read_labels
@@ -92,6 +93,47 @@ def gif(path):
     PIL.Image.fromarray(voxels(12, 16)).save(path, "GIF")
 
 
+def cut_off_hdf5(path):
+    write_hdf5(path, raw=voxels(6, 40, 30))
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def hdf5_without_arrays(path):
+    write_hdf5(path, notes="text", positions=np.arange(4))
+
+
+def hdf5_without_voxels(path):
+    write_hdf5(path, raw=np.zeros((0, 4, 4), np.uint8))
+
+
+def seven_dimensional_hdf5(path):
+    write_hdf5(path, raw=np.zeros((2, 2, 2, 2, 2, 2, 2)))
+
+
+def imaris_without_channels(path):
+    with h5py.File(path, "w") as hdf5:
+        hdf5.create_group("DataSetInfo/Image")
+        hdf5.create_group("DataSet/ResolutionLevel 0/TimePoint 0")
+
+
+def cut_off_mrc(path):
+    write_mrc(path, np.int16(voxels(6, 40, 30)))
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def cut_off_mrc_header(path):
+    write_mrc(path, np.int16(voxels(6, 40, 30)))
+    path.write_bytes(path.read_bytes()[:500])
+
+
+def zeros(path):
+    path.write_bytes(bytes(5000))
+
+
+def long_text(path):
+    path.write_text("no image at all " * 500)
+
+
 CASES = [
     ("a.tif", missing, "does not exist"),
     ("a.tif", empty, r"is empty \(0 bytes\)"),
@@ -114,6 +156,26 @@ CASES = [
     ("a.npy", one_dimension, "1 dimension"),
     ("a.npy", seven_dimensions, "7 dimensions"),
     ("a.npy", no_voxels, "no voxels"),
+    ("a.h5", missing, "does not exist"),
+    ("a.h5", empty, r"is empty \(0 bytes\)"),
+    ("a.h5", text, "cannot be read"),
+    ("a.h5", folder, "is a folder"),
+    ("a.h5", cut_off_hdf5, "cannot be read.*truncated"),
+    ("a.h5", hdf5_without_arrays, "holds no arrays"),
+    ("a.h5", hdf5_without_voxels, "no voxels"),
+    ("a.h5", seven_dimensional_hdf5, "7 dimensions"),
+    ("a.ims", text, "cannot be read"),
+    ("a.ims", imaris_without_channels, "cannot be read.*Channel 0"),
+    ("a.mrc", missing, "does not exist"),
+    ("a.mrc", empty, r"is empty \(0 bytes\)"),
+    ("a.mrc", text, "cannot be read.*15 of 1024 bytes"),
+    ("a.mrc", long_text, "cannot be read.*no header of an MRC file"),
+    ("a.mrc", zeros, "cannot be read.*no header of an MRC file"),
+    ("a.mrc", cut_off_mrc, "is cut off"),
+    ("a.mrc", cut_off_mrc_header, "cannot be read.*500 of 1024 bytes"),
+    ("a.n5", missing, "does not exist"),
+    ("a.n5", text, "no known format"),
+    ("a.n5", folder, "holds no arrays"),
     ("a.txt", text, "no known format; TIFF, OME-TIFF, PNG"),
     ("a", text, "no known format"),
 ]

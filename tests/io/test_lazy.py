@@ -1,17 +1,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tests.io.helpers import voxels, write_ome_zarr
+from tests.io.helpers import (
+    voxels,
+    write_hdf5,
+    write_mrc,
+    write_n5,
+    write_ome_zarr,
+)
 
 from napari_segtrain.io import read_image
 from napari_segtrain.io.cache import BlockCache
@@ -136,18 +145,35 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("name", [*WRITERS, "a.zarr", "a.npy"])
+def write(path, data):
+    """Write an image in the format that its name says."""
+    if path.name in WRITERS:
+        tifffile.imwrite(path, data, photometric="minisblack", **WRITERS[path.name])
+    elif path.name == "a.npy":
+        np.save(path, data)
+    elif path.name == "a.h5":
+        write_hdf5(path, raw=data)
+    elif path.name == "packed.h5":
+        with h5py.File(path, "w") as hdf5:
+            hdf5.create_dataset("raw", data=data, chunks=(2, 8, 8), compression="gzip")
+    elif path.name == "a.mrc":
+        write_mrc(path, data)
+    elif path.name == "a.n5":
+        write_n5(path / "raw", data)
+    else:
+        write_ome_zarr(path, data, "ZYX")
+
+
+FILES = [*WRITERS, "a.npy", "a.h5", "packed.h5", "a.mrc"]
+STORES = ["a.zarr", "a.n5"]
+
+
+@pytest.mark.parametrize("name", [*FILES, *STORES])
 def test_threads_read_what_is_there(tmp_path, name, monkeypatch):
     monkeypatch.setattr("napari_segtrain.io.tiff_pages.CACHE", BlockCache(2000))
     data = voxels(6, 48, 40, dtype=np.uint16)
-    path = tmp_path / name
-    if name in WRITERS:
-        tifffile.imwrite(path, data, photometric="minisblack", **WRITERS[name])
-    elif name == "a.npy":
-        np.save(path, data)
-    else:
-        write_ome_zarr(path, data, "ZYX")
-    array = read_image(path).array
+    write(tmp_path / name, data)
+    array = read_image(tmp_path / name).array
 
     def read(seed):
         rng = np.random.default_rng(seed)
@@ -160,14 +186,17 @@ def test_threads_read_what_is_there(tmp_path, name, monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts Linux handles")
-@pytest.mark.parametrize("options", WRITERS.values(), ids=WRITERS.keys())
-def test_many_images_hold_no_file_open(tmp_path, options):
-    data = voxels(2, 8, 8)
+@pytest.mark.parametrize("name", [*FILES, *STORES])
+def test_many_images_hold_no_file_open(tmp_path, name):
+    data = voxels(2, 8, 8, dtype=np.uint16)
+    write(tmp_path / name, data)
+    np.testing.assert_array_equal(read_image(tmp_path / name).array[1], data[1])
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     images = []
     for index in range(20):
-        path = tmp_path / f"{index}.tif"
-        tifffile.imwrite(path, data, photometric="minisblack", **options)
+        path = tmp_path / str(index) / name
+        path.parent.mkdir()
+        write(path, data)
         images.append(read_image(path))
         np.testing.assert_array_equal(images[-1].array[1], data[1])
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
@@ -208,3 +237,18 @@ def test_cached_blocks_cannot_be_changed():
     block = BlockCache().get(1, lambda: np.zeros(4))
     with pytest.raises(ValueError, match="read-only"):
         block[0] = 1
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.h5", "a.mrc", "a.n5", "a.zarr"])
+def test_a_format_is_loaded_when_it_is_read(tmp_path, name):
+    write(tmp_path / name, voxels(2, 8, 8, dtype=np.uint16))
+    code = (
+        "import sys; from napari_segtrain.io import read_image; "
+        f"read_image({str(tmp_path / name)!r}); "
+        "print(*sys.modules.keys() & {'h5py', 'tensorstore'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    needed = {".h5": ["h5py"], ".n5": ["tensorstore"]}
+    assert done.stdout.split() == needed.get(Path(name).suffix, [])

@@ -24,7 +24,7 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.image import ClassTable, Image, Item, LabelImage
 from napari_segtrain.io import fingerprint, read_image, read_stack
 from napari_segtrain.io.atomic import write_json
-from napari_segtrain.io.formats import is_store
+from napari_segtrain.io.formats import file_of, is_store
 from napari_segtrain.io.lazy import BlockArray
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def reads_back(image: Image) -> bool:
 
     An array in memory, which may have been changed, is compared in a few planes.
     """
-    if image.source is None or not image.source.exists():
+    if image.source is None or not file_of(image.source).exists():
         return False
     try:
         found = _open(image.source, _is_stack(image.source), image.axes, image.level)
@@ -292,7 +292,7 @@ def _image(folder: Path, number: int, entry: Mapping[str, Any]) -> Image:
     if entry["path"] is None:
         return Image(_array(_path(folder, "image", number)), entry["axes"], **facts)
     path = Path(entry["path"])
-    if not path.exists():
+    if not file_of(path).exists():
         raise DataError(
             f"The image {path}, which was trained on, is not there any more; put it "
             "back."

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_segtrain.io.formats import file_of
 from napari_segtrain.io.guard import check_exists, reading
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ _CHUNK = 1 << 20
 _N_CHUNKS = 8
 _SMALL = 1 << 16
 _MAX_FILES = 20_000
-_METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
+_METADATA = {
+    *("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"),
+    "attributes.json",
+}
 
 
 def fingerprint(path: str | Path) -> str:
@@ -27,7 +31,7 @@ def fingerprint(path: str | Path) -> str:
     file up to 8 MiB). Of a store or folder the relative names and sizes of its first
     20,000 files in sorted order, the text of their metadata, and 64 KiB each of eight
     others. It notices replaced and edited files, but not every change in the middle
-    of large ones.
+    of large ones. Of a path into an HDF5 file, the file.
 
     Returns
     -------
@@ -41,6 +45,7 @@ def fingerprint(path: str | Path) -> str:
     """
     path = Path(path)
     check_exists(path)
+    path = file_of(path)
     digest = hashlib.sha256()
     with reading(path):
         pieces = _folder_pieces(path) if path.is_dir() else _file_pieces(path)

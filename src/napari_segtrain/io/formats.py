@@ -9,7 +9,10 @@ TIFF_SUFFIXES = (
 )  # fmt: skip
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 NUMPY_SUFFIXES = (".npy",)
-STORE_SUFFIXES = (".zarr",)
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".ims")
+MRC_SUFFIXES = (".mrc", ".rec", ".st", ".map")
+N5_SUFFIXES = (".n5",)
+ZARR_SUFFIXES = (".zarr",)
 
 MICROSCOPE_PLUGINS = {
     ".nd2": "bioio-nd2",
@@ -18,7 +21,7 @@ MICROSCOPE_PLUGINS = {
     ".lof": "bioio-lif",
     ".czi": "bioio-czi",
     **dict.fromkeys(
-        (".oib", ".oif", ".vsi", ".dv", ".r3d", ".ims", ".ics", ".zvi", ".sld"),
+        (".oib", ".oif", ".vsi", ".dv", ".r3d", ".ics", ".zvi", ".sld"),
         "bioio-bioformats",
     ),
 }
@@ -28,12 +31,15 @@ SUFFIXES = (
     *TIFF_SUFFIXES,
     *PICTURE_SUFFIXES,
     *NUMPY_SUFFIXES,
-    *STORE_SUFFIXES,
+    *HDF5_SUFFIXES,
+    *MRC_SUFFIXES,
+    *N5_SUFFIXES,
+    *ZARR_SUFFIXES,
     *MICROSCOPE_PLUGINS,
 )
 
 _SECOND_SUFFIXES = (".ome",)
-_STORE_MARKERS = ("zarr.json", ".zgroup", ".zarray")
+_ZARR_MARKERS = ("zarr.json", ".zgroup", ".zarray")
 
 
 def suffix_of(path: Path) -> str:
@@ -49,8 +55,25 @@ def image_stem(path: Path) -> str:
 
 
 def is_store(path: Path) -> bool:
-    """Whether a folder is a Zarr array or group."""
-    if not path.is_dir():
+    """Whether a folder is an array or group of Zarr or N5."""
+    return path.is_dir() and (_is_zarr(path) or is_n5(path))
+
+
+def is_n5(path: Path) -> bool:
+    """Whether a folder is an N5 container, or a part of one that is no Zarr store."""
+    if not path.is_dir() or _is_zarr(path):
         return False
-    is_marked = any((path / name).exists() for name in _STORE_MARKERS)
-    return is_marked or suffix_of(path) in STORE_SUFFIXES
+    return any(suffix_of(folder) in N5_SUFFIXES for folder in (path, *path.parents))
+
+
+def file_of(path: Path) -> Path:
+    """File or folder on disk that a path leads to: ``a.h5`` of ``a.h5/raw``."""
+    if path.exists():
+        return path
+    files = (p for p in path.parents if suffix_of(p) in HDF5_SUFFIXES and p.is_file())
+    return next(files, path)
+
+
+def _is_zarr(path: Path) -> bool:
+    is_marked = any((path / name).exists() for name in _ZARR_MARKERS)
+    return is_marked or suffix_of(path) in ZARR_SUFFIXES

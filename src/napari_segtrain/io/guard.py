@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_segtrain.errors import DataError
+from napari_segtrain.io.formats import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,11 @@ def describe(error: BaseException) -> str:
 
 
 def check_exists(path: Path) -> None:
-    """Raise `DataError` when there is no file or folder at ``path``, or it is empty."""
+    """Raise `DataError` when there is no file or folder at ``path``, or it is empty.
+
+    Of a path into an HDF5 file, the file.
+    """
+    path = file_of(path)
     if not path.exists():
         raise DataError(f"{path} does not exist; check the name.")
     if path.is_file() and path.stat().st_size == 0:

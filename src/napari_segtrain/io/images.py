@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io.formats import (
+    HDF5_SUFFIXES,
     MICROSCOPE_PLUGINS,
+    MRC_SUFFIXES,
     NUMPY_SUFFIXES,
     PICTURE_SUFFIXES,
     TIFF_SUFFIXES,
+    file_of,
     image_stem,
+    is_n5,
     is_store,
     suffix_of,
 )
@@ -33,10 +37,12 @@ def read_image(
     """Open an image of any known format; voxels are read when they are asked for.
 
     TIFF, BigTIFF, OME-TIFF (full resolution of a pyramid), ImageJ hyperstacks, PNG,
-    JPEG, BMP, OME-Zarr 0.4 and 0.5, plain Zarr, ``.npy``; ND2, LIF and other microscope
+    JPEG, BMP, OME-Zarr 0.4 and 0.5, plain Zarr, N5, HDF5 (of ilastik, Fiji,
+    BigDataViewer and Imaris, too), MRC, ``.npy``; ND2, LIF and other microscope
     formats with the ``formats`` extra (CZI and Bio-Formats: install ``bioio-czi`` or
     ``bioio-bioformats`` yourself, for their licences). Of a file with several images
-    (series, scenes) the first is taken.
+    (series, scenes) the first is taken; of several arrays in Zarr, N5 or HDF5 one is
+    named by its path.
 
     Dimensions of size 1 other than Y and X are dropped. RGB samples are channels; an
     alpha channel is dropped. A dimension without a name (pages of a plain TIFF) is
@@ -45,7 +51,8 @@ def read_image(
     Parameters
     ----------
     path : str or Path
-        A file, a Zarr store, or a group or array inside one.
+        A file, a Zarr or N5 store, or a group or array inside a store or an HDF5 file
+        (``cells.h5/volumes/raw``).
     axes : str, optional
         Letters in the order of the array (``TYX`` for pages that are time points);
         wins over the metadata.
@@ -114,6 +121,10 @@ def read_labels(
 
 def _open(path: Path, *, for_labels: bool) -> Source:
     check_exists(path)
+    if is_n5(path):
+        from napari_segtrain.io.n5 import open_n5
+
+        return open_n5(path)
     if is_store(path):
         from napari_segtrain.io.stores import open_store
 
@@ -123,15 +134,15 @@ def _open(path: Path, *, for_labels: bool) -> Source:
             f"{path} is a folder; give one of its files, or read the folder as one "
             "volume with --stack."
         )
-    if suffix_of(path) in PICTURE_SUFFIXES:
+    suffix = suffix_of(file_of(path))
+    if suffix in PICTURE_SUFFIXES:
         from napari_segtrain.io.pictures import open_picture
 
         return open_picture(path, as_labels=for_labels)
-    return _opener(path)(path)
+    return _opener(path, suffix)(path)
 
 
-def _opener(path: Path) -> Callable[[Path], Source]:
-    suffix = suffix_of(path)
+def _opener(path: Path, suffix: str) -> Callable[[Path], Source]:
     if suffix in TIFF_SUFFIXES:
         from napari_segtrain.io.tiff import open_tiff
 
@@ -140,13 +151,22 @@ def _opener(path: Path) -> Callable[[Path], Source]:
         from napari_segtrain.io.numpy_files import open_npy
 
         return open_npy
+    if suffix in HDF5_SUFFIXES:
+        from napari_segtrain.io.hdf5 import open_hdf5
+
+        return open_hdf5
+    if suffix in MRC_SUFFIXES:
+        from napari_segtrain.io.mrc import open_mrc
+
+        return open_mrc
     if suffix in MICROSCOPE_PLUGINS:
         from napari_segtrain.io.microscopes import open_microscope
 
         return open_microscope
     raise DataError(
-        f"{path} is of no known format; TIFF, OME-TIFF, PNG, JPEG, BMP, NPY, OME-Zarr "
-        "and Zarr are read, ND2, LIF and others with the extra 'formats'."
+        f"{path} is of no known format; TIFF, OME-TIFF, PNG, JPEG, BMP, NPY, HDF5, "
+        "MRC, OME-Zarr, Zarr and N5 are read, ND2, LIF and others with the extra "
+        "'formats'."
     )
 
 

@@ -14,6 +14,7 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.io.guard import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_segtrain.image import LazyArray
@@ -128,6 +129,17 @@ def pick(array: LazyArray, picks: tuple[int | slice, ...]) -> BlockArray:
 
 def _shift(part: slice, offset: int) -> slice:
     return slice(part.start + offset, part.stop + offset)
+
+
+def stacked(arrays: Sequence[LazyArray]) -> BlockArray:
+    """Arrays of one shape and type as one, along a new first axis, lazily."""
+    dtype: np.dtype[Any] = np.dtype(arrays[0].dtype)
+
+    def read_box(box: Slices) -> Block:
+        chosen = arrays[box[0].start : box[0].stop]
+        return np.stack([np.asarray(array[box[1:]]) for array in chosen])
+
+    return BlockArray((len(arrays), *arrays[0].shape), dtype, read_box)
 
 
 def mapped_array(

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.io.formats import SUFFIXES, is_store, suffix_of
+from napari_segtrain.io.formats import SUFFIXES, file_of, is_store, suffix_of
 from napari_segtrain.io.guard import check_exists
 
 logger = logging.getLogger(__name__)
@@ -23,10 +23,11 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
 
 
 def list_images(path: str | Path) -> list[Path]:
-    """Images of a file, folder or Zarr store, in natural order.
+    """Images of a file, folder or store, in natural order.
 
-    A file or store is itself; a folder gives the images (and stores) in it, not those
-    of its subfolders. Hidden files and other formats are left out (`list_skipped`).
+    A file, a store, or a part of a store or HDF5 file is itself; a folder gives the
+    images (and stores) in it, not those of its subfolders. Hidden files and other
+    formats are left out (`list_skipped`).
 
     Raises
     ------
@@ -35,7 +36,7 @@ def list_images(path: str | Path) -> list[Path]:
     """
     path = Path(path)
     check_exists(path)
-    if path.is_file() or is_store(path):
+    if file_of(path).is_file() or is_store(path):
         return [path]
     found = [entry for entry in _entries(path) if _is_image(entry)]
     skipped = list_skipped(path)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
 from napari_segtrain.errors import DataError
-from napari_segtrain.image import Image, LabelImage, LazyArray
+from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io.formats import image_stem
 from napari_segtrain.io.images import read_image, read_labels
-from napari_segtrain.io.lazy import Block, BlockArray, Slices
+from napari_segtrain.io.lazy import stacked
 from napari_segtrain.io.listing import list_images
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def read_stack(
     first = slices[0]
     for item in slices:
         _check_slice(item, first)
-    array = _stacked([item.array for item in slices])
+    array = stacked([item.array for item in slices])
     axes = axes or f"Z{first.axes}"
     if isinstance(first, LabelImage):
         return LabelImage(array, axes, voxel_size, folder.name, folder)
@@ -138,13 +138,3 @@ def _check_slice(item: Image | LabelImage, first: Image | LabelImage) -> None:
 def _describe(item: Image | LabelImage) -> str:
     sizes = zip(item.axes, item.array.shape, strict=True)
     return " × ".join(f"{size} {axis}" for axis, size in sizes)
-
-
-def _stacked(arrays: Sequence[LazyArray]) -> BlockArray:
-    dtype: np.dtype[Any] = np.dtype(arrays[0].dtype)
-
-    def read_box(box: Slices) -> Block:
-        chosen = arrays[box[0].start : box[0].stop]
-        return np.stack([np.asarray(array[box[1:]]) for array in chosen])
-
-    return BlockArray((len(arrays), *arrays[0].shape), dtype, read_box)

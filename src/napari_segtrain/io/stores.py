@@ -14,7 +14,8 @@ from napari_segtrain.errors import DataError
 from napari_segtrain.io.guard import reading
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.io.ome import CLASSES_NAMESPACE, parse_classes
-from napari_segtrain.io.source import UNKNOWN_AXIS, Source
+from napari_segtrain.io.parts import axis_letters, only
+from napari_segtrain.io.source import Source
 from napari_segtrain.io.units import to_micrometers
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def open_store(path: Path, *, as_labels: bool) -> Source:
             return _plain_source(node, path)
         names = _label_names(node) if as_labels else []
         if names:
-            chosen = _only(names, path / "labels", "label images")
+            chosen = only(names, path / "labels", "label images")
             return _group_source(_group(node, f"labels/{chosen}"), path)
         return _group_source(node, path)
 
@@ -69,7 +70,7 @@ def _group_source(group: Any, path: Path) -> Source:
         for name, node in _members(group)
         if isinstance(node, zarr.Array) and np.dtype(node.dtype).kind in "biuf"
     }
-    name = _only(sorted(arrays), path, "arrays")
+    name = only(sorted(arrays), path, "arrays")
     return _plain_source(arrays[name], path)
 
 
@@ -126,16 +127,8 @@ def _channel_names(facts: Attributes) -> tuple[str, ...]:
 def _plain_source(array: Any, path: Path) -> Source:
     names = getattr(array.metadata, "dimension_names", None)
     names = names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
-    letters = "".join(_letter(name) for name in names)
-    is_clear = len(letters) == array.ndim and {"Y", "X"} <= set(letters)
-    return Source(
-        array=_lazy(array, path), axes=letters if is_clear else "", level=array.path
-    )
-
-
-def _letter(name: object) -> str:
-    letter = str(name)[:1].upper()
-    return letter if letter.isalpha() else UNKNOWN_AXIS
+    letters = axis_letters(names, array.ndim)
+    return Source(array=_lazy(array, path), axes=letters, level=array.path)
 
 
 def _lazy(array: Any, path: Path) -> BlockArray:
@@ -173,15 +166,3 @@ def _group(group: Any, name: str) -> Any:
     if isinstance(child, zarr.Array):
         raise TypeError(f"'{name}' is an array, not a group")
     return child
-
-
-def _only(names: Sequence[str], path: Path, what: str) -> str:
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise DataError(f"{path} holds no {what} that can be read.")
-    listed = ", ".join(names[:5])
-    raise DataError(
-        f"{path} holds {len(names)} {what} ({listed}); give the path of one, such as "
-        f"{path / names[0]}."
-    )

@@ -37,6 +37,14 @@ def to_micrometers(value: object, unit: object) -> float | None:
     return size * factor
 
 
+def calibrated(sizes: Mapping[str, float | None]) -> Mapping[str, float | None]:
+    """Sizes in the unit of their file, none of them where all are exactly 1.
+
+    One by one by one is what programs write for an image that nobody measured.
+    """
+    return {} if {size for size in sizes.values() if size} == {1.0} else sizes
+
+
 def voxel_size_of(sizes: Mapping[str, float | None], axes: str) -> VoxelSize | None:
     """Voxel size in µm of the spatial ``axes``; ``None`` unless all are known."""
     known = [sizes.get(axis) for axis in spatial_axes(axes)]
