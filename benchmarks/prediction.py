@@ -66,7 +66,7 @@ _CASES = {
     ),
     "3D": _Case(
         "embryo",
-        {"dims": 3, "depth": 3, "first_filters": 16, "stem": 1},
+        {"dims": 3},
         90,
         (256, 512, 512),
         (96, 256, 256),

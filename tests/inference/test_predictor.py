@@ -254,7 +254,7 @@ def test_a_memory_limit_makes_smaller_tiles():
     ]
     free, huge, half, little = (runtime.max_voxels for runtime in runtimes)
     assert huge == free
-    assert half == int(0.5e9 * 0.25 / MODEL.info.bytes_per_voxel)
+    assert half == int(0.5e9 * 0.8 / MODEL.info.bytes_per_voxel)
     assert little < half < free
     image = Image(array_of(300, 300), "YX")
     config = InferenceConfig(device="cpu", memory_limit=0.001)

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 Array32 = npt.NDArray[np.float32]
 
-_MAX_BYTES = 1.25e9
-"""Of one pass on a CPU; larger ones were no faster per voxel."""
+_MAX_BYTES = {2: 1.25e9, 3: 2e9}
+"""Of one pass on a CPU, by dimensions. Larger ones were no faster per voxel in slices;
+in volumes larger tiles read less around them."""
 
 _MAX_BYTES_GPU = 16e9
 _MEMORY_SHARE = 0.25
+"""Of the free memory."""
+_LIMIT_SHARE = 0.8
+"""Of the memory that tiles may take: the estimate is not exact."""
 _GB = 1e9
 
 
@@ -139,7 +143,10 @@ class TorchRuntime:
 
 
 def affordable_voxels(
-    info: NetworkInfo, device: torch.device, limit: float | Literal["auto"]
+    info: NetworkInfo,
+    device: torch.device,
+    limit: float | Literal["auto"],
+    share: float = 1.0,
 ) -> int:
     """Voxels that are worth passing at once: more are no faster, or do not fit.
 
@@ -150,16 +157,19 @@ def affordable_voxels(
     device : torch.device
         Where it computes.
     limit : float or "auto"
-        Most memory to count on, in GB; auto is what is free.
+        Most memory that a pass may take, in GB; auto is a part of what is free.
+    share : float
+        Memory that an engine takes of what torch would.
     """
-    is_cpu = device.type == "cpu"
     if device.type == "cuda":
         free = float(torch.cuda.mem_get_info(device)[0])
     else:
         free = float(psutil.virtual_memory().available)
-    counted = free if limit == "auto" else min(free, limit * _GB)
-    usable = min(_MAX_BYTES if is_cpu else _MAX_BYTES_GPU, counted * _MEMORY_SHARE)
-    return max(1, int(usable / info.bytes_per_voxel))
+    most = _MAX_BYTES[info.dims] if device.type == "cpu" else _MAX_BYTES_GPU
+    usable = min(most, free * _MEMORY_SHARE)
+    if limit != "auto":
+        usable = min(usable, limit * _GB * _LIMIT_SHARE)
+    return max(1, int(usable / (info.bytes_per_voxel * share)))
 
 
 def _layout(info: NetworkInfo) -> torch.memory_format:

@@ -45,6 +45,8 @@ class ConvertedRuntime(ABC):
     """
 
     name: ClassVar[str]
+    memory_share: ClassVar[float] = 1.0
+    """Memory that it takes of what torch would."""
     _converted: ClassVar[weakref.WeakKeyDictionary[nn.Module, Any]]
     """By network, since converting one takes seconds; each engine has its own."""
 
@@ -61,7 +63,8 @@ class ConvertedRuntime(ABC):
     def max_voxels(self) -> int:
         """Voxels that are worth passing at once: more are no faster, or do not fit."""
         limit = self._memory_limit
-        return affordable_voxels(self.info, torch.device("cpu"), limit)
+        device = torch.device("cpu")
+        return affordable_voxels(self.info, device, limit, self.memory_share)
 
     def __call__(self, batch: Array32) -> Array32:
         """Compute probabilities (N, K, [Z], Y, X) of images (N, C, [Z], Y, X).

@@ -30,6 +30,7 @@ class OpenVinoRuntime(ConvertedRuntime):
     """Runs a network with OpenVINO; see `ConvertedRuntime`."""
 
     name = "OpenVINO"
+    memory_share = 0.9
     _converted: ClassVar[weakref.WeakKeyDictionary[nn.Module, Any]] = (
         weakref.WeakKeyDictionary()
     )
