@@ -35,6 +35,14 @@ def grown_box(box: Box, width: ZYX, shape: ZYX) -> Box:
     return z, y, x
 
 
+def shared_box(first: Box, second: Box) -> Box:
+    """Box that two boxes have in common; empty where they have nothing."""
+    starts = [max(a.start, b.start) for a, b in zip(first, second, strict=True)]
+    stops = [min(a.stop, b.stop) for a, b in zip(first, second, strict=True)]
+    z, y, x = (slice(a, max(a, b)) for a, b in zip(starts, stops, strict=True))
+    return z, y, x
+
+
 def relative(part: Box, whole: Box) -> Box:
     """Box ``part`` counted from the start of ``whole``."""
     pairs = zip(part, whole, strict=True)
