@@ -11,19 +11,24 @@ from napari_segtrain.boxes import (
     grown_box,
     iter_blocks,
     relative,
+    shared_box,
 )
 
 SHAPES = st.tuples(*[st.integers(1, 12)] * 3)
 
 
-@st.composite
-def parts(draw):
-    """An item of numbered voxels, and a box inside of it."""
-    shape = draw(SHAPES)
+def draw_box(draw, shape):
     starts = [draw(st.integers(0, n - 1)) for n in shape]
     stops = [draw(st.integers(a + 1, n)) for a, n in zip(starts, shape, strict=True)]
-    box = tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
-    return np.arange(np.prod(shape)).reshape(shape), box
+    return tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
+
+
+@st.composite
+def parts(draw, n_boxes=1):
+    """An item of numbered voxels, and boxes inside of it."""
+    shape = draw(SHAPES)
+    boxes = [draw_box(draw, shape) for _ in range(n_boxes)]
+    return np.arange(np.prod(shape)).reshape(shape), *boxes
 
 
 @given(SHAPES, st.integers(1, 200))
@@ -50,3 +55,12 @@ def test_a_part_is_found_again_in_a_grown_box(case, width):
     for part, grown, more, size in zip(box, wide, width, item.shape, strict=True):
         assert grown.start == max(0, part.start - more)
         assert grown.stop == min(size, part.stop + more)
+
+
+@given(parts(n_boxes=2))
+def test_a_shared_box_holds_the_voxels_that_are_in_both(case):
+    item, first, second = case
+    common = np.intersect1d(item[first], item[second])
+    np.testing.assert_array_equal(
+        np.sort(item[shared_box(first, second)].ravel()), common
+    )

@@ -8,9 +8,9 @@ Where objects are connected pieces of a foreground, the result is that of the wh
 volume, whatever their size, for any margin of a voxel or more. Where seeds part them,
 it is so, but for voxels as near to one seed as to another, when each block sees its
 objects as the whole volume shows them: the margin holds an object, what touches it, and
-the reach of the smoothing. Of crowded tissue, a margin as wide as an object nearly does;
-half of that splits or merges some objects at borders of blocks. A hole is closed where
-the piece of a block holds all of it and one object of that piece surrounds it.
+the reach of the smoothing. In crowded tissue the radius of an object nearly does; with
+half of it, some objects are split or merged at borders of blocks. A hole is closed in
+the blocks whose piece holds all of it, and one object of the piece around it.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def neighbors(grid: ZYX) -> Pairs:
     ndarray of int64, shape (n, 2)
         Numbers of both blocks, the lower one first; sorted, each pair once.
     """
-    numbers = np.arange(np.prod(grid)).reshape(grid)
+    numbers = np.arange(np.prod(grid), dtype=np.int64).reshape(grid)
     pairs = []
     for step in product(_OTHER_SIDES, repeat=3):
         if step > (0, 0, 0):
@@ -124,12 +124,17 @@ def local_objects(ids: Ids, core: Box) -> LocalObjects:
     return LocalObjects(new_ids[ids], sizes[sizes > 0])
 
 
-def same_objects(first_ids: Ids, second_ids: Ids, cores: tuple[Box, Box]) -> Pairs:
+def same_objects(
+    first_ids: Ids, second_ids: Ids, cores: tuple[Box, Box], *, is_parted: bool
+) -> Pairs:
     """Find the objects that two neighbors both see in the region that they share.
 
-    Each version is cut into connected pieces first, as one may know of a link outside
-    of the region that the other does not see: a bend of a tube whose two ends cross the
-    border of a block. Pieces are the same when
+    Without seeds, a voxel in common says it: both versions hold the connected piece of
+    the foreground that it belongs to.
+
+    With seeds, versions are first cut into connected pieces, as one may know of a link
+    outside of the region that the other does not see: a bend of a tube whose two ends
+    cross the border of a block. Pieces are the same when
 
     - each is the one that the other shares most voxels with. Where objects touch, two
       versions part them a little differently, and the sliver between joins nothing,
@@ -140,17 +145,16 @@ def same_objects(first_ids: Ids, second_ids: Ids, cores: tuple[Box, Box]) -> Pai
     - some of what they share lies in one of the blocks. What meets in a third block
       only, as at an edge, is for the matches with that block to say.
 
-    Foreground without seeds has the same pieces in both versions, so that nothing of
-    it is missed, and nothing joined that is apart.
-
     Parameters
     ----------
     first_ids, second_ids : ndarray of uint32, same shape (Z, Y, X)
-        `LocalObjects.ids` of both blocks in the region that both were made of, best of
+        `LocalObjects.ids` of both blocks in the region that both were made of, from
         the same evidence.
     cores : tuple of Box
         The first and the second block, counted from the start of the region; they may
         lie partly or wholly outside of it.
+    is_parted : bool
+        Whether seeds part the objects; otherwise they are connected pieces.
 
     Returns
     -------
@@ -159,6 +163,8 @@ def same_objects(first_ids: Ids, second_ids: Ids, cores: tuple[Box, Box]) -> Pai
     """
     if not (first_ids.any() and second_ids.any()):
         return np.zeros((0, 2), np.int64)
+    if not is_parted:
+        return _all_pairs(_shared_voxels(first_ids, second_ids))
     first, second = _pieces(first_ids), _pieces(second_ids)
     pairs = _best_pairs(_shared_voxels(first, second))
     pairs = pairs[_meet(pairs, first, second, cores)]
@@ -223,11 +229,19 @@ def _owners(pieces: Pieces, ids: Ids) -> Pairs:
     return owners
 
 
-def _shared_voxels(first: Pieces, second: Pieces) -> sparse.csr_array:
-    """Voxels of each pair of pieces; row and column 0 are the background."""
+def _shared_voxels(
+    first: npt.NDArray[Any], second: npt.NDArray[Any]
+) -> sparse.csr_array:
+    """Voxels of each pair of ids; row and column 0 are the background."""
     shape = (int(first.max()) + 1, int(second.max()) + 1)
     ones = np.ones(first.size, np.int64)
     return sparse.coo_array((ones, (first.ravel(), second.ravel())), shape).tocsr()
+
+
+def _all_pairs(shared: sparse.csr_array) -> Pairs:
+    """Pairs that share a voxel."""
+    pairs = shared[1:, 1:].tocoo()
+    return np.stack([pairs.row, pairs.col], axis=1).astype(np.int64) + 1
 
 
 def _best_pairs(shared: sparse.csr_array) -> Pairs:
@@ -276,7 +290,7 @@ def _edges(matches: Iterable[tuple[int, int, Pairs]], starts: Sizes) -> Pairs:
 
 def _first_members(edges: Pairs, n_places: int) -> npt.NDArray[np.int64]:
     """First of all places that edges join with each one."""
-    first = np.arange(n_places)
+    first = np.arange(n_places, dtype=np.int64)
     if len(edges):
         places, ends = np.unique(edges, return_inverse=True)
         tails, heads = ends.reshape(edges.shape).T

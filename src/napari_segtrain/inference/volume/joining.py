@@ -56,6 +56,7 @@ class _Joining:
         self._control = control
         self._grid = volume.plan.grid
         self._margin = volume.plan.margin
+        self._is_parted = volume.is_parted
         self._wanted = set(volume.wanted)
 
     def match(
@@ -121,4 +122,4 @@ class _Joining:
         shared = shared_box(first, second)
         cores = relative(boxes[0], shared), relative(boxes[1], shared)
         ids = self._work.read_piece(a, shared), self._work.read_piece(b, shared)
-        return same_objects(*ids, cores)
+        return same_objects(*ids, cores, is_parted=self._is_parted)

@@ -117,6 +117,12 @@ class OpenVolume:
         recipe = chosen_recipe(self.models[0], self.plan.config)
         return 1 if recipe is None else recipe.min_voxels
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether seeds part objects that touch."""
+        recipe = chosen_recipe(self.models[0], self.plan.config)
+        return recipe is not None and bool(recipe.parts)
+
     def block_work(self, control: RunControl | None = None) -> BlockWork:
         """What works on its blocks in this process."""
         below = self.volume.empty_below
