@@ -45,7 +45,7 @@ class _Case:
 
     sample: str
     network: dict[str, Any]
-    seconds: float
+    iterations: int
     shape: tuple[int, int, int]
     crop: tuple[int, int, int]
     window: tuple[int, ...]
@@ -57,7 +57,7 @@ _CASES = {
     "2D": _Case(
         "axons",
         {"dims": 2},
-        40,
+        200,
         (1, 4096, 4096),
         (1, 1536, 1536),
         (512, 512),
@@ -67,7 +67,7 @@ _CASES = {
     "3D": _Case(
         "embryo",
         {"dims": 3},
-        90,
+        60,
         (256, 512, 512),
         (96, 256, 256),
         (96, 96, 96),
@@ -86,7 +86,7 @@ def run(names: tuple[str, ...] = tuple(_CASES)) -> None:
 def _compare(name: str, case: _Case, folder: Path) -> None:
     data = sample_dir(case.sample) / "train"
     train(
-        data / "image", data / "label", output=folder, time_budget=case.seconds,
+        data / "image", data / "label", output=folder, iterations=case.iterations,
         network=case.network,
     )  # fmt: skip
     model = load_model(folder)

@@ -238,6 +238,34 @@ def test_short_memory_in_the_midst_keeps_what_is_done():
     assert totals[-1].n_done == totals[-1].n_total
 
 
+def test_tiles_that_do_not_blend_come_one_by_one_also_when_memory_gets_short():
+    model = MODELS[2]
+    image = image_of((2, 90, 90))
+    runtime = Small(model, 1 << 20)
+    halo = -(-model.info.radius[1] // model.info.grid[1]) * model.info.grid[1]
+    events = predict_item(
+        Item(image, "CZYX"),
+        runtime=runtime,
+        intensities=Halved(),
+        config=InferenceConfig(
+            halo="exact", tile_size=(1, 2 * halo + 24, 2 * halo + 24), batch_size=1
+        ),
+    )
+    n_tiles = 0
+
+    def shorten(event):
+        nonlocal n_tiles
+        n_tiles += isinstance(event, TileDone)
+        if n_tiles == 5:
+            runtime.limit = (2 * halo + 12) ** 2
+
+    seen, _ = finish(events, shorten)
+    blocks = [event.box for event in seen if isinstance(event, BlockPredicted)]
+    assert blocks[0][2].stop < 90
+    result = assembled(seen, image.shape, model.info.n_classes)
+    np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
+
+
 def test_too_little_memory_is_said_in_a_sentence():
     with pytest.raises(PredictionError, match=r"Not even a tile of .* fits in memory"):
         predict(MODELS[2], image_of((1, 40, 40)), runtime=Small(MODELS[2], 3))

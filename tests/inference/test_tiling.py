@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,14 @@ def test_neighbours_share_at_least_the_overlap(case):
         shared = left.keep.stop - right.keep.start
         is_cut = region.stop in (left.keep.stop,) or right.keep.start == region.start
         assert shared >= axis.overlap or is_cut
+
+
+@given(axes())
+def test_without_an_overlap_each_voxel_is_kept_once(case):
+    size, axis, region = case
+    spans = plan_axis(size, replace(axis, overlap=0), region)
+    kept = [n for span in spans for n in range(span.keep.start, span.keep.stop)]
+    assert kept == list(range(region.start, region.stop))
 
 
 @given(axes())

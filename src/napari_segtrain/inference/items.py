@@ -69,8 +69,8 @@ def predict_item(
     Yields
     ------
     TileDone, BlockPredicted
-        Blocks come in the order of Z within each column, cover the box once and do
-        not overlap.
+        Blocks cover the box once and do not overlap: tiles, or slabs in the order of Z
+        where tiles are blended.
 
     Returns
     -------
@@ -171,22 +171,30 @@ class _ItemWork:
         columns = self._columns(self._box)
         while columns:
             column = columns.pop(0)
-            slabs = self._accumulator(column)
+            tiles = deque(self._plan(column))
+            is_blended = not all(tile.is_alone for tile in tiles)
+            slabs = self._accumulator(column) if is_blended else None
             n_later = sum(len(self._plan(later)) for later in columns)
             try:
-                is_complete = yield from self._predict(column, slabs, n_later, control)
+                is_complete = yield from self._predict(tiles, slabs, n_later, control)
             except OutOfMemory as error:
                 self._shrink_tiles(error)
-                columns = [*self._columns(slabs.rest), *columns]
+                left = [tile.keep for tile in tiles] if slabs is None else [slabs.rest]
+                again = [part for box in left for part in self._columns(box)]
+                columns = [*again, *columns]
                 continue
             if not is_complete:
                 return False
         return True
 
     def _predict(
-        self, column: Box, slabs: SlabAccumulator, n_later: int, control: RunControl
+        self,
+        tiles: deque[Tile],
+        slabs: SlabAccumulator | None,
+        n_later: int,
+        control: RunControl,
     ) -> ItemEvents:
-        tiles = deque(self._plan(column))
+        """Predict tiles, which are taken from the queue; blend them where they do."""
         while tiles:
             control.wait_while_paused()
             if control.is_stopping:
@@ -195,6 +203,9 @@ class _ItemWork:
                 tile = tiles.popleft()
                 self._n_voxels += math.prod(float(w.sum()) for w in tile.weights)
                 self._n_done += 1
+                if slabs is None:
+                    yield self._block(tile.keep, result[(slice(None), *tile.kept)])
+                    continue
                 slabs.add(tile, result)
                 slab = slabs.take(tiles[0] if tiles else None)
                 if slab:

@@ -30,6 +30,7 @@ class SlabAccumulator:
         shape = (n_classes, depth, y.stop - y.start, x.stop - x.start)
         self._sums = np.zeros(shape, np.float32)
         self._rest = box
+        self._n_begun = 0
 
     @property
     def rest(self) -> Box:
@@ -38,13 +39,14 @@ class SlabAccumulator:
 
     def add(self, tile: Tile, probabilities: Array32) -> None:
         """Add a result of shape (K, Z, Y, X), as large as ``tile.read``."""
-        z, y, x = tile.weights
-        weights = z[:, None, None] * y[:, None] * x
         place = tuple(
             slice(part.start - whole.start, part.stop - whole.start)
             for part, whole in zip(tile.keep, self._rest, strict=True)
         )
+        self._n_begun = max(self._n_begun, place[0].stop)
         kept = probabilities[(slice(None), *tile.kept)]
+        z, y, x = tile.weights
+        weights = z[:, None, None] * y[:, None] * x
         self._sums[(slice(None), *place)] += kept * weights
 
     def take(self, following: Tile | None) -> tuple[Box, Array32] | None:
@@ -55,8 +57,10 @@ class SlabAccumulator:
         if n_slices == 0:
             return None
         self._rest = (slice(stop, z.stop), y, x)
-        slab = self._sums[:, :n_slices].copy()
-        n_left = self._sums.shape[1] - n_slices
-        self._sums[:, :n_left] = self._sums[:, n_slices:]
-        self._sums[:, n_left:] = 0
+        slab = self._sums[:, :n_slices]
+        n_left = max(0, self._n_begun - n_slices)
+        if following:
+            rest = np.zeros(self._sums.shape, np.float32)
+            rest[:, :n_left] = self._sums[:, n_slices : self._n_begun]
+            self._sums, self._n_begun = rest, n_left
         return (slice(z.start, stop), y, x), slab

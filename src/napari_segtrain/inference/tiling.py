@@ -47,6 +47,11 @@ class Tile:
     weights: tuple[Weights, Weights, Weights] = field(compare=False, repr=False)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether no other tile counts where it does."""
+        return all(bool((weights == 1).all()) for weights in self.weights)
+
+    @property
     def kept(self) -> Box:
         """``keep`` relative to ``read``."""
         pairs = zip(self.keep, self.read, strict=True)
@@ -155,7 +160,19 @@ def plan_axis(size: int, axis: AxisTiling, region: slice) -> list[Span]:
         high = stop if stop == end else stop - axis.halo
         keep = slice(max(low, region.start), min(high, region.stop))
         spans.append(Span(slice(start, stop), keep))
-    return spans
+    return spans if axis.overlap else _apart(spans)
+
+
+def _apart(spans: list[Span]) -> list[Span]:
+    """Keep each voxel once: where two spans keep the same, each has half of it."""
+    pairs = itertools.pairwise(span.keep for span in spans)
+    cuts = [(first.stop + second.start) // 2 for first, second in pairs]
+    starts = [spans[0].keep.start, *cuts]
+    stops = [*cuts, spans[-1].keep.stop]
+    return [
+        Span(span.read, slice(start, stop))
+        for span, start, stop in zip(spans, starts, stops, strict=True)
+    ]
 
 
 def read_span(size: int, region: slice, axis: AxisTiling) -> slice:
