@@ -1,4 +1,4 @@
-"""Models and runs that are dropped on the viewer are chosen for prediction."""
+"""What is dropped on the viewer: models to predict with, and results to look at."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 
+from napari_segtrain.inference.volume.work_folder import REPORT, work_path
 from napari_segtrain.ui.docks import open_dock
 from napari_segtrain.ui.session import session_of
 
@@ -24,8 +25,8 @@ NO_LAYER: list[tuple[None]] = [(None,)]
 """What a reader of napari returns that adds no layer."""
 
 
-def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[tuple[None]]] | None:
-    """Return a reader for models and runs.
+def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[Any]] | None:
+    """Return a reader for models and runs, and for stores of results.
 
     Parameters
     ----------
@@ -35,9 +36,11 @@ def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[tuple[None]]] 
     Returns
     -------
     callable or None
-        Chooses the model in the current viewer and gives no layer; ``None`` when the
-        path holds neither model nor run.
+        Chooses the model in the current viewer and gives no layer, or gives layers of
+        a result; ``None`` when the path holds nothing of this package.
     """
+    if result_at(path) is not None:
+        return read_result
     return None if model_at(path) is None else read
 
 
@@ -49,6 +52,23 @@ def read(path: str | Sequence[str]) -> list[tuple[None]]:
         session.choose_model(found)
         open_dock(session, "Predict")
     return NO_LAYER
+
+
+def read_result(path: str | Sequence[str]) -> list[Any]:
+    """Layers of a store of results; only what is looked at is read."""
+    from napari_segtrain.ui.layers.result_stores import result_layers
+
+    found = result_at(path)
+    return NO_LAYER if found is None else result_layers(found)
+
+
+def result_at(path: str | Path | Sequence[str]) -> Path | None:
+    """Path of a store that a prediction has written, complete or not."""
+    if not isinstance(path, str | Path):
+        return result_at(path[0]) if len(path) == 1 else None
+    path = Path(path)
+    is_result = (path / REPORT).is_file() or work_path(path).is_dir()
+    return path if is_result and (path / "zarr.json").is_file() else None
 
 
 def model_at(path: str | Path | Sequence[str]) -> Path | None:
