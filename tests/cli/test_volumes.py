@@ -83,15 +83,15 @@ def test_a_killed_run_goes_on_with_the_same_bytes(
     """``kill -9`` at several moments."""
     command = [*COMMAND, "predict", trained, stack, "-o", tmp_path, *BLOCKS]
     command.append("--probabilities")
-    folder = tmp_path / "stack.ome.zarr.work/predict"
+    folder = tmp_path / "stack.ome.zarr.work"
     for n_blocks in (1, 9, 20):
         with subprocess.Popen([str(word) for word in command]) as process:
-            while len(list(folder.glob("[0-9]*.json"))) < n_blocks:
+            while len(list(folder.glob("*/predict/[0-9]*.json"))) < n_blocks:
                 assert process.poll() is None, "it ended before it could be killed"
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
-        assert n_blocks <= len(list(folder.glob("[0-9]*.json"))) < 48
-    done = [int(path.stem) for path in folder.glob("[0-9]*.json")]
+        assert n_blocks <= len(list(folder.glob("*/predict/[0-9]*.json"))) < 48
+    done = [int(path.stem) for path in folder.glob("*/predict/[0-9]*.json")]
     places = np.transpose(np.unravel_index(done, (4, 3, 4)))
     store = tmp_path / "stack.ome.zarr/0/c"
     shards = [store.joinpath(*map(str, place)) for place in places]
@@ -111,9 +111,9 @@ def test_workers_make_the_same_bytes_and_may_die(
 ) -> None:
     command = [*COMMAND, "predict", trained, stack, "-o", tmp_path, *BLOCKS]
     command += ["--probabilities", "--workers", "2"]
-    folder = tmp_path / "stack.ome.zarr.work/predict"
+    folder = tmp_path / "stack.ome.zarr.work"
     with subprocess.Popen([str(word) for word in command]) as process:
-        while len(list(folder.glob("[0-9]*.json"))) < 3:
+        while len(list(folder.glob("*/predict/[0-9]*.json"))) < 3:
             assert process.poll() is None
             time.sleep(0.01)
         workers = [
@@ -129,17 +129,17 @@ def test_workers_make_the_same_bytes_and_may_die(
 
 def test_a_stop_keeps_what_is_done(trained: Path, stack: Path, tmp_path: Path) -> None:
     command = [*COMMAND, "predict", trained, stack, "-o", tmp_path, *BLOCKS]
-    folder = tmp_path / "stack.ome.zarr.work/predict"
+    folder = tmp_path / "stack.ome.zarr.work"
     process = subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.PIPE, text=True
     )
-    while not folder.is_dir():
+    while not list(folder.glob("*/predict/[0-9]*.json")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT
     assert "the same command goes on" in said
-    assert 0 < len(list(folder.glob("[0-9]*.json"))) < 48
+    assert 0 < len(list(folder.glob("*/predict/[0-9]*.json"))) < 48
 
 
 @pytest.mark.parametrize(

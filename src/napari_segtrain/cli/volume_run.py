@@ -192,6 +192,9 @@ def _result_text(name: str, result: VolumeResult, part: tuple[int, int]) -> str:
         if not result.n_blocks and result.seconds < 1:
             return f"{name} -> {result.path} (complete already)"
         return f"{name} -> {result.path} ({result.seconds:.1f} s)"
+    if result.finisher:
+        host, process = result.finisher.split()
+        return f"{name}: process {process} on {host} does what is left"
     if part != (1, 1):
         number, n_parts = part
         return f"{name}: part {number} of {n_parts} has ended; others are not done"

@@ -14,7 +14,8 @@ class VolumeConfig(Config):
 
     block_size: tuple[PositiveInt, PositiveInt, PositiveInt] | Auto = "auto"
     """Voxels along Z, Y, X that are made and written as a whole; auto is 128, 512, 512
-    for volumes and 8, 2048, 2048 for slices, shortened to the image."""
+    for volumes, 64, 512, 512 for objects in stacks and 8, 2048, 2048 for slices,
+    shortened to the image; others are rounded up to multiples of 16."""
 
     margin: NonNegativeInt | Auto = "auto"
     """Voxels around a block that are looked at when objects, or a tuned median or

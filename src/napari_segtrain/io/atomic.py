@@ -53,6 +53,33 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder, and rename it to ``target``, which it never replaces.
+
+    When another process has made ``target`` meanwhile, that one stays.
+
+    Raises
+    ------
+    OutputError
+        As of `atomic_path`.
+    """
+    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}.tmp")
+    try:
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            flush(temporary)
+            try:
+                temporary.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+            _flush_folder(target.parent)
+    finally:
+        _remove(temporary)
+
+
+@contextmanager
 def writing(target: Path) -> Iterator[None]:
     """Raise `OutputError` with the cause when the system refuses to write."""
     try:

@@ -19,7 +19,7 @@ from zarr.codecs import ZstdCodec
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX, VoxelSize
 from napari_segtrain.image import ClassTable
-from napari_segtrain.io.atomic import atomic_path, flush, writing
+from napari_segtrain.io.atomic import flush, new_folder, writing
 from napari_segtrain.io.ome import CLASSES_NAMESPACE, annotate_classes
 
 if TYPE_CHECKING:
@@ -124,9 +124,18 @@ def plan_layout(
 def _fitted(block: int, size: int) -> int:
     """Shorten a block to an image, with a length that can be halved often."""
     if block <= size:
-        return block
+        return _rounded(block)
     unit = _LEAST_SHARD if size > _LEAST_SHARD else 1
     return min(block, math.ceil(size / unit) * unit)
+
+
+def _rounded(block: int) -> int:
+    """Length that has divisors, so that chunks are neither tiny nor the whole."""
+    return (
+        block
+        if block < _LEAST_SHARD
+        else math.ceil(block / _LEAST_SHARD) * _LEAST_SHARD
+    )
 
 
 def _next_factor(last: ZYX, block: ZYX, sizes: Sequence[float]) -> ZYX | None:
@@ -277,14 +286,14 @@ class PyramidWriter:
 
 
 def create_pyramid(path: Path, layout: Layout, content: Content) -> None:
-    """Make a store without any voxel written; atomic.
+    """Make a store without any voxel written, atomically, unless there is one.
 
     Raises
     ------
     OutputError
         When it cannot be written.
     """
-    with atomic_path(path) as temporary:
+    with new_folder(path) as temporary:
         group = zarr.open_group(str(temporary), mode="w", zarr_format=3)
         for level, factor in enumerate(layout.factors):
             _create_level(group, layout, content, level, factor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ class VolumeOrder:
     region: Box | None = None
     mask: Path | None = None
 
-    def open(self, *, overwrite: bool = False) -> OpenVolume:
+    def open(self, *, overwrite: bool = False, may_begin: bool = True) -> OpenVolume:
         """Open models, image and stores; see `open_volume`."""
         images = open_images(self.image, axes=self.axes, stack=self.stack)
         if len(images) != 1:
@@ -95,6 +95,17 @@ class VolumeOrder:
             self.volume,
             area=Area(self.region, mask),
             overwrite=overwrite,
+            may_begin=may_begin,
+        )
+
+    def absolute(self) -> VolumeOrder:
+        """The same for processes with other working folders."""
+        return replace(
+            self,
+            models=tuple(path.absolute() for path in self.models),
+            image=self.image.absolute(),
+            output=self.output.absolute(),
+            mask=None if self.mask is None else self.mask.absolute(),
         )
 
 
@@ -117,7 +128,7 @@ def iter_order(
     volume = order.open(overwrite=overwrite)
     if cluster is None:
         return (yield from iter_volume_prediction(volume, part=part, control=control))
-    opener = functools.partial(VolumeOrder.open, order)
+    opener = functools.partial(VolumeOrder.open, order.absolute(), may_begin=False)
     return (yield from iter_on_dask(volume, opener, cluster, control=control))
 
 

@@ -1,6 +1,9 @@
 """Volumes that are predicted block by block."""
 
 import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -32,7 +35,7 @@ from napari_segtrain.inference.volume.events import (
 )
 from napari_segtrain.inference.volume.opening import Area, open_volume
 from napari_segtrain.inference.volume.run import iter_volume_prediction
-from napari_segtrain.inference.volume.work_folder import work_path
+from napari_segtrain.inference.volume.work_folder import WorkFolder, work_path
 from napari_segtrain.io import read_image, read_labels
 from napari_segtrain.models import Decision
 
@@ -207,10 +210,66 @@ def test_settings_of_the_machine_may_change(tmp_path):
     np.testing.assert_array_equal(labels_of(store), whole(config=MAPS).labels.array)
 
 
-def test_something_else_is_not_replaced(tmp_path):
-    zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["a.zarr", "probabilities/a.zarr"])
+def test_something_else_is_never_replaced(tmp_path, name, overwrite):
+    group = zarr.open_group(str(tmp_path / name), mode="w")
+    group.create_array("own", shape=(3,), dtype="u1")
+    before = files_of(tmp_path)
     with pytest.raises(OutputError, match=r"a\.zarr exists already"):
-        predicted(tmp_path / "a.zarr")
+        predicted(tmp_path / "a.zarr", config=MAPS, overwrite=overwrite)
+    assert files_of(tmp_path) == before
+
+
+def test_what_cannot_begin_leaves_the_old_result(tmp_path, monkeypatch):
+    store = tmp_path / "a.zarr"
+    predicted(store, config=MAPS)
+    before = files_of(tmp_path)
+    wrong = MAPS.model_copy(update={"tile_size": (4, 4, 4)})
+    with pytest.raises(ConfigError, match="no room"):
+        predicted(store, config=wrong, overwrite=True)
+    assert files_of(tmp_path) == before
+
+
+def test_workers_only_go_on_with_what_was_begun(tmp_path):
+    with pytest.raises(OutputError, match=r"no run at .*same folders"):
+        predicted(tmp_path / "a.zarr", may_begin=False)
+    assert list(tmp_path.iterdir()) == []
+    stopped(tmp_path / "a.zarr", 2)
+    assert predicted(tmp_path / "a.zarr", config=MAPS, may_begin=False)[1].is_complete
+
+
+def test_the_one_that_finishes_is_named(tmp_path):
+    """A part that comes to the end while another one joins objects leaves it alone."""
+    model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
+    store = tmp_path / "cells.zarr"
+    stopped(store, 40, model=model)
+    other = WorkFolder(work_path(store))
+    assert other.lock()
+    _, result = predicted(store, model, config=MAPS)
+    assert not result.is_complete
+    assert str(os.getpid()) in result.finisher
+    other.unlock()
+    assert predicted(store, model, config=MAPS)[1].is_complete
+
+
+def test_processes_that_begin_together_make_one_run(tmp_path):
+    model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
+    predicted(tmp_path / "whole/cells.zarr", model)
+    store = tmp_path / "parts/cells.zarr"
+    with ThreadPoolExecutor(3) as pool:
+        barrier = threading.Barrier(3)
+
+        def run(part):
+            opened = []
+            barrier.wait()
+            opened.append(open_volume([model], VOLUME, store, CPU, BLOCKS))
+            return finish(iter_volume_prediction(opened[0], part=(part, 3)))[1]
+
+        results = list(pool.map(run, (1, 2, 3)))
+    assert sum(result.n_blocks for result in results) == 18
+    assert predicted(store, model)[1].is_complete
+    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
 
 
 def test_a_manifest_of_a_newer_version_is_refused(tmp_path):
@@ -289,6 +348,29 @@ def test_dark_blocks_are_left_empty(tmp_path):
     assert expected[8:16].any()
     expected[8:16] = 0
     np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected)
+
+
+def test_a_decision_takes_empty_blocks_for_unknown(tmp_path):
+    """Neither do they become class 0, nor do they vote for it around them."""
+    decision = Decision((0.3, 0.4, 0.3), (3, 3, 3), (0, 9, 9), per_slice=False)
+    table = class_table(1, 7, 300)
+    model = tiny_model(3, decision=decision, classes=table)
+    area = Area((slice(0, 8), slice(0, 16), slice(0, 32)))
+    predicted(tmp_path / "a.zarr", model, area=area)
+    found = labels_of(tmp_path / "a.zarr")
+    alone = Image(VOLUME.array, "ZYX", name="cells")
+    everything = whole(model, alone, CPU.model_copy(update={"decision": "argmax"}))
+    assert (found[:8, :16, :32] > 0).all()
+    assert not found[8:].any()
+    inner = (slice(0, 5), slice(0, 12), slice(0, 28))
+    assert (found[inner] == everything.labels.array[inner]).mean() > 0.5
+
+
+def test_objects_are_joined_without_a_margin(tmp_path):
+    model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
+    volume = VolumeConfig(block_size=(8, 16, 32), margin=0)
+    predicted(tmp_path / "a.zarr", model, volume=volume)
+    assert same_partition(labels_of(tmp_path / "a.zarr"), whole(model).labels.array)
 
 
 def test_a_lower_resolution_lies_in_the_same_place(tmp_path):
@@ -419,13 +501,27 @@ def test_a_store_that_vanishes_is_an_error(tmp_path):
     opened = open_volume([MODEL], image, store, CPU, BLOCKS)
 
     def vanish(event):
-        if isinstance(event, BlockWritten):
-            for chunk in (source / "c").rglob("*"):
-                if chunk.is_file():
-                    chunk.write_bytes(b"gone")
+        if isinstance(event, BlockWritten) and source.exists():
+            source.rename(tmp_path / "away")
 
-    with pytest.raises(DataError, match=r"image\.zarr cannot be read"):
+    with pytest.raises(DataError, match=r"image\.zarr is not there any more"):
         finish(iter_volume_prediction(opened), vanish)
+    (tmp_path / "away").rename(source)
+    predicted(store, image=image)
+    np.testing.assert_array_equal(labels_of(store), whole().labels.array)
+
+
+def test_damaged_chunks_are_an_error(tmp_path):
+    source = tmp_path / "image.zarr"
+    array = zarr.create_array(
+        str(source), shape=SHAPE, chunks=(8, 16, 32), dtype="uint8"
+    )
+    array[...] = VOLUME.array
+    for chunk in (source / "c/2").rglob("*"):
+        if chunk.is_file():
+            chunk.write_bytes(b"gone")
+    with pytest.raises(DataError, match=r"image\.zarr cannot be read"):
+        predicted(tmp_path / "cells.zarr", image=read_image(source))
 
 
 def test_the_config_of_a_store_is_the_one_it_was_begun_with(tmp_path):

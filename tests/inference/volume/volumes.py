@@ -30,7 +30,8 @@ VOLUME = Image(cells(), "ZYX", (0.4, 0.1, 0.1), name="cells")
 
 def predicted(path, model=MODEL, image=VOLUME, config=CPU, volume=BLOCKS, **options):
     """Predict into a store; return the events and the result."""
-    opening = {n: options.pop(n) for n in ("area", "overwrite") if n in options}
+    names = ("area", "overwrite", "may_begin")
+    opening = {n: options.pop(n) for n in names if n in options}
     opened = open_volume([model], image, path, config, volume, **opening)
     return finish(iter_volume_prediction(opened, **options))
 

@@ -22,12 +22,13 @@ from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import chosen_recipe
 from napari_segtrain.inference.item_predictor import item_key
 from napari_segtrain.inference.volume.source import ReadAhead
-from napari_segtrain.io.atomic import writing
+from napari_segtrain.io.atomic import flush, writing
 from napari_segtrain.objects.joining import local_objects
 from napari_segtrain.objects.seeded import make_objects
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.control import RunControl
@@ -205,19 +206,24 @@ class BlockWork:
 
     def _write_piece(self, number: int, ids: npt.NDArray[np.uint32]) -> None:
         path = self._piece_path(number)
+        chunk = tuple(min(_CHUNK, n) for n in ids.shape)
         with writing(path):
             array = zarr.create_array(
                 str(path),
                 shape=ids.shape,
-                chunks=tuple(min(_CHUNK, n) for n in ids.shape),
+                shards=tuple(
+                    -(-n // c) * c for n, c in zip(ids.shape, chunk, strict=True)
+                ),
+                chunks=chunk,
                 dtype=ids.dtype,
                 compressors=ZstdCodec(level=1),
                 overwrite=True,
             )
             array[...] = ids
+            flush(path)
 
-    def _piece_path(self, number: int) -> Any:
-        return self._folder.path / PIECES / str(number)
+    def _piece_path(self, number: int) -> Path:
+        return self._folder.run / PIECES / str(number)
 
 
 def _context(models: Sequence[TrainedModel], plan: VolumePlan) -> ZYX:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.inference.volume.block_work import BlockWork
     from napari_segtrain.inference.volume.opening import OpenVolume
-    from napari_segtrain.objects.joining import JoinedObjects, Pairs
+    from napari_segtrain.objects.joining import JoinedObjects, Pairs, Sizes
 
 _STAGE = "join"
+_TOUCH_STEPS = 16
 
 
 def iter_joining(
@@ -62,7 +63,7 @@ class _Joining:
     def match(
         self, position: tuple[int, ...], share: float
     ) -> Generator[StageProgress, None, JoinedObjects | None]:
-        """Compare the blocks of an item with their neighbours."""
+        """Compare the blocks of an item with their neighbors."""
         n_blocks = int(np.prod(self._grid.sides))
         first = self._grid.number(position, (0, 0, 0))
         sizes = [self._sizes(first + place) for place in range(n_blocks)]
@@ -73,6 +74,8 @@ class _Joining:
                 return None
             if len(sizes[a]) and len(sizes[b]):
                 matches.append((a, b, self._same(first + int(a), first + int(b))))
+            if not step % _TOUCH_STEPS:
+                self._volume.folder.touch()
             yield StageProgress(_STAGE, share + step / len(pairs) / 2, 0.0)
         least = self._volume.min_voxels
         return join(sizes, matches, min_voxels=least)
@@ -98,6 +101,7 @@ class _Joining:
             values = table[ids].astype(plan.content.dtype)
             store.write(block.position, block.box, values)
             volume.folder.mark(_STAGE, number)
+            volume.folder.touch()
             done.add(number)
             n_done, n_total = len(done), len(volume.wanted)
             yield BlockWritten(_STAGE, block.position, block.box, n_done, n_total)
@@ -108,7 +112,7 @@ class _Joining:
         self._control.wait_while_paused()
         return self._control.is_stopping
 
-    def _sizes(self, number: int) -> np.ndarray:
+    def _sizes(self, number: int) -> Sizes:
         if number not in self._wanted:
             return np.zeros(0, np.int64)
         facts = self._volume.folder.facts("finish", number)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Opener = Callable[[], OpenVolume]
 
 _opened: dict[str, BlockWork] = {}
-"""In a worker: what works on the blocks of a run, by the path of its store."""
+"""In a worker: what works on the blocks of a run, by the token of the run."""
 
 _POLL_SECONDS = 0.2
 _TIMEOUT = "20s"
@@ -76,7 +76,8 @@ def iter_on_dask(
     cluster : Cluster
         Where.
     control : RunControl, optional
-        Stop; blocks under way are finished.
+        Stop; blocks under way are finished by workers of a scheduler, and given up by
+        those of this computer.
 
     Yields
     ------
@@ -143,7 +144,7 @@ class _Tasks:
         threads = 0 if cluster.scheduler else _threads_each(cluster.n_workers)
         waiting = [
             client.submit(
-                _do_block, self._opener, str(volume.path), stage, number, threads,
+                _do_block, self._opener, volume.folder.token, stage, number, threads,
                 pure=False,
             )
             for number in todo

@@ -136,6 +136,10 @@ class OpenVolume:
             control=control,
         )
 
+    def was_completed(self) -> bool:
+        """Whether another process has completed the run meanwhile."""
+        return not self.folder.exists and read_report(self.path) == self.request
+
     def complete(self) -> None:
         """Note that the stores are complete, and remove what was between."""
         if not self.path.exists():  # of objects, where no block was wanted
@@ -146,7 +150,7 @@ class OpenVolume:
         self.folder.remove()
 
 
-def open_volume(
+def open_volume(  # noqa: PLR0913 - what a run is
     models: Sequence[TrainedModel],
     image: Image,
     path: Path,
@@ -155,6 +159,7 @@ def open_volume(
     *,
     area: Area | None = None,
     overwrite: bool = False,
+    may_begin: bool = True,
 ) -> OpenVolume:
     """Begin a run, or open the one that was begun with the same models and settings.
 
@@ -173,6 +178,8 @@ def open_volume(
         Which part of the image; all of it without.
     overwrite : bool
         Replace what is there.
+    may_begin : bool
+        False for workers, which go on with a run only.
 
     Raises
     ------
@@ -193,7 +200,7 @@ def open_volume(
     origin = _origin(image, volume)
 
     def opened(plan: VolumePlan, *, is_complete: bool = False) -> OpenVolume:
-        stores = Stores(path, folder.path, plan, coarse, models[0].spec, origin)
+        stores = Stores(path, folder.run, plan, coarse, models[0].spec, origin)
         return OpenVolume(
             path,
             tuple(models),
@@ -206,28 +213,72 @@ def open_volume(
             is_complete=is_complete,
         )
 
-    if overwrite:
-        fresh = opened(plan_volume(models, coarse, config, volume, max_voxels=1 << 20))
-        for store in fresh.stores.results:
-            remove_folder(store)
-        folder.remove()
-    elif folder.exists:
-        begun = folder.read_manifest()
-        _compare(folder.path, begun["request"], request)
-        return _with_stores(opened(_on_device(parse_plan(begun["plan"]), config)))
-    elif path.exists():
-        report = read_report(path)
-        if report is None:
-            raise OutputError(
-                f"{path} exists already and is no result of this program; choose "
-                "another name, or replace it with --overwrite."
-            )
-        _compare(path, report, request)
-        plan = plan_volume(models, coarse, config, volume, max_voxels=1 << 20)
-        return opened(plan, is_complete=True)
+    if not overwrite:
+        found = _begun(folder, request)
+        if found is not None:
+            return _with_stores(opened(_on_device(found, config)))
+        if may_begin and path.exists():
+            _check_complete(path, request)
+            plan = plan_volume(models, coarse, config, volume, max_voxels=1 << 20)
+            return opened(plan, is_complete=True)
+    if not may_begin:
+        raise OutputError(
+            f"There is no run at {path}, as this computer sees it; give workers the "
+            "same folders as the process that began it."
+        )
     plan = _complete_plan(models, coarse, config, volume, area)
-    folder.write_manifest({"request": request, "plan": dump_plan(plan)})
+    _clear(opened(plan), overwrite=overwrite)
+    if not folder.write_manifest({"request": request, "plan": dump_plan(plan)}):
+        found = _begun(folder, request)  # another process was faster
+        plan = plan if found is None else found
     return _with_stores(opened(plan))
+
+
+def _begun(folder: WorkFolder, request: Request) -> VolumePlan | None:
+    """Plan of the run that was begun; ``None`` without one.
+
+    Raises
+    ------
+    OutputError
+        When it was begun with something else.
+    """
+    manifest = folder.read_manifest()
+    if manifest is None:
+        return None
+    _compare(folder.path, manifest["request"], request)
+    return parse_plan(manifest["plan"])
+
+
+def _check_complete(path: Path, request: Request) -> None:
+    report = read_report(path)
+    if report is None:
+        raise OutputError(
+            f"{path} exists already and is no result of this program; choose another "
+            "name."
+        )
+    _compare(path, report, request)
+
+
+def _clear(volume: OpenVolume, *, overwrite: bool) -> None:
+    """Make room for the stores of a run.
+
+    Raises
+    ------
+    OutputError
+        When something is in the way that must not be deleted.
+    """
+    there = [store for store in volume.stores.results if store.exists()]
+    for store in there:
+        was_begun = volume.folder.exists and store == volume.path
+        is_result = read_report(store) is not None or was_begun
+        is_map = store != volume.path and (store / "zarr.json").is_file()
+        if not overwrite or not (is_result or (is_map and volume.folder.exists)):
+            way_out = "" if not is_result else ", or replace it with --overwrite"
+            raise OutputError(f"{store} exists already; choose another name{way_out}.")
+    if overwrite:
+        volume.folder.remove()  # first: no mark may be left without its store
+    for store in there:
+        remove_folder(store)
 
 
 def _with_stores(volume: OpenVolume) -> OpenVolume:

@@ -153,7 +153,7 @@ def _pinned(
 
 
 def _longest_block(layout: Layout) -> Box:
-    """A block for which most is read: that has neighbours on all sides, if any has."""
+    """A block for which most is read: that has neighbors on all sides, if any has."""
     grid = BlockGrid((), layout.shape, layout.block)
     z, y, x = (min(1, (n - 1) // 2) for n in grid.sides)
     return grid.box((z, y, x))
@@ -187,7 +187,7 @@ def _margin(
     """Context of the later stages; none along Z where slices count by themselves."""
     most = _MARGIN_FLAT if is_flat else _MARGIN
     if volume.margin != "auto":
-        most = volume.margin
+        most = max(volume.margin, 1 if has_objects else 0)
     z, y, x = (most, most, most)
     if not has_objects:
         reach = (0, 0, 0) if decision is None else _reach(decision)

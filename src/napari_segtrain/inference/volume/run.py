@@ -42,6 +42,8 @@ class VolumeResult:
         Duration.
     n_blocks : int
         That this process has predicted.
+    finisher : str
+        Computer and process that does the last steps instead, if one does.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class VolumeResult:
     is_complete: bool = True
     seconds: float = 0.0
     n_blocks: int = 0
+    finisher: str = ""
 
 
 @dataclass
@@ -87,8 +90,8 @@ def iter_volume_prediction(
     view : Box, optional
         Blocks of this region come first, then those around it.
     control : RunControl, optional
-        Stop and pause; effective between two batches of tiles. What is written stays,
-        and another run goes on with it.
+        Stop and pause; effective between two batches of tiles, and between two blocks
+        of the later stages. What is written stays, and another run goes on with it.
 
     Yields
     ------
@@ -114,6 +117,8 @@ class _Run:
         self._work: BlockWork = volume.block_work(control)
         self._start = time.perf_counter()
         self._n_predicted = 0
+        self._n_done = 0
+        self._finisher = ""
 
     def all_stages(
         self, part: tuple[int, int], view: Box | None
@@ -123,24 +128,32 @@ class _Run:
             return self._result(is_complete=True)
         done = volume.folder.marked("predict")
         wanted = volume.wanted
+        self._n_done = len(done & set(wanted))
         yield VolumeOpened(
             volume.path,
             volume.plan.grid.n_blocks,
             len(volume.plan.empty),
-            len(done & set(wanted)),
+            self._n_done,
         )
         todo = [number for number in part_of(wanted, *part) if number not in done]
         if view is not None:
             todo = view_first(volume.plan.grid, todo, view)
         if todo and not (yield from self._predict(todo)):
             return self._result(is_complete=False)
-        is_complete = yield from self._end()
+        is_complete = yield from self._end(part)
         return self._result(is_complete=is_complete)
 
     def _result(self, *, is_complete: bool) -> VolumeResult:
         path, *maps = self._volume.stores.results
         seconds = time.perf_counter() - self._start
-        return VolumeResult(path, tuple(maps), is_complete, seconds, self._n_predicted)
+        return VolumeResult(
+            path,
+            tuple(maps),
+            is_complete,
+            seconds,
+            self._n_predicted,
+            self._finisher,
+        )
 
     def _predict(self, todo: Sequence[int]) -> Generator[Event, None, bool]:
         n_voxels = sum(map(self._n_voxels, todo))
@@ -188,43 +201,51 @@ class _Run:
     def _written(self, stage: str, number: int) -> BlockWritten:
         volume = self._volume
         block = volume.plan.grid[number]
-        n_done = len(volume.folder.marked(stage))
+        self._n_done += 1
         return BlockWritten(
-            stage, block.position, block.box, n_done, len(volume.wanted)
+            stage, block.position, block.box, self._n_done, len(volume.wanted)
         )
 
     def _n_voxels(self, number: int) -> int:
         return math.prod(box_shape(self._volume.plan.grid[number].box))
 
-    def _end(self) -> Generator[Event, None, bool]:
+    def _end(self, part: tuple[int, int]) -> Generator[Event, None, bool]:
         """Do what follows when all blocks are predicted; return whether that is so."""
         volume = self._volume
+        if not volume.folder.exists:
+            return volume.was_completed()
         if not set(volume.wanted) <= volume.folder.marked("predict"):
+            return volume.was_completed()
+        if "finish" in volume.plan.stages and not (yield from self._finish(part)):
             return False
         if not volume.folder.lock():
-            return False
+            self._finisher = volume.folder.finisher
+            return volume.was_completed()
         try:
-            for stage in volume.plan.stages[1:]:
-                steps = self._finish() if stage == "finish" else self._join()
-                if not (yield from steps):
-                    return False
+            if "join" in volume.plan.stages and not (yield from self._join()):
+                return False
             volume.complete()
         finally:
             volume.folder.unlock()
         return True
 
-    def _finish(self) -> Generator[Event, None, bool]:
+    def _finish(self, part: tuple[int, int]) -> Generator[Event, None, bool]:
+        """Do what is not done yet, beginning with the own part: others may help."""
         volume = self._volume
         done = volume.folder.marked("finish")
-        todo = [number for number in volume.wanted if number not in done]
+        own = part_of(volume.wanted, *part)
+        others = [number for number in volume.wanted if number not in set(own)]
+        todo = [number for number in (*own, *others) if number not in done]
+        self._n_done = len(done)
         meter = _Meter("finish", len(todo))
         for place, number in enumerate(todo):
             self._control.wait_while_paused()
             if self._control.is_stopping:
                 return False
-            self._work.finish(number)
-            meter.n_voxels += self._n_voxels(number)
-            yield self._written("finish", number)
+            if not volume.folder.is_marked("finish", number):
+                self._work.finish(number)
+                meter.n_voxels += self._n_voxels(number)
+                yield self._written("finish", number)
             yield meter.progress(place + 1)
         return True
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX, item_axes, spatial_axes
+from napari_segtrain.errors import DataError
 from napari_segtrain.io.lazy import BlockArray, Slices
 from napari_segtrain.io.pyramids import mean_along
 
@@ -38,6 +39,7 @@ class ReadAhead:
     def __init__(self, image: Image) -> None:
         self._axes = image.axes
         self._source = image.array
+        self._path = image.source
         self._parts: dict[object, tuple[Slices, npt.NDArray[Any]]] = {}
         self._lock = threading.Lock()
         dtype = np.dtype(image.array.dtype)
@@ -48,6 +50,12 @@ class ReadAhead:
         """Read a box of an item, ZYX voxels, and keep it under a key."""
         place = self._slices(position, box)
         values = np.asarray(self._source[place])
+        if self._path is not None and not self._path.exists():
+            # what a store lacks is 0 to its reader, also when all of it is gone
+            raise DataError(
+                f"{self._path} is not there any more; bring it back, and the same "
+                "command goes on."
+            )
         with self._lock:
             self._parts[key] = place, values
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_segtrain.image import IGNORE_INDEX
 from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.io.pyramids import (
     Content,
@@ -46,8 +47,8 @@ class StorePlan:
     content: Content
 
     def create(self) -> None:
-        """Make it, if it is not there."""
-        if not self.path.exists():
+        """Make it, if it is not there; another process may do the same meanwhile."""
+        if not (self.path / "zarr.json").is_file():
             create_pyramid(self.path, self.layout, self.content)
 
     def open(self) -> PyramidWriter:
@@ -146,7 +147,8 @@ class Stores:
         layout = replace(self._plan.layout, factors=self._plan.layout.factors[:1])
         if name == EVIDENCE:
             layout = _with_channels(layout, 2)
-        return StorePlan(self._work / f"{name}.zarr", layout, self._base)
+        content = replace(self._base, fill=0 if name == EVIDENCE else IGNORE_INDEX)
+        return StorePlan(self._work / f"{name}.zarr", layout, content)
 
     def _uncertainty(self, config: InferenceConfig) -> StorePlan:
         is_small = config.probabilities == "uint8"

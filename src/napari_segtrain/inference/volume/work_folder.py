@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import socket
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -20,6 +24,10 @@ REPORT = "segtrain.json"
 """File in a store that is complete, with the request that it answers."""
 _MANIFEST = "manifest.json"
 _LOCK = "finishing"
+_STALE_SECONDS = 600.0
+"""A process that finishes touches its lock at each block."""
+_DEAD_SECONDS = 30.0
+"""The same for one of this computer that is not there any more."""
 
 
 def work_path(store: Path) -> Path:
@@ -34,29 +42,56 @@ class WorkFolder:
     ----------
     path : Path
         See `work_path`.
+
+    Attributes
+    ----------
+    token : str
+        Of the run, once its manifest was written or read. Marks of another run in the
+        same folder, by a process that does not know that it was replaced, do not count.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.token = ""
+        self._own = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
 
     @property
     def exists(self) -> bool:
         """Whether a run was begun and did not end."""
         return (self.path / _MANIFEST).is_file()
 
-    def write_manifest(self, values: dict[str, Any]) -> None:
-        """Begin a run; atomic.
+    @property
+    def run(self) -> Path:
+        """Folder of what belongs to this run."""
+        return self.path / self.token
+
+    def write_manifest(self, values: dict[str, Any]) -> bool:
+        """Begin a run, unless another process has begun one just now.
+
+        Returns
+        -------
+        bool
+            False when there is a manifest already, which stays as it is.
 
         Raises
         ------
         OutputError
             When the folder cannot be written.
         """
-        versioned = {"format_version": FORMAT_VERSION, **values}
-        write_json(self.path / _MANIFEST, versioned)
+        token = secrets.token_hex(8)
+        versioned = {"format_version": FORMAT_VERSION, "token": token, **values}
+        draft = self.path / f"{token}.json"
+        write_json(draft, versioned)
+        try:
+            is_first = _linked(draft, self.path / _MANIFEST)
+        finally:
+            draft.unlink(missing_ok=True)
+        if is_first:
+            self.token = token
+        return is_first
 
-    def read_manifest(self) -> dict[str, Any]:
-        """Return what `write_manifest` was given.
+    def read_manifest(self) -> dict[str, Any] | None:
+        """Return what `write_manifest` was given; ``None`` when there is nothing.
 
         Raises
         ------
@@ -66,7 +101,9 @@ class WorkFolder:
         path = self.path / _MANIFEST
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            version = values.pop("format_version")
+            version, self.token = values.pop("format_version"), values.pop("token")
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise OutputError(
                 f"{path} cannot be read ({error}); delete {self.path} and begin again."
@@ -86,56 +123,115 @@ class WorkFolder:
         OutputError
             When the folder cannot be written.
         """
-        write_json(self.path / stage / f"{number}.json", facts)
+        write_json(self._mark(stage, number), facts)
+
+    def is_marked(self, stage: str, number: int) -> bool:
+        """Whether a block is on the disk."""
+        return self._mark(stage, number).is_file()
 
     def marked(self, stage: str) -> set[int]:
         """Numbers of the blocks of a stage that are done."""
-        folder = self.path / stage
-        if not folder.is_dir():
+        try:
+            found = os.listdir(self.run / stage)  # noqa: PTH208 - names are enough
+        except FileNotFoundError:
             return set()
-        names = (name.partition(".") for name in os.listdir(folder))  # noqa: PTH208
+        names = (name.partition(".") for name in found)
         return {int(stem) for stem, _, end in names if end == "json" and stem.isdigit()}
 
     def facts(self, stage: str, number: int) -> Any:
         """Return what a block was marked with."""
-        path = self.path / stage / f"{number}.json"
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(self._mark(stage, number).read_text(encoding="utf-8"))
 
     def lock(self) -> bool:
-        """Take the right to finish; false when another process has it and lives."""
+        """Take the right to finish; false when another process has it.
+
+        One that did not touch it for ten minutes has lost it. Where the folder is gone
+        another process has finished.
+        """
+        if not self.path.is_dir():
+            return False
         path = self.path / _LOCK
-        own = {"pid": os.getpid(), "host": _host()}
-        for _ in range(2):
-            try:
-                with writing(self.path), path.open("x", encoding="utf-8") as file:
-                    json.dump(own, file)
-            except OutputError as error:
-                if not isinstance(error.__cause__, FileExistsError):
-                    raise
-            else:
-                return True
-            if not self._is_stale(path, own):
-                return False
-            path.unlink(missing_ok=True)
-        return False
+        draft = self.path / f"{_LOCK}-{secrets.token_hex(4)}"
+        try:
+            with writing(self.path):
+                draft.write_text(self._own, encoding="utf-8")
+            return _linked(draft, path) or (self._steal(path) and _linked(draft, path))
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def touch(self) -> None:
+        """Show that the process that finishes is at work."""
+        with suppress(OSError):
+            os.utime(self.path / _LOCK)
 
     def unlock(self) -> None:
-        """Give the right to finish back."""
-        (self.path / _LOCK).unlink(missing_ok=True)
+        """Give the right to finish back, if it is still held."""
+        path = self.path / _LOCK
+        if _text(path) == self._own:
+            path.unlink(missing_ok=True)
 
-    def _is_stale(self, path: Path, own: dict[str, Any]) -> bool:
+    @property
+    def finisher(self) -> str:
+        """Computer and process that finishes; empty when none does."""
+        return " ".join(_text(self.path / _LOCK).split()[:2])
+
+    def _mark(self, stage: str, number: int) -> Path:
+        return self.run / stage / f"{number}.json"
+
+    def _steal(self, path: Path) -> bool:
+        """Remove the lock of a process that is gone."""
+        holder = _text(path)
+        if not _is_stale(path, holder):
+            return False
+        taken = path.with_name(f"{_LOCK}-{secrets.token_hex(4)}")
         try:
-            other = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return True
-        if other == own:
-            return True
-        same_host = other.get("host") == own["host"]
-        return bool(same_host and not psutil.pid_exists(int(other.get("pid", 0))))
+            path.rename(taken)
+        except OSError:
+            return False
+        is_it = _text(taken) == holder
+        if not is_it:  # that of a process that was faster
+            _linked(taken, path)
+        taken.unlink(missing_ok=True)
+        return is_it
 
     def remove(self) -> None:
         """Delete everything, at once to whoever looks."""
         remove_folder(self.path)
+
+
+def _linked(draft: Path, path: Path) -> bool:
+    """Give a file its name, unless there is one of that name."""
+    try:
+        with writing(path):
+            try:
+                os.link(draft, path)
+            except PermissionError:  # a file system without links
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(_text(draft))
+    except OutputError as error:
+        if isinstance(error.__cause__, FileExistsError):
+            return False
+        raise
+    return True
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _is_stale(path: Path, holder: str) -> bool:
+    try:
+        age = time.time() - path.stat().st_mtime
+    except OSError:
+        return False
+    host, _, rest = holder.partition(" ")
+    number = rest.partition(" ")[0]
+    is_here = host == socket.gethostname() and number.isdigit()
+    is_dead = is_here and not psutil.pid_exists(int(number))
+    return age > (_DEAD_SECONDS if is_dead else _STALE_SECONDS)
 
 
 def read_report(store: Path) -> dict[str, Any] | None:
@@ -157,9 +253,3 @@ def write_report(stores: Sequence[Path], request: dict[str, Any]) -> None:
     """
     for store in stores:
         write_json(store / REPORT, request)
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()
