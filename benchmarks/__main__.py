@@ -23,6 +23,7 @@ from benchmarks import (
     samples,
     solvers,
     viewer,
+    volumes,
 )
 from benchmarks.rows import Rows
 
@@ -58,6 +59,7 @@ def main() -> None:
         "memory": memory.run,
         "prediction": prediction.run,
         "viewer": viewer.run,
+        "volumes": volumes.run,
         "samples": lambda: samples.run(options.seeds),
     }
     with_data = {

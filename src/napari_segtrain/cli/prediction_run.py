@@ -93,6 +93,8 @@ def start(
     overwrite : bool
         Replace what is there.
     """
+    for path in order.models:
+        load_model(path)  # before the images, as it says most when both are wrong
     reading = order.reading
     todo = open_images(order.images, axes=reading.axes, stack=reading.stack)
     asks_for_blocks = options.are_given or volume != VolumeConfig()

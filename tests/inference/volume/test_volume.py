@@ -150,6 +150,7 @@ def test_goes_on_where_it_was_stopped_with_the_same_bytes(tmp_path):
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_objects_go_on_in_any_stage(tmp_path):
     model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
     predicted(tmp_path / "whole" / "cells.zarr", model, config=MAPS)
