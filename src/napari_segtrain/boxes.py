@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari_segtrain.axes import ZYX
 
@@ -41,6 +41,33 @@ def shared_box(first: Box, second: Box) -> Box:
     stops = [min(a.stop, b.stop) for a, b in zip(first, second, strict=True)]
     z, y, x = (slice(a, max(a, b)) for a, b in zip(starts, stops, strict=True))
     return z, y, x
+
+
+def nearest_first(boxes: Iterable[Box], view: Box) -> list[int]:
+    """Order of boxes: those that share voxels with a view, then by their distance.
+
+    Parameters
+    ----------
+    boxes : iterable of Box
+        What is ordered.
+    view : Box
+        What is looked at.
+
+    Returns
+    -------
+    list of int
+        Places of the boxes in the order in which they come.
+    """
+    middle = [(part.start + part.stop) / 2 for part in view]
+
+    def distance(box: Box) -> tuple[bool, float]:
+        pairs = zip(box, view, strict=True)
+        is_seen = all(b.start < v.stop and v.start < b.stop for b, v in pairs)
+        ends = zip(box, middle, strict=True)
+        return not is_seen, sum(((b.start + b.stop) / 2 - m) ** 2 for b, m in ends)
+
+    keys = [distance(box) for box in boxes]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def relative(part: Box, whole: Box) -> Box:

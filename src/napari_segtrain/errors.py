@@ -67,6 +67,10 @@ class OutputError(SegtrainError):
     exit_code = 7
 
 
+class OtherResultFound(OutputError):
+    """A result of something else is where one is to be written."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out; libraries raise plain RuntimeErrors for it on a CPU."""
     text = str(error).lower()

@@ -199,7 +199,8 @@ def test_many_images_hold_no_file_open(tmp_path, name):
         write(path, data)
         images.append(read_image(path))
         np.testing.assert_array_equal(images[-1].array[1], data[1])
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    # libraries close some of their own meanwhile
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
 
 
 def test_cache_stays_within_its_bound():

@@ -22,14 +22,14 @@ from napari_segtrain.errors import ConfigError, OutputError
 from napari_segtrain.image import Image
 from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.events import EngineChosen, TileDone
-from napari_segtrain.inference.fit import check_fit, region
+from napari_segtrain.inference.fit import check_fit, is_too_large, region
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
 from napari_segtrain.io import refuse_existing, write_labels, write_probabilities
 from napari_segtrain.models import Model
 from napari_segtrain.workflows.models import load_model
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.settings import parse_inference
-from napari_segtrain.workflows.volumes import VolumeOrder, is_too_large
+from napari_segtrain.workflows.volumes import VolumeOrder
 
 Slices = tuple[int, int] | None
 

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
-from napari_segtrain.boxes import absolute, box_shape, iter_blocks, relative
+from napari_segtrain.boxes import (
+    absolute,
+    box_shape,
+    iter_blocks,
+    nearest_first,
+    relative,
+)
 from napari_segtrain.errors import ConfigError, ModelError
 from napari_segtrain.inference.events import BlockPredicted, TileDone
 from napari_segtrain.inference.item_predictor import ItemPredictor, Predictor
@@ -78,10 +84,15 @@ class Committee:
         self.engines = tuple(dict.fromkeys(found))
         self._max_numbers = _affordable_numbers(config)
 
-    def predict(self, item: Item, box: Box) -> ItemEvents:
-        """Predict a box of an item of the image, with true context around it."""
+    def predict(self, item: Item, box: Box, view: Box | None = None) -> ItemEvents:
+        """Predict a box of an item of the image, with true context around it.
+
+        Of parts that are as large as memory allows, those of a view come first.
+        """
         limit = max(1, self._max_numbers // self._n_classes)
         parts = [absolute(p, box) for p in iter_blocks(box_shape(box), limit)]
+        if view is not None:
+            parts = [parts[place] for place in nearest_first(parts, view)]
         n_steps = len(parts) * len(self._predictors)
         for n_before, part in enumerate(parts):
             total = SpreadSum(self._spread)

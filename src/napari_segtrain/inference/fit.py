@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+import psutil
 
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
 from napari_segtrain.boxes import Box, full_box
@@ -16,6 +19,11 @@ if TYPE_CHECKING:
     from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.image import Image, Item
     from napari_segtrain.inference.protocol import TrainedModel
+
+_LABEL_BYTES = 4
+_MAPS = 3
+"""Classes that are counted with."""
+_MEMORY_SHARE = 0.25
 
 
 def check_fit(model: TrainedModel, image: Image) -> None:
@@ -146,3 +154,21 @@ def chosen_items(image: Image, items: Mapping[str, int] | None) -> list[Item]:
 def _channels(n_channels: int, names: tuple[str, ...]) -> str:
     text = "1 channel" if n_channels == 1 else f"{n_channels} channels"
     return f"{text} ({', '.join(names)})" if names else text
+
+
+def is_too_large(image: Image, config: InferenceConfig) -> bool:
+    """Whether a result, with its maps, asks for too much of the memory of a computer.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    config : InferenceConfig
+        Which maps are wanted.
+    """
+    n_maps = {"none": 0, "uint8": 1, "float32": 4}[config.probabilities] * _MAPS
+    n_maps += 4 * (config.uncertainty != "none")
+    sizes = zip(image.axes, image.array.shape, strict=True)
+    n_voxels = math.prod(int(n) for axis, n in sizes if axis != "C")
+    needed = n_voxels * (_LABEL_BYTES + n_maps)
+    return bool(needed > _MEMORY_SHARE * psutil.virtual_memory().total)

@@ -38,8 +38,8 @@ class Predictor(Protocol):
         """What runs the networks, each once."""
         ...
 
-    def predict(self, item: Item, box: Box) -> ItemEvents:
-        """Predict a box of an item of the image."""
+    def predict(self, item: Item, box: Box, view: Box | None = None) -> ItemEvents:
+        """Predict a box of an item of the image; what a view shows comes first."""
         ...
 
 
@@ -103,7 +103,7 @@ class ItemPredictor:
             self._runtime = ViewsRuntime(views, spread)
         self._prepared: dict[tuple[int, ...], tuple[Item, Intensities]] = {}
 
-    def predict(self, item: Item, box: Box) -> ItemEvents:
+    def predict(self, item: Item, box: Box, view: Box | None = None) -> ItemEvents:
         """Predict a box of an item of the image; see `predict_item`."""
         prepared, intensities = self._prepare(item)
         return predict_item(
@@ -112,6 +112,7 @@ class ItemPredictor:
             intensities=intensities,
             config=self._config,
             box=box,
+            view=view,
             control=self._control,
             has_spread=self._has_spread,
         )

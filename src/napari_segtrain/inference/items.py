@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX
-from napari_segtrain.boxes import Box, box_shape, full_box, relative
+from napari_segtrain.boxes import (
+    Box,
+    box_shape,
+    full_box,
+    nearest_first,
+    relative,
+)
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import PredictionError
 from napari_segtrain.inference.events import BlockPredicted, TileDone
@@ -34,13 +40,14 @@ MAX_ACCUMULATED = 1 << 27
 ItemEvents = Generator[TileDone | BlockPredicted, None, bool]
 
 
-def predict_item(
+def predict_item(  # noqa: PLR0913 - what is predicted with what
     item: Item,
     *,
     runtime: Runtime,
     intensities: Intensities,
     config: InferenceConfig,
     box: Box | None = None,
+    view: Box | None = None,
     control: RunControl | None = None,
     has_spread: bool = False,
 ) -> ItemEvents:
@@ -61,6 +68,9 @@ def predict_item(
         Tiles, halo, overlap, batch.
     box : Box, optional
         Region to predict, ZYX voxels; the whole item without it.
+    view : Box, optional
+        Tiles that have voxels of this region come first, then those around it, where
+        they are not blended.
     control : RunControl, optional
         Stop and pause, effective between two batches.
     has_spread : bool
@@ -87,7 +97,9 @@ def predict_item(
         When the smallest tile does not fit in memory.
     """
     box = box or full_box(item.shape)
-    work = _ItemWork(item, runtime, intensities, config, box, has_spread=has_spread)
+    work = _ItemWork(
+        item, runtime, intensities, config, box, view=view, has_spread=has_spread
+    )
     return (yield from work.run(control or RunControl()))
 
 
@@ -146,6 +158,7 @@ class _ItemWork:
         config: InferenceConfig,
         box: Box,
         *,
+        view: Box | None,
         has_spread: bool,
     ) -> None:
         info = runtime.info
@@ -155,6 +168,7 @@ class _ItemWork:
         self._runtime = runtime
         self._intensities = intensities
         self._box = box
+        self._view = view
         self._shape = (
             item.shape if info.is_local else _grown(item.shape, info.min_result)
         )
@@ -171,8 +185,9 @@ class _ItemWork:
         columns = self._columns(self._box)
         while columns:
             column = columns.pop(0)
-            tiles = deque(self._plan(column))
-            is_blended = not all(tile.is_alone for tile in tiles)
+            plan = self._plan(column)
+            is_blended = not all(tile.is_alone for tile in plan)
+            tiles = deque(plan if is_blended else self._view_first(plan))
             slabs = self._accumulator(column) if is_blended else None
             n_later = sum(len(self._plan(later)) for later in columns)
             try:
@@ -268,6 +283,12 @@ class _ItemWork:
             box=column,
         )
 
+    def _view_first(self, tiles: list[Tile]) -> list[Tile]:
+        if self._view is None:
+            return tiles
+        order = nearest_first((tile.keep for tile in tiles), self._view)
+        return [tiles[place] for place in order]
+
     def _accumulator(self, column: Box) -> SlabAccumulator:
         depth = min(self._settings.tile[0], column[0].stop - column[0].start)
         return SlabAccumulator(column, self._n_maps, depth)
@@ -282,10 +303,13 @@ class _ItemWork:
         corners = itertools.product(
             range(y.start, y.stop, n_y), range(x.start, x.stop, n_x)
         )
-        return [
+        boxes: list[Box] = [
             (z, slice(j, min(j + n_y, y.stop)), slice(i, min(i + n_x, x.stop)))
             for j, i in corners
         ]
+        if self._view is None:
+            return boxes
+        return [boxes[place] for place in nearest_first(boxes, self._view)]
 
 
 def _grown(shape: ZYX, least: ZYX) -> ZYX:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,8 +15,9 @@ from napari_segtrain.boxes import Box, box_shape
 from napari_segtrain.control import Event
 from napari_segtrain.inference.committee import make_predictor
 from napari_segtrain.inference.events import BlockPredicted, EngineChosen
-from napari_segtrain.inference.fit import check_fit
+from napari_segtrain.inference.fit import check_fit, fitted_config
 from napari_segtrain.inference.item_predictor import item_key
+from napari_segtrain.inference.preview import preview_box
 
 if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
@@ -36,10 +37,13 @@ class Region:
         Position on each item axis; empty without item axes.
     box : Box
         ZYX voxels.
+    view : Box, optional
+        What of it is looked at: predicted first, where tiles are not blended.
     """
 
     index: dict[str, int]
     box: Box
+    view: Box | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +90,14 @@ RegionEvents = Generator[EngineChosen | RegionBlock | RegionsProgress, None, boo
 
 
 def iter_regions(
-    model: TrainedModel,
+    model: TrainedModel | Sequence[TrainedModel],
     image: Image,
     regions: Sequence[Region],
     config: InferenceConfig,
     *,
     control: RunControl | None = None,
     n_voxels: int = 0,
+    has_preview: bool = False,
 ) -> RegionEvents:
     """Predict parts of an image, one after another, with true context around them.
 
@@ -100,8 +105,8 @@ def iter_regions(
 
     Parameters
     ----------
-    model : TrainedModel
-        What is applied.
+    model : TrainedModel or sequence of TrainedModel
+        What is applied; several have the same classes, and their mean is taken.
     image : Image
         Channels as in training.
     regions : sequence of Region
@@ -112,11 +117,14 @@ def iter_regions(
         Stop and pause, effective after the present batch of tiles.
     n_voxels : int
         Of these parts and others that the model is applied to, when there are more.
+    has_preview : bool
+        Whether a small part of the first view is given before engines are compared,
+        and once more with its region.
 
     Yields
     ------
     EngineChosen, RegionBlock, RegionsProgress
-        The engine first. Blocks cover each region once.
+        The engine first, after the preview. Blocks cover each region once.
 
     Returns
     -------
@@ -128,9 +136,13 @@ def iter_regions(
     SegtrainError
         As `iter_prediction` does.
     """
-    check_fit(model, image)
+    models = tuple(model) if isinstance(model, Sequence) else (model,)
+    for each in models:
+        check_fit(each, image)
     total = sum(math.prod(box_shape(region.box)) for region in regions)
-    predictor = make_predictor([model], config, control, max(n_voxels, total))
+    if has_preview and regions:
+        yield from _preview(models, image, regions[0], config, control)
+    predictor = make_predictor(models, config, control, max(n_voxels, total))
     yield from predictor.engines
     work = _Work(image, predictor)
     n_done = 0
@@ -140,6 +152,26 @@ def iter_regions(
             return False
         n_done += math.prod(box_shape(region.box))
     return True
+
+
+def _preview(
+    models: Sequence[TrainedModel],
+    image: Image,
+    region: Region,
+    config: InferenceConfig,
+    control: RunControl | None,
+) -> Iterator[RegionBlock]:
+    """Predict a small part of what is looked at, with the engine that is at hand."""
+    if region.view is None:
+        return
+    shape, fitted = image.items()[0].shape, fitted_config(config, models[0])
+    part = preview_box(shape, region.box, region.view, models[0].info, fitted)
+    if part is None:
+        return
+    work = _Work(image, make_predictor(models, config, control))
+    for event in work.predict(Region(region.index, part), 0, 1):
+        if isinstance(event, RegionBlock):
+            yield event
 
 
 class _Work:
@@ -153,7 +185,7 @@ class _Work:
     def predict(self, region: Region, n_before: int, n_total: int) -> RegionEvents:
         item = self._items[item_key(region.index)]
         n_here = math.prod(box_shape(region.box))
-        events = self._predictor.predict(item, region.box)
+        events = self._predictor.predict(item, region.box, region.view)
         while True:
             try:
                 event = next(events)

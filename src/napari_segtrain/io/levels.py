@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import zarr
@@ -50,6 +50,20 @@ class Levels:
     has_units: bool
     channel_names: tuple[str, ...] = ()
     classes: ClassTable | None = None
+
+    def channel(self, number: int) -> Levels:
+        """One of several maps."""
+        place = self.axes.index("C")
+        key = (*(slice(None),) * place, number)
+        kept = [n for n in range(len(self.axes)) if n != place]
+        return replace(
+            self,
+            arrays=tuple(array[key] for array in self.arrays),
+            axes=self.axes.replace("C", ""),
+            scale=tuple(self.scale[n] for n in kept),
+            translation=tuple(self.translation[n] for n in kept),
+            channel_names=self.channel_names[number : number + 1],
+        )
 
 
 def open_levels(path: Path) -> Levels:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from napari_segtrain.boxes import Box
 from napari_segtrain.config import InferenceConfig, VolumeConfig
@@ -34,14 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_segtrain.control import Event, RunControl
-    from napari_segtrain.image import Image
 
 SUFFIX = ".ome.zarr"
-
-_LABEL_BYTES = 4
-_MAPS = 3
-"""Classes that are counted with."""
-_MEMORY_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -130,24 +121,6 @@ def iter_order(
         return (yield from iter_volume_prediction(volume, part=part, control=control))
     opener = functools.partial(VolumeOrder.open, order.absolute(), may_begin=False)
     return (yield from iter_on_dask(volume, opener, cluster, control=control))
-
-
-def is_too_large(image: Image, config: InferenceConfig) -> bool:
-    """Whether a result, with its maps, asks for too much of the memory of a computer.
-
-    Parameters
-    ----------
-    image : Image
-        What is predicted.
-    config : InferenceConfig
-        Which maps are wanted.
-    """
-    n_maps = {"none": 0, "uint8": 1, "float32": 4}[config.probabilities] * _MAPS
-    n_maps += 4 * (config.uncertainty != "none")
-    sizes = zip(image.axes, image.array.shape, strict=True)
-    n_voxels = math.prod(int(n) for axis, n in sizes if axis != "C")
-    needed = n_voxels * (_LABEL_BYTES + n_maps)
-    return bool(needed > _MEMORY_SHARE * psutil.virtual_memory().total)
 
 
 def check_part(part: tuple[int, int]) -> None:

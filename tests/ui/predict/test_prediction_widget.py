@@ -208,7 +208,9 @@ def test_choices_that_an_image_does_not_have_are_not_shown(
 ) -> None:
     widget = opened(qtbot, viewer, models / "disks")
     widget.show()
-    assert not widget.scope.isVisible()
+    assert widget.scope.area_box.isVisible()
+    assert not widget.scope.shapes_choice.isVisible()
+    assert not widget.scope.slices_box.isVisible()
     layer = viewer.add_image(np.zeros((4, 40, 50), np.uint8), name="stack")
     widget.images.check([layer])
     assert widget.scope.slices_box.isVisible()

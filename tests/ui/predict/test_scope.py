@@ -5,6 +5,7 @@ import pytest
 
 from napari_segtrain.image import Image
 from napari_segtrain.ui.predict import scope as scope_module
+from napari_segtrain.ui.predict.look import Look
 from napari_segtrain.ui.predict.scope import Scope, frame_of
 
 MOVIE = Image(np.zeros((3, 5, 8, 9), np.uint8), "TZYX")
@@ -24,14 +25,14 @@ def test_everything() -> None:
 
 
 def test_what_is_looked_at_comes_first() -> None:
-    scope = Scope(first={"T": 2, "Z": 3})
+    scope = Scope(look=Look({"T": 2, "Z": 3}))
     assert scope.items(MOVIE) == [{"T": 2}, {"T": 0}, {"T": 1}]
     assert depths(scope.boxes(MOVIE, dims=2)) == [(3, 4), (0, 3), (4, 5)]
     assert depths(scope.boxes(MOVIE, dims=3)) == [(0, 5)]
 
 
 def test_a_range_of_a_frame() -> None:
-    scope = Scope(slices=(1, 3), frames={"T": 1}, first={"T": 1, "Z": 4})
+    scope = Scope(slices=(1, 3), frames={"T": 1}, look=Look({"T": 1, "Z": 4}))
     assert not scope.is_whole(MOVIE)
     assert scope.items(MOVIE) == [{"T": 1}]
     assert depths(scope.boxes(MOVIE, dims=2)) == [(1, 3)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_segtrain.axes import ZYX
-from napari_segtrain.boxes import Box
+from napari_segtrain.boxes import Box, nearest_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,14 +117,5 @@ def part_of(numbers: Sequence[int], part: int, n_parts: int) -> list[int]:
 
 def view_first(grid: BlockGrid, numbers: Sequence[int], view: Box) -> list[int]:
     """Put the blocks of a view first, and the others by their distance from it."""
-    middle = [(part.start + part.stop) / 2 for part in view]
-
-    def distance(number: int) -> tuple[bool, float]:
-        box = grid[number].box
-        pairs = zip(box, view, strict=True)
-        is_seen = all(b.start < v.stop and v.start < b.stop for b, v in pairs)
-        ends = zip(box, middle, strict=True)
-        away = sum(((b.start + b.stop) / 2 - m) ** 2 for b, m in ends)
-        return not is_seen, away
-
-    return sorted(numbers, key=distance)
+    order = nearest_first((grid[number].box for number in numbers), view)
+    return [numbers[place] for place in order]

@@ -14,7 +14,12 @@ import numpy as np
 from napari_segtrain.axes import SPATIAL_AXES, ZYX, spatial_axes
 from napari_segtrain.boxes import Box
 from napari_segtrain.config import VolumeConfig
-from napari_segtrain.errors import ConfigError, DataError, OutputError
+from napari_segtrain.errors import (
+    ConfigError,
+    DataError,
+    OtherResultFound,
+    OutputError,
+)
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.engines import choose_engine
@@ -252,7 +257,7 @@ def _begun(folder: WorkFolder, request: Request) -> VolumePlan | None:
 def _check_complete(path: Path, request: Request) -> None:
     report = read_report(path)
     if report is None:
-        raise OutputError(
+        raise OtherResultFound(
             f"{path} exists already and is no result of this program; choose another "
             "name."
         )
@@ -274,7 +279,9 @@ def _clear(volume: OpenVolume, *, overwrite: bool) -> None:
         is_map = store != volume.path and (store / "zarr.json").is_file()
         if not overwrite or not (is_result or (is_map and volume.folder.exists)):
             way_out = "" if not is_result else ", or replace it with --overwrite"
-            raise OutputError(f"{store} exists already; choose another name{way_out}.")
+            raise OtherResultFound(
+                f"{store} exists already; choose another name{way_out}."
+            )
     if overwrite:
         volume.folder.remove()  # first: no mark may be left without its store
     for store in there:
@@ -301,7 +308,7 @@ def _on_device(plan: VolumePlan, config: InferenceConfig) -> VolumePlan:
 def _compare(path: Path, begun: Request, request: Request) -> None:
     changed = differences(begun, request)
     if changed:
-        raise OutputError(
+        raise OtherResultFound(
             f"{path} was made with {changed}; go on with the same, choose another "
             "name, or begin again with --overwrite."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Labels
 
 from napari_segtrain.axes import SPATIAL_AXES
@@ -11,7 +12,7 @@ from napari_segtrain.io.levels import Levels, open_levels
 from napari_segtrain.ui.classes.class_metadata import write_class_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari.types import LayerDataTuple
@@ -42,43 +43,54 @@ def result_layers(path: Path) -> list[LayerDataTuple]:
     name = path.name
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
-    layers = [_labels(levels, name)] if levels.kind == "labels" else _maps(levels, name)
-    return [layer.as_layer_data_tuple() for layer in layers]
+    return [layer.as_layer_data_tuple() for layer in layers_of(levels, name)]
 
 
-def _labels(levels: Levels, name: str) -> Labels:
-    layer = Labels(_data(levels.arrays), name=name, **_place(levels))
-    if levels.classes is not None:
-        write_class_table(layer, levels.classes)
-    return layer
+def layers_of(
+    levels: Levels, name: str, place: Mapping[str, Any] | None = None
+) -> list[Labels] | list[Image]:
+    """Layers of a store; only what is looked at is read.
 
+    Parameters
+    ----------
+    levels : Levels
+        All resolutions.
+    name : str
+        Of the layer; maps of several classes get theirs behind it.
+    place : mapping of str to object, optional
+        Transform, units and names of the axes but that of channels; those of the store
+        without.
 
-def _maps(levels: Levels, name: str) -> list[Image]:
+    Returns
+    -------
+    list of Labels, or of Image
+        One of labels, or one image per map.
+    """
+    place = _place(levels) if place is None else place
+    if levels.kind == "labels":
+        layer = Labels(_data(levels.arrays), name=name, **place)
+        if levels.classes is not None:
+            write_class_table(layer, levels.classes)
+        return [layer]
     if "C" not in levels.axes:
-        return [_map(levels, levels.arrays, name)]
-    channel = levels.axes.index("C")
-    whole = (slice(None),) * channel
-    n_maps = levels.arrays[0].shape[channel]
-    names = levels.channel_names or tuple(map(str, range(n_maps)))
+        return [_map(levels, name, place)]
+    names = levels.channel_names
+    n_maps = levels.arrays[0].shape[levels.axes.index("C")]
     return [
-        _map(
-            levels,
-            tuple(array[(*whole, n)] for array in levels.arrays),
-            f"{name} {names[n]}",
-        )
+        _map(levels.channel(n), f"{name} {names[n] if names else n}", place)
         for n in range(n_maps)
     ]
 
 
-def _map(levels: Levels, arrays: tuple[Any, ...], name: str) -> Image:
-    is_small = arrays[0].dtype.numpy_dtype.kind == "u"
+def _map(levels: Levels, name: str, place: Mapping[str, Any]) -> Image:
+    is_small = np.dtype(levels.arrays[0].dtype.numpy_dtype).kind == "u"
     return Image(
-        _data(arrays),
+        _data(levels.arrays),
         name=name,
         contrast_limits=(0, _FULL if is_small else 1),
         blending="additive",
         visible=False,
-        **_place(levels),
+        **place,
     )
 
 

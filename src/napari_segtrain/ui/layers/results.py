@@ -44,17 +44,20 @@ class Origin:
         Of a multiscale source.
     model : Path
         What was applied.
+    others : tuple of Path
+        Models whose results were averaged with those of the first.
     """
 
     layer: Image
     axes: str
     level: int
     model: Path
+    others: tuple[Path, ...] = ()
 
     @property
     def family(self) -> str:
         """Run of the model; what is of one run may replace one another."""
-        return str(run_of(self.model))
+        return " & ".join(str(run_of(path)) for path in (self.model, *self.others))
 
     def metadata(self, kind: Kind) -> dict[str, Any]:
         """Plain values, for the metadata of a result."""

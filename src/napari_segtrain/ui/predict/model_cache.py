@@ -1,34 +1,37 @@
-"""The model that was used last, in memory."""
+"""The models that were used last, in memory."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_segtrain.models import Model
 
 
 class ModelCache:
-    """The model that was used last, in memory.
+    """The models that were used last, in memory.
 
-    It is read again when its path is another or its files have changed.
+    They are read again when their paths are others or their files have changed.
     """
 
     def __init__(self) -> None:
-        self._state = ""
-        self._model: Model | None = None
+        self._models: dict[str, Model] = {}
 
-    def load(self, path: Path) -> tuple[Model, str]:
-        """Return a model and the state of its files."""
+    def load(self, paths: Sequence[Path]) -> tuple[list[Model], str]:
+        """Return models, and the state of their files."""
         from napari_segtrain.workflows.models import load_model
 
-        state = state_of(path)
-        if self._model is None or state != self._state:
-            self._model = None
-            self._model, self._state = load_model(path), state
-        return self._model, state
+        states = {path: state_of(path) for path in paths}
+        kept = set(states.values())
+        self._models = {s: model for s, model in self._models.items() if s in kept}
+        for path, state in states.items():
+            if state not in self._models:
+                self._models[state] = load_model(path)
+        found = [self._models[states[path]] for path in paths]
+        return found, " & ".join(states[path] for path in paths)
 
 
 def state_of(path: Path) -> str:

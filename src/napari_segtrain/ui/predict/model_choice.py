@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtCore import QModelIndex, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.models.model_items import class_names, score_of
 from napari_segtrain.ui.models.model_list import ModelList
+from napari_segtrain.ui.predict.other_models import OtherModels
 from napari_segtrain.ui.session import session_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ModelChoice(QWidget):
     Attributes
     ----------
     changed : Signal()
-        Another model is chosen, or none any more.
+        Another model is chosen, or none any more; or others to average with.
     refused : Signal(str)
         Why what was chosen is no model.
     failed : Signal(Failure)
@@ -62,6 +63,7 @@ class ModelChoice(QWidget):
         self.folder_button = _button(
             "Open f&older…", "Choose the folder of a run or model"
         )
+        self.others = OtherModels()
         self._chosen = QLabel(_NO_MODEL)
         self._job = LatestJob("Looking at a model", self)
         self._build_layout()
@@ -78,6 +80,11 @@ class ModelChoice(QWidget):
     def path(self) -> Path | None:
         """Path of the chosen model."""
         return None if self._info is None else self._info.path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Paths of the chosen model, and of those that it is averaged with."""
+        return () if self.path is None else (self.path, *self.others.paths())
 
     def choose(self, path: Path) -> None:
         """Choose a model by its path; it is looked at in a thread."""
@@ -105,11 +112,13 @@ class ModelChoice(QWidget):
         layout.addWidget(self.list)
         layout.addWidget(self._chosen)
         layout.addLayout(buttons)
+        layout.addWidget(self.others)
 
     def _connect(self) -> None:
         self.list.selection_changed.connect(self._on_list_selection_changed)
         self.list.listed.connect(self._on_list_listed)
         self.list.failed.connect(self.failed)
+        self.others.changed.connect(self.changed)
         self.file_button.clicked.connect(self._on_file_clicked)
         self.folder_button.clicked.connect(self._on_folder_clicked)
         self._job.succeeded.connect(self._on_job_succeeded)
@@ -127,6 +136,7 @@ class ModelChoice(QWidget):
     def _on_list_listed(self) -> None:
         """Choose the newest model when none is chosen."""
         runs = self.list.runs
+        self.others.set_models(runs, self._info)
         if self._info is None and not self._job.is_busy and runs:
             self.list.select(runs[0].path)
 
@@ -165,6 +175,8 @@ class ModelChoice(QWidget):
         self._chosen.setText(_NO_MODEL if info is None else _words(info))
         self._chosen.setToolTip("" if info is None else str(info.path))
         self._chosen.setVisible(info is not None and not self._is_from_list)
+        with QSignalBlocker(self.others):
+            self.others.set_models(self.list.runs, info)
         if info != before:
             self.changed.emit()
 

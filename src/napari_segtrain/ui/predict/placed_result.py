@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_segtrain.image import ClassTable
+    from napari_segtrain.image import ClassTable, ZeroPolicy
     from napari_segtrain.ui.predict.result_canvas import ResultCanvas
 
 INCOMPLETE = " (incomplete)"
 _FULL = 255
+_ZEROS: tuple[ZeroPolicy, ...] = ("dense", "painted-slices", "unlabelled")
+"""What 0 means, from what claims most."""
 _GREATEST = {"deviation": 0.5}
 """Of maps that do not reach 1."""
 
@@ -75,7 +77,7 @@ class PlacedResult:
         self,
         *,
         is_complete: bool,
-        is_whole: bool,
+        zero: ZeroPolicy,
         fingerprint: str | None,
         model_state: str,
     ) -> None:
@@ -85,8 +87,8 @@ class PlacedResult:
         ----------
         is_complete : bool
             Whether all that was asked for is predicted.
-        is_whole : bool
-            Whether that was the whole image.
+        zero : {"dense", "painted-slices", "unlabelled"}
+            What 0 means in what was asked for.
         fingerprint : str, optional
             Of the labels; without one they are never written over.
         model_state : str
@@ -105,7 +107,7 @@ class PlacedResult:
                 model_state=model_state,
             )
             layer.refresh(extent=False)
-        self._write_classes(is_whole=is_whole and is_complete)
+        self._write_classes(zero if is_complete else _looser(zero, "painted-slices"))
         if self.labels.name == self._name:
             name = self._name.removesuffix(INCOMPLETE)
             self.labels.name = name if is_complete else name + INCOMPLETE
@@ -125,7 +127,7 @@ class PlacedResult:
             **self._transform(class_axis=False),
         )
         self._tell_origin(layer, "segmentation")
-        write_class_table(layer, self._table(is_whole=True))
+        write_class_table(layer, self._table("dense"))
         _clear_background(layer, self._canvas.classes)
         return layer
 
@@ -193,22 +195,25 @@ class PlacedResult:
             classes=list(self._canvas.outputs),
         )
 
-    def _write_classes(self, *, is_whole: bool) -> None:
-        """Say what 0 means, unless the user has changed the table."""
-        found = read_class_table(self.labels)
-        ours = (self._table(is_whole=True), self._table(is_whole=False))
-        if found is not None and _uncounted(found) in ours:
-            stored = result_of(self.labels) or {}
-            is_whole = is_whole or bool(stored.get("is_whole"))
-            store_result(self.labels, is_whole=is_whole)
-            write_class_table(self.labels, self._table(is_whole=is_whole))
-            _clear_background(self.labels, self._canvas.classes)
+    def _write_classes(self, zero: ZeroPolicy) -> None:
+        """Say what 0 means, unless the user has changed the table.
 
-    def _table(self, *, is_whole: bool) -> ClassTable:
-        """Classes of the result; slices that were left out are no background."""
+        Of a layer in which a whole prediction lies already all is known; of one in
+        which parts lie no more than of the part of which least is.
+        """
+        found = read_class_table(self.labels)
+        if found is None or _uncounted(found) not in map(self._table, _ZEROS):
+            return
+        before = (result_of(self.labels) or {}).get("zero", zero)
+        zero = "dense" if "dense" in {zero, before} else _looser(zero, before)
+        store_result(self.labels, zero=zero, is_whole=zero == "dense")
+        write_class_table(self.labels, self._table(zero))
+        _clear_background(self.labels, self._canvas.classes)
+
+    def _table(self, zero: ZeroPolicy) -> ClassTable:
+        """Classes of the result; what was left out is no background."""
         classes = _uncounted(self._canvas.classes)
-        is_partial = classes.zero == "dense" and not is_whole
-        return replace(classes, zero="painted-slices") if is_partial else classes
+        return replace(classes, zero=zero) if classes.zero == "dense" else classes
 
     def _on_labels_edited(self) -> None:
         """Write nothing over what a script or another plugin enters."""
@@ -217,6 +222,11 @@ class PlacedResult:
     def _on_labels_set(self) -> None:
         if self.labels.data is not self._canvas.labels:
             self._canvas.is_closed = True
+
+
+def _looser(first: ZeroPolicy, second: ZeroPolicy) -> ZeroPolicy:
+    """Which of two meanings of 0 claims less."""
+    return max(first, second, key=_ZEROS.index)
 
 
 def _uncounted(table: ClassTable) -> ClassTable:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from napari_segtrain.config import InferenceConfig
+from napari_segtrain.config import InferenceConfig, VolumeConfig
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.image import Image
-from napari_segtrain.ui.layers.results import Former
+from napari_segtrain.io.levels import Levels
+from napari_segtrain.ui.layers.results import Former, Kind
 from napari_segtrain.ui.predict.result_canvas import ResultCanvas
 from napari_segtrain.ui.predict.scope import Scope
+
+if TYPE_CHECKING:
+    from napari_segtrain.errors import SegtrainError
 
 _WAIT_SECONDS = 0.1
 _N_WAITS = 300
@@ -41,19 +45,38 @@ class Job:
 
 
 @dataclass(frozen=True)
+class StoreOrder:
+    """Where results go that are not kept in memory.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the stores.
+    volume : VolumeConfig
+        Blocks.
+    """
+
+    folder: Path
+    volume: VolumeConfig
+
+
+@dataclass(frozen=True)
 class Order:
     """What is done with each image.
 
     Parameters
     ----------
-    model : Path
-        What is applied.
+    models : tuple of Path
+        What is applied; the mean of several.
     config : InferenceConfig
         How; its memory limit holds for results as well.
+    store : StoreOrder, optional
+        For results in stores; they are layers in memory without it.
     """
 
-    model: Path
+    models: tuple[Path, ...]
     config: InferenceConfig
+    store: StoreOrder | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +164,86 @@ class LayerEnded(Event):
     is_complete: bool
     fingerprint: str
     model_state: str
+
+
+@dataclass(frozen=True, eq=False)
+class StoredResult:
+    """A store to look at.
+
+    Parameters
+    ----------
+    path : Path
+        Of the store.
+    levels : Levels
+        Its resolutions.
+    kind : str
+        As of result layers.
+    name : str
+        Of its layer.
+    """
+
+    path: Path
+    levels: Levels
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class StoreBegun(Event):
+    """Stores are there, and blocks will be written into them.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    results : tuple of StoredResult
+        What fills in; what is between the network and the labels, where objects are
+        made or small parts removed when all blocks are there.
+    """
+
+    number: int
+    results: tuple[StoredResult, ...]
+
+
+@dataclass(frozen=True)
+class StoreGrown(Event):
+    """A block is on the disk.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    """
+
+    is_frequent: ClassVar[bool] = True
+
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class StoreEnded(Event):
+    """Nothing is written any more.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    is_complete : bool
+        False when stopped.
+    results : tuple of StoredResult
+        What there is to look at.
+    """
+
+    number: int
+    is_complete: bool
+    results: tuple[StoredResult, ...]
+
+
+def named_error(error: SegtrainError, job: Job, n_jobs: int) -> SegtrainError:
+    """Error that names the image of a job, where there are several."""
+    if n_jobs == 1 or job.image.name in str(error):
+        return error
+    return type(error)(f"{job.image.name}: {error}")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ def check_choice(info: RunInfo | None, images: Sequence[Image]) -> None:
             check_input(image, info.dims, info.n_channels, info.channel_names)
 
 
-def check_settings(info: RunInfo | None, config: InferenceConfig) -> None:
+def check_settings(
+    info: RunInfo | None, config: InferenceConfig, n_models: int = 1
+) -> None:
     """Compare the settings with the model, without loading it.
 
     Raises
@@ -50,7 +52,8 @@ def check_settings(info: RunInfo | None, config: InferenceConfig) -> None:
         When settings are asked for that the model has no use for.
     """
     if info is not None:
-        is_single = config.orientations == 1 and info.n_members == 1
+        n_networks = n_models - 1 + info.n_members
+        is_single = config.orientations == 1 and n_networks == 1
         if is_single and config.uncertainty in {"deviation", "agreement"}:
             raise ConfigError(
                 f"There is no {config.uncertainty} of a single prediction; set "

@@ -13,6 +13,7 @@ from napari_segtrain.image import Image
 from napari_segtrain.inference.events import EngineChosen
 from napari_segtrain.ui.layers.results import Origin, find_former, find_result
 from napari_segtrain.ui.predict.placed_result import PlacedResult
+from napari_segtrain.ui.predict.placed_store import PlacedStore
 from napari_segtrain.ui.predict.prediction_events import (
     FormerWanted,
     Job,
@@ -21,6 +22,9 @@ from napari_segtrain.ui.predict.prediction_events import (
     Order,
     Outcome,
     Progress,
+    StoreBegun,
+    StoreEnded,
+    StoreGrown,
 )
 from napari_segtrain.ui.predict.prediction_work import iter_jobs
 from napari_segtrain.ui.predict.scope import Scope
@@ -28,6 +32,7 @@ from napari_segtrain.ui.worker import Failure, Task, start_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari.layers import Layer
 
@@ -86,6 +91,8 @@ class PredictionRun(QObject):
         What runs the network, as far as it is known.
     n_edited : int
         Results that were edited while they were painted.
+    stores : list of Path
+        Stores that were made, complete or not.
     """
 
     changed = Signal()
@@ -101,10 +108,12 @@ class PredictionRun(QObject):
         self.outcome: Outcome | None = None
         self.failure: Failure | None = None
         self.n_edited = 0
+        self.stores: list[Path] = []
         self._session = weakref.ref(session)
         self._requests = list(requests)
         self.names = [request.image.name for request in requests]
         self._placed: dict[int, PlacedResult] = {}
+        self._stores: dict[int, PlacedStore] = {}
         self._locked: tuple[weakref.ref[Layer], str] | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_timer_timeout)
@@ -147,15 +156,22 @@ class PredictionRun(QObject):
             self._place(event)
         elif isinstance(event, LayerEnded):
             self._finish(event)
-        elif isinstance(event, EngineChosen):
-            if event not in self.engines:
-                self.engines = (*self.engines, event)
-            self.changed.emit()
+        elif isinstance(event, StoreBegun | StoreEnded):
+            self._show_stores(event)
+        elif isinstance(event, StoreGrown):
+            self._refresh_stores(event)
+        else:
+            self._note(event)
+
+    def _note(self, event: Event) -> None:
+        """Keep what the state says."""
+        if isinstance(event, EngineChosen) and event not in self.engines:
+            self.engines = (*self.engines, event)
         elif isinstance(event, Progress):
             self.progress = event
             if self.state == "loading":
                 self.state = "predicting"
-            self.changed.emit()
+        self.changed.emit()
 
     def _lock(self, event: FormerWanted) -> None:
         """Let nobody paint on a result while it is looked at whether it was edited."""
@@ -189,6 +205,27 @@ class PredictionRun(QObject):
         self._unlock()
         self._timer.start(REFRESH_MS)
 
+    def _show_stores(self, event: StoreBegun | StoreEnded) -> None:
+        session = self._session()
+        viewer = None if session is None else session.viewer
+        if viewer is None or self._is_abandoned():
+            return
+        origin = self._requests[event.number].origin
+        if event.number not in self._stores:
+            self._stores[event.number] = PlacedStore(viewer, origin)
+        placed = self._stores[event.number]
+        if isinstance(event, StoreBegun) or event.is_complete:
+            placed.show(event.results)
+        if isinstance(event, StoreEnded):
+            placed.finish(is_complete=event.is_complete)
+            self.stores += [result.path for result in event.results]
+            del self._stores[event.number]
+
+    def _refresh_stores(self, event: StoreGrown) -> None:
+        placed = self._stores.get(event.number)
+        if placed is not None:
+            placed.refresh()
+
     def _finish(self, event: LayerEnded) -> None:
         placed = self._placed.pop(event.number, None)
         if placed is None:
@@ -197,7 +234,7 @@ class PredictionRun(QObject):
         self.n_edited += placed.is_edited
         placed.finish(
             is_complete=event.is_complete,
-            is_whole=request.scope.is_whole(request.image),
+            zero=request.scope.zero(request.image),
             fingerprint=event.fingerprint,
             model_state=event.model_state,
         )
@@ -223,6 +260,9 @@ class PredictionRun(QObject):
         self._timer.stop()
         for number in list(self._placed):
             self._finish(_lost(number))
+        for placed in self._stores.values():
+            placed.finish(is_complete=False)
+        self._stores.clear()
         self._unlock()
         self._requests.clear()
         self._task = None

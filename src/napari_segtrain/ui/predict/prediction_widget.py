@@ -18,10 +18,12 @@ from qtpy.QtWidgets import (
 from napari_segtrain.axes import size_text
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
+from napari_segtrain.inference.fit import is_too_large
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
 from napari_segtrain.ui.predict.image_sources import ImageSources
+from napari_segtrain.ui.predict.look import Look, look_at
 from napari_segtrain.ui.predict.model_choice import ModelChoice
 from napari_segtrain.ui.predict.prediction_controls import PredictionControls
 from napari_segtrain.ui.predict.prediction_events import Order
@@ -38,7 +40,8 @@ from napari_segtrain.ui.predict.prediction_run import (
     prediction_of,
     start_prediction,
 )
-from napari_segtrain.ui.predict.scope_box import ScopeBox, looked_at
+from napari_segtrain.ui.predict.result_box import ResultBox
+from napari_segtrain.ui.predict.scope_box import ScopeBox
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.forms import ConfigForm
@@ -68,9 +71,10 @@ class PredictionWidget(DockContent):
         self.model = ModelChoice(napari_viewer)
         self.sources = ImageSources(napari_viewer)
         self.images = self.sources.table
-        self.scope = ScopeBox()
+        self.scope = ScopeBox(napari_viewer)
         self.maps_box = QCheckBox("Probability &map")
         self.form = ConfigForm(InferenceConfig, hidden=("probabilities", "weights"))
+        self.result = ResultBox()
         self.controls = PredictionControls()
         self.messages = MessageBar()
         self.note = QLabel()
@@ -125,7 +129,7 @@ class PredictionWidget(DockContent):
         for widget in (
             _title("Model"), self.model,
             _title("Images"), self.sources,
-            self.scope, self.maps_box, self.form,
+            self.scope, self.maps_box, self.result, self.form,
         ):  # fmt: skip
             column.addWidget(widget)
         column.addStretch(1)
@@ -146,6 +150,8 @@ class PredictionWidget(DockContent):
         self.sources.changed.connect(self._look)
         self.scope.changed.connect(self._look)
         self.form.changed.connect(self._look)
+        self.maps_box.toggled.connect(self._look)
+        self.result.changed.connect(self._look)
         self.controls.start_asked.connect(self.start)
         self.controls.stop_asked.connect(self._on_stop_asked)
 
@@ -222,7 +228,9 @@ class PredictionWidget(DockContent):
         try:
             images = [self._image(source) for source in sources]
             check_choice(self.model.info, images)
-            self._config()
+            order = self._order()
+            is_large = any(is_too_large(image, order.config) for image in images)
+            self.result.suggest(is_large=is_large)
             problem = ""
         except SegtrainError as error:
             problem, images = str(error), []
@@ -259,14 +267,19 @@ class PredictionWidget(DockContent):
         first, viewer = layers[0], self._session.viewer
         axes = image.axes if len(layers) == 1 else image.axes.removeprefix("C")
         level = self._level(first)
-        at = looked_at(viewer, first, axes, level) if viewer is not None else {}
+        look = Look() if viewer is None else look_at(viewer, first, axes, level)
         n_slices = image.items()[0].shape[0]
         return Request(
-            origin=Origin(first, axes, level, self.model.path or Path()),
+            origin=Origin(first, axes, level, *self._models()),
             image=image,
             axes=result_axes(first, axes),
-            scope=self.scope.scope(at, n_slices),
+            scope=self.scope.scope(first, axes, look, n_slices),
         )
+
+    def _models(self) -> tuple[Path, tuple[Path, ...]]:
+        """The chosen model, and those that it is averaged with."""
+        first, *others = self.model.paths or (Path(),)
+        return first, tuple(others)
 
     def _config(self) -> InferenceConfig:
         """What the form says.
@@ -277,7 +290,7 @@ class PredictionWidget(DockContent):
             When a setting is wrong, or the chosen model has no use for it.
         """
         config = self.form.config()
-        check_settings(self.model.info, config)
+        check_settings(self.model.info, config, n_models=len(self.model.paths))
         return config
 
     def _order(self) -> Order:
@@ -295,7 +308,8 @@ class PredictionWidget(DockContent):
             changes["device"] = preferences.device
         if config.memory_limit == "auto" and preferences.memory_limit is not None:
             changes["memory_limit"] = preferences.memory_limit
-        return Order(self.model.path or Path(), config.model_copy(update=changes))
+        config = config.model_copy(update=changes)
+        return Order(self.model.paths, config, self.result.order())
 
 
 def _sizes_of(sources: list[Source], level: int) -> tuple[dict[str, int], list[str]]:

@@ -17,6 +17,7 @@ from napari_segtrain.ui.predict.prediction_events import (
     Order,
     Outcome,
     Progress,
+    named_error,
 )
 from napari_segtrain.ui.predict.result_canvas import (
     FormerArrays,
@@ -26,6 +27,7 @@ from napari_segtrain.ui.predict.result_canvas import (
     labels_dtype,
 )
 from napari_segtrain.ui.predict.scope import Frame, frame_of
+from napari_segtrain.ui.predict.store_work import iter_stores
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import Region
-    from napari_segtrain.models import Model
+    from napari_segtrain.models import Decision, Model
     from napari_segtrain.ui.layers.results import Former
 
 _MEMORY_SHARE = 0.8
@@ -52,8 +54,8 @@ def iter_jobs(
     Yields
     ------
     EngineChosen, LayerBegun, Progress, LayerEnded
-        Of one job after the other; a job without a single block has none but the
-        engine and progress.
+        Of one job after the other; a job without a single block has none but the engine
+        and progress. Of stores the events of `iter_stores`.
 
     Returns
     -------
@@ -64,12 +66,14 @@ def iter_jobs(
     SegtrainError
         Naming the image when there are several.
     """
-    model, state = _cache.load(order.model)
+    models, state = _cache.load(order.models)
+    if order.store is not None:
+        return (yield from iter_stores(jobs, models, order, order.store, control))
     total = sum(job.scope.n_voxels(job.image) for job in jobs)
     n_complete, n_done, seconds = 0, 0, 0.0
     for number, job in enumerate(jobs):
         n_here = job.scope.n_voxels(job.image)
-        work = _LayerWork(number, job, order, model, state, n_voxels=total)
+        work = _LayerWork(number, job, order, models, state, n_voxels=total)
         events = work.run(control)
         while True:
             try:
@@ -78,7 +82,7 @@ def iter_jobs(
                 n_complete += bool(end.value)
                 break
             except SegtrainError as error:
-                raise _named(error, job, len(jobs)) from error
+                raise named_error(error, job, len(jobs)) from error
             if isinstance(event, Progress):
                 n_voxels = n_done + event.share * n_here
                 passed = seconds + event.seconds
@@ -92,12 +96,6 @@ def iter_jobs(
     return Outcome(n_complete, seconds)
 
 
-def _named(error: SegtrainError, job: Job, n_jobs: int) -> SegtrainError:
-    if n_jobs == 1 or job.image.name in str(error):
-        return error
-    return type(error)(f"{job.image.name}: {error}")
-
-
 class _LayerWork:
     """State of one job."""
 
@@ -106,7 +104,7 @@ class _LayerWork:
         number: int,
         job: Job,
         order: Order,
-        model: Model,
+        models: Sequence[Model],
         state: str,
         *,
         n_voxels: int,
@@ -116,10 +114,11 @@ class _LayerWork:
         self._number = number
         self._job = job
         self._order = order
-        self._model = model
+        self._models = tuple(models)
+        self._model = models[0]
         self._state = state
         self._n_voxels = n_voxels
-        self._recipe = chosen_recipe(model, order.config)
+        self._recipe = chosen_recipe(self._model, order.config)
         self._canvas: ResultCanvas | None = None
         self.seconds = 0.0
 
@@ -140,12 +139,13 @@ class _LayerWork:
 
         job = self._job
         events = iter_regions(
-            self._model,
+            self._models,
             job.image,
             self._regions(),
             self._order.config,
             control=control,
             n_voxels=self._n_voxels,
+            has_preview=True,
         )
         while True:
             try:
@@ -169,7 +169,8 @@ class _LayerWork:
 
         job = self._job
         boxes = job.scope.boxes(job.image, self._model.info.dims)
-        return [Region(i, box) for i in job.scope.items(job.image) for box in boxes]
+        items, view = job.scope.items(job.image), job.scope.view(job.image)
+        return [Region(index, box, view) for index in items for box in boxes]
 
     def _lock_former(self, control: RunControl) -> Generator[Event, None, bool]:
         """Ask that nobody edits the former result, before it is looked at."""
@@ -179,9 +180,15 @@ class _LayerWork:
         yield wanted
         return wanted.wait(control)
 
-    def _begin(self, *, is_locked: bool) -> ResultCanvas:
+    def _decision(self) -> Decision | None:
+        """How classes are chosen; that of one model is not that of a mean."""
         from napari_segtrain.inference.decision import chosen_decision
 
+        if len(self._models) > 1:
+            return None
+        return chosen_decision(self._model, self._order.config)
+
+    def _begin(self, *, is_locked: bool) -> ResultCanvas:
         job, spec = self._job, self._model.spec
         classes = spec.classes
         config = self._order.config
@@ -195,7 +202,8 @@ class _LayerWork:
             config,
             objects=self._recipe,
             former=None if former is None else _arrays_of(former, config),
-            decision=chosen_decision(self._model, self._order.config),
+            decision=self._decision(),
+            mask=job.scope.mask,
         )
         if former is not None and former.model != self._state:
             canvas.clear()

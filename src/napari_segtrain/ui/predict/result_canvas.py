@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.data.restricted import RegionMask
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import RegionBlock
     from napari_segtrain.models import Decision
@@ -64,6 +65,8 @@ class ResultCanvas:
         What to go on with; new arrays otherwise.
     decision : Decision, optional
         How probabilities become classes; the most likely class without it.
+    mask : RegionMask, optional
+        Voxels of the image that are entered; what is around them stays.
 
     Attributes
     ----------
@@ -84,7 +87,9 @@ class ResultCanvas:
         objects: ObjectRecipe | None = None,
         former: FormerArrays | None = None,
         decision: Decision | None = None,
+        mask: RegionMask | None = None,
     ) -> None:
+        self._mask = mask
         self._decision = decision
         self.frame = frame
         self.classes = classes
@@ -119,18 +124,18 @@ class ResultCanvas:
         if self.classes.is_objects:
             found = evidence_of(probabilities, self._recipe)
             for array, channel in zip(self._evidence, found, strict=True):
-                self._part(array, index, box)[...] = channel
+                self._enter(array, index, box, channel)
             values = found[0] >= _HALF
         else:
             indices = decide(probabilities, self._decision)
             values = self.classes.to_values(indices)
-        self._part(self.labels, index, box)[...] = values
+        self._enter(self.labels, index, box, values)
         if self.maps is not None:
             for target, channel in zip(self.maps, probabilities, strict=True):
-                self._part(target, index, box)[...] = _numbers(channel, target.dtype)
+                self._enter(target, index, box, _numbers(channel, target.dtype))
         if self.uncertainty is not None:
             values = _numbers(uncertainty_of(block), self.uncertainty.dtype)
-            self._part(self.uncertainty, index, box)[...] = values
+            self._enter(self.uncertainty, index, box, values)
         self.n_painted += 1
 
     def clear(self) -> None:
@@ -147,7 +152,7 @@ class ResultCanvas:
         if self.classes.is_objects:
             self._evidence = [np.zeros(self.frame.shape, np.uint8) for _ in range(2)]
             for index in items:
-                self._part(self.labels, index, box)[...] = 0
+                self._enter(self.labels, index, box, 0)
 
     def finish(self, items: Iterable[Mapping[str, int]], box: Box) -> None:
         """Give the objects of each item their ids, beside those around the box."""
@@ -157,11 +162,11 @@ class ResultCanvas:
 
         for index in items:
             part = self._part(self.labels, index, box)
-            part[...] = 0
+            self._enter(self.labels, index, box, 0)
             used = int(self._part(self.labels, index, self._whole_box()).max())
             evidence = [self._part(array, index, box) for array in self._evidence]
             ids = make_objects(np.stack(evidence), self._recipe).astype(part.dtype)
-            part[...] = np.where(ids, ids + used, 0)
+            part[ids > 0] = ids[ids > 0] + used
         self._evidence = []
         self.n_painted += 1
 
@@ -175,12 +180,27 @@ class ResultCanvas:
         for index in items:
             part = self._part(self.labels, index, box)
             indices = clean(self.classes.to_index(part), decision)
-            part[...] = self.classes.to_values(indices)
+            self._enter(self.labels, index, box, self.classes.to_values(indices))
         self.n_painted += 1
 
     def fingerprint(self) -> str:
         """Short text that changes with any voxel of the labels."""
         return fingerprint_of(self.labels)
+
+    def _enter(
+        self, array: Array, index: Mapping[str, int], box: Box, values: Array | int
+    ) -> None:
+        """Write into a box of an item, where the mask says so."""
+        target = self._part(array, index, box)
+        if self._mask is None:
+            target[...] = values
+            return
+        spans = {
+            axis: (part.start, part.stop)
+            for axis, part in zip(SPATIAL_AXES, box, strict=True)
+        }
+        inside = self._mask.read(spans, SPATIAL_AXES)
+        np.copyto(target, values, where=inside, casting="unsafe")
 
     def _part(self, array: Array, index: Mapping[str, int], box: Box) -> Array:
         """View of a box, ZYX, of an item of an array with the axes of the frame."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
-from napari_segtrain.boxes import Box, box_shape
+from napari_segtrain.boxes import Box, box_shape, full_box
+from napari_segtrain.data.restricted import RegionMask
+from napari_segtrain.ui.predict.look import Look, Window
 
 if TYPE_CHECKING:
-    from napari_segtrain.image import Image
+    from napari_segtrain.image import Image, ZeroPolicy
 
 MAX_WHOLE_BYTES = 512 << 20
 """A part of an image gets a result as large as the image up to this size."""
@@ -28,25 +30,41 @@ class Scope:
     frames : dict of str to int
         The one index that is predicted, per item axis (time, ...); all of an axis that
         is not named.
-    first : dict of str to int
+    window : (slice, slice), optional
+        Y and X of what is predicted; all without it.
+    mask : RegionMask, optional
+        Where results are entered, inside the window.
+    look : Look
         What is looked at: predicted before the rest where that costs nothing.
     """
 
     slices: tuple[int, int] | None = None
-    frames: Mapping[str, int] = field(default_factory=dict)
-    first: Mapping[str, int] = field(default_factory=dict)
+    frames: dict[str, int] = field(default_factory=dict)
+    window: Window | None = None
+    mask: RegionMask | None = None
+    look: Look = field(default_factory=Look)
 
     def items(self, image: Image) -> list[dict[str, int]]:
         """Index of each item that is predicted; the one that is looked at first."""
         indices = [item.index for item in image.items()]
         chosen = [index for index in indices if self.frames.items() <= index.items()]
-        return sorted(chosen, key=lambda index: not index.items() <= self.first.items())
+        seen = self.look.index.items()
+        return sorted(chosen, key=lambda index: not index.items() <= seen)
 
     def box(self, image: Image) -> Box:
         """Box of each item that is predicted, ZYX voxels."""
         depth, height, width = image.items()[0].shape
         start, stop = self.slices or (0, depth)
-        return slice(start, stop), slice(0, height), slice(0, width)
+        y, x = self.window or (slice(0, height), slice(0, width))
+        return slice(start, stop), y, x
+
+    def view(self, image: Image) -> Box | None:
+        """Box that is looked at, ZYX voxels; ``None`` where nothing is."""
+        if self.look.window is None:
+            return None
+        depth = image.items()[0].shape[0]
+        z = self.look.index.get("Z", 0)
+        return slice(z, z + 1) if depth > 1 else slice(0, 1), *self.look.window
 
     def boxes(self, image: Image, dims: int) -> list[Box]:
         """Return the box in the order of the work.
@@ -55,7 +73,7 @@ class Scope:
         three would read its surroundings twice.
         """
         z, y, x = self.box(image)
-        first = self.first.get("Z", -1)
+        first = self.look.index.get("Z", -1)
         if dims == len(SPATIAL_AXES) or not z.start <= first < z.stop:
             return [(z, y, x)]
         cuts = [(first, first + 1), (z.start, first), (first + 1, z.stop)]
@@ -68,8 +86,15 @@ class Scope:
     def is_whole(self, image: Image) -> bool:
         """Whether nothing is left out."""
         items = image.items()
-        is_deep = self.box(image)[0] == slice(0, items[0].shape[0])
-        return is_deep and len(self.items(image)) == len(items)
+        is_full = self.box(image) == full_box(items[0].shape)
+        return is_full and self.mask is None and len(self.items(image)) == len(items)
+
+    def zero(self, image: Image) -> ZeroPolicy:
+        """What 0 means in a result of this part."""
+        if self.is_whole(image):
+            return "dense"
+        is_cut = self.mask is not None or self.window is not None
+        return "unlabelled" if is_cut else "painted-slices"
 
 
 @dataclass(frozen=True)
@@ -119,9 +144,10 @@ def frame_of(image: Image, axes: str, scope: Scope, bytes_per_voxel: int) -> Fra
     is_small = frame.n_voxels * bytes_per_voxel <= MAX_WHOLE_BYTES
     if is_small or scope.is_whole(image):
         return frame
-    z = scope.box(image)[0]
-    part = whole | {"Z": z.stop - z.start} | dict.fromkeys(scope.frames, 1)
-    origin = {"Z": z.start, **scope.frames}
+    box = dict(zip(SPATIAL_AXES, scope.box(image), strict=True))
+    part = whole | {letter: side.stop - side.start for letter, side in box.items()}
+    part |= dict.fromkeys(scope.frames, 1)
+    origin = {letter: side.start for letter, side in box.items()} | scope.frames
     return Frame(
         axes,
         tuple(part[letter] for letter in axes),

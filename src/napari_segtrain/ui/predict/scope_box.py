@@ -1,10 +1,10 @@
-"""How much of the images is predicted: slices, times, level."""
+"""How much of the images is predicted: area, slices, times, level."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from napari.layers import Shapes
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -16,21 +16,31 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
-from napari_segtrain.ui.layers.transforms import layer_axes, level_factors
+from napari_segtrain.errors import DataError
+from napari_segtrain.ui.layers.regions import check_region, region_mask
 from napari_segtrain.ui.predict.scope import Scope
+from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_segtrain.data.restricted import RegionMask
+    from napari_segtrain.ui.predict.look import Look, Window
+
 ALL, CURRENT, RANGE = range(3)
+_, VIEW, SHAPES = range(3)
 _WORDS = {"T": "times", "S": "scenes", "P": "positions"}
 
 
 class ScopeBox(QWidget):
     """Choices that are shown only for the axes that the images have.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Or napari's proxy of it; held weakly.
 
     Attributes
     ----------
@@ -40,8 +50,10 @@ class ScopeBox(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.area_box = QComboBox()
+        self.shapes_choice = LayerChoice(viewer, Shapes, parent=self)
         self.slices_box = QComboBox()
         self.first_spin, self.last_spin = QSpinBox(), QSpinBox()
         self.frames_box = QComboBox()
@@ -77,6 +89,7 @@ class ScopeBox(QWidget):
             n_slices = self._sizes.get("Z", 1)
             self._form.setRowVisible(self.slices_box, n_slices > 1)
             self._show_range()
+            self._show_shapes()
             for spin in (self.first_spin, self.last_spin):
                 spin.setMaximum(max(0, n_slices - 1))
             items = self._items()
@@ -88,22 +101,57 @@ class ScopeBox(QWidget):
             if shown != list(levels):
                 self.level_box.clear()
                 self.level_box.addItems(list(levels))
-            self.setVisible(n_slices > 1 or bool(items) or len(levels) > 1)
+            self.setVisible(bool(sizes))
 
-    def scope(self, looked_at: Mapping[str, int], n_slices: int) -> Scope:
+    def scope(self, layer: Image, axes: str, look: Look, n_slices: int) -> Scope:
         """Part of one image.
 
         Parameters
         ----------
-        looked_at : mapping of str to int
-            Index that the viewer shows, per axis.
+        layer : napari Image layer
+            The image, or its first channel.
+        axes : str
+            One letter per dimension of its data.
+        look : Look
+            What the viewer shows of it.
         n_slices : int
             Of the image, along Z.
+
+        Raises
+        ------
+        DataError
+            When nothing of the image is in the view, or in the shapes.
         """
-        items = [axis for axis in looked_at if axis not in SPATIAL_AXES]
+        items = [axis for axis in look.index if axis not in SPATIAL_AXES]
         is_one = self.frames_box.currentIndex() == CURRENT
-        frames = {axis: looked_at[axis] for axis in items} if is_one else {}
-        return Scope(self._slices(looked_at, n_slices), frames, dict(looked_at))
+        frames = {axis: look.index[axis] for axis in items} if is_one else {}
+        slices = self._slices(look.index, n_slices)
+        window, mask = self._area(layer, axes, look)
+        return Scope(slices, frames, window, mask, look)
+
+    def _area(
+        self, layer: Image, axes: str, look: Look
+    ) -> tuple[Window | None, RegionMask | None]:
+        """Y and X that are predicted, and where of them results are entered."""
+        if self.area_box.currentIndex() == VIEW:
+            if look.window is None:
+                raise DataError(
+                    f"Nothing of '{layer.name}' is in the view; move it into the view, "
+                    "or choose another area."
+                )
+            return look.window, None
+        if self.area_box.currentIndex() != SHAPES:
+            return None, None
+        shapes = self.shapes_choice.layer()
+        if not isinstance(shapes, Shapes):
+            raise DataError(
+                "There is no Shapes layer to take the area from; draw the area in one, "
+                "or choose another area."
+            )
+        check_region(shapes)
+        mask = region_mask(shapes, layer, axes, level=self.level, through_all=True)
+        spans = mask.spans() or {}
+        return (slice(*spans["Y"]), slice(*spans["X"])), mask
 
     def _slices(
         self, looked_at: Mapping[str, int], n_slices: int
@@ -117,6 +165,10 @@ class ScopeBox(QWidget):
         first, last = sorted((self.first_spin.value(), self.last_spin.value()))
         return min(first, n_slices - 1), min(last + 1, n_slices)
 
+    def _show_shapes(self) -> None:
+        is_shapes = self.area_box.currentIndex() == SHAPES
+        self._form.setRowVisible(self.shapes_choice, is_shapes)
+
     def _show_range(self) -> None:
         is_range = self.slices_box.currentIndex() == RANGE
         self._form.setRowVisible(self._range, is_range and self._sizes.get("Z", 1) > 1)
@@ -126,9 +178,19 @@ class ScopeBox(QWidget):
         return [a for a, size in self._sizes.items() if a not in letters and size > 1]
 
     def _build_layout(self) -> None:
+        self.area_box.addItems(["Everything", "What is in view", "Inside shapes"])
+        self.area_box.setToolTip(
+            "Part of each slice; what lies outside is left as it is"
+        )
+        self.shapes_choice.setToolTip(
+            "Rectangles, ellipses and polygons; they hold for all slices that are "
+            "predicted"
+        )
         self.slices_box.addItems(["All slices", "Current slice", "Range"])
         self.frames_box.addItems(["All", "Only the current"])
         for box, name in (
+            (self.area_box, "Area"),
+            (self.shapes_choice, "Shapes"),
             (self.slices_box, "Slices"),
             (self.frames_box, "Times"),
             (self.level_box, "Level"),
@@ -147,38 +209,28 @@ class ScopeBox(QWidget):
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setSpacing(4)
+        self._form.addRow("Area", self.area_box)
+        self._form.addRow("Shapes", self.shapes_choice)
         self._form.addRow("Slices", self.slices_box)
         self._form.addRow("From", self._range)
         self._form.addRow("Times", self.frames_box)
         self._form.addRow("Level", self.level_box)
 
     def _connect(self) -> None:
+        self.area_box.currentIndexChanged.connect(self._on_area_index_changed)
+        self.shapes_choice.layer_changed.connect(self.changed)
         self.slices_box.currentIndexChanged.connect(self._on_slices_index_changed)
         self.frames_box.currentIndexChanged.connect(self.changed)
         self.level_box.currentIndexChanged.connect(self.changed)
         self.first_spin.valueChanged.connect(self.changed)
         self.last_spin.valueChanged.connect(self.changed)
 
+    def _on_area_index_changed(self) -> None:
+        self._show_shapes()
+        self.changed.emit()
+
     def _on_slices_index_changed(self, index: int) -> None:
         self._show_range()
         if index == RANGE and self.last_spin.value() == 0:
             self.last_spin.setValue(self.last_spin.maximum())
         self.changed.emit()
-
-
-def looked_at(
-    viewer: ViewerModel, layer: Image, axes: str, level: int
-) -> dict[str, int]:
-    """Index of a layer that the viewer shows, for each axis but Y, X and channels.
-
-    Where the viewer is outside the layer, the nearest.
-    """
-    letters = layer_axes(layer, axes)
-    point: Any = np.asarray(layer.world_to_data(viewer.dims.point))
-    shape = (layer.data[level] if layer.multiscale else layer.data).shape
-    at = point[-len(letters) :] / level_factors(layer, level)
-    return {
-        letter: int(np.clip(round(float(value)), 0, size - 1))
-        for letter, value, size in zip(letters, at, shape, strict=False)
-        if letter not in f"YX{CHANNEL_AXIS}"
-    }

@@ -90,7 +90,7 @@ Shape = Flag | Number | Text | File | Choice | Numbers | Items | Table | Section
 class Unset:
     """The value that stands for "not chosen by the user"."""
 
-    value: Literal["auto"] | None
+    value: Literal["auto", "none"] | None
 
     @property
     def text(self) -> str:
@@ -157,7 +157,10 @@ def _numbers_or_words(options: list[Any], unset: Unset | None) -> Numbers | None
 
 
 def _options(annotation: Any) -> tuple[list[Any], Unset | None]:
-    """Parts of a union without ``None`` and ``"auto"``; literals become one part."""
+    """Parts of a union without ``None``, ``"auto"`` and ``"none"``.
+
+    Other literals become one part.
+    """
     parts = _union_parts(annotation)
     values = [v for part in parts if _is_literal(part) for v in get_args(part)]
     others = [p for p in parts if not _is_literal(p) and p is not types.NoneType]
@@ -165,6 +168,8 @@ def _options(annotation: Any) -> tuple[list[Any], Unset | None]:
     if "auto" in values and (others or len(values) > 1):
         values.remove("auto")
         unset = Unset("auto")
+    if values == ["none"] and others and unset is None:
+        values, unset = [], Unset("none")
     if values:
         others.append(Literal[tuple(values)])
     return others, unset

@@ -1,0 +1,108 @@
+"""The layers of one prediction into stores, from its first block to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_segtrain.image import IGNORE_INDEX
+from napari_segtrain.ui.layers.reading import result_transform
+from napari_segtrain.ui.layers.result_stores import layers_of
+from napari_segtrain.ui.layers.results import Origin, store_result
+from napari_segtrain.ui.layers.transforms import layer_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_segtrain.io.levels import Levels
+    from napari_segtrain.ui.predict.prediction_events import StoredResult
+
+INCOMPLETE = " (incomplete)"
+
+
+class PlacedStore:
+    """The layers of one prediction into stores.
+
+    What is looked at is read from the disk, so layers fill in as blocks are written.
+    What is between the network and the labels is shown until these are there.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Gets the layers.
+    origin : Origin
+        Source; results lie on it as it lies now.
+    """
+
+    def __init__(self, viewer: ViewerModel, origin: Origin) -> None:
+        self._viewer = viewer
+        self._origin = origin
+        self._layers: dict[str, list[Layer]] = {}
+
+    def show(self, results: Sequence[StoredResult]) -> None:
+        """Add layers of stores, and take away those of stores that are not named."""
+        names = [str(result.path) for result in results]
+        for path in [path for path in self._layers if path not in names]:
+            self._remove(self._layers.pop(path))
+        for result in results:
+            if str(result.path) not in self._layers:
+                self._layers[str(result.path)] = self._added(result)
+
+    def refresh(self) -> None:
+        """Show the blocks that were written since."""
+        for layer in self._shown():
+            layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def finish(self, *, is_complete: bool) -> None:
+        """Say whether all is there."""
+        for layer in self._shown():
+            store_result(layer, is_complete=is_complete)
+            layer.name = layer.name.removesuffix(INCOMPLETE)
+            if not is_complete:
+                layer.name += INCOMPLETE
+            layer.refresh(extent=False)
+
+    def _shown(self) -> list[Layer]:
+        found = [layer for layers in self._layers.values() for layer in layers]
+        return [layer for layer in found if layer in self._viewer.layers]
+
+    def _remove(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def _added(self, result: StoredResult) -> list[Layer]:
+        layers = layers_of(result.levels, result.name, self._place(result.levels))
+        for layer in layers:
+            self._viewer.add_layer(layer)
+            store_result(
+                layer,
+                **self._origin.metadata(result.kind),
+                layer_id=str(layer.unique_id),
+                store=str(result.path),
+            )
+            if result.kind == "segmentation":
+                layer.visible = True
+            if isinstance(layer, Labels):
+                _clear_unknown(layer)
+        return list(layers)
+
+    def _place(self, levels: Levels) -> dict[str, Any] | None:
+        """Where the source is; the place in the store where axes are others."""
+        source, axes = self._origin.layer, self._origin.axes
+        keep = levels.axes.replace("C", "")
+        if not set(keep) <= set(layer_axes(source, axes)):
+            return None
+        return result_transform(source, axes, keep=keep, level=self._origin.level)
+
+
+def _clear_unknown(layer: Labels) -> None:
+    """Show the image where no block is yet."""
+    if isinstance(layer.colormap, DirectLabelColormap):
+        colors = {IGNORE_INDEX: "transparent", **layer.colormap.color_dict}
+        layer.colormap = DirectLabelColormap(color_dict=colors)

@@ -1,0 +1,190 @@
+"""Results that go into stores on the disk, and fill in as layers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from tests.training.tasks import disks
+from tests.ui.predictions import WAIT, opened, predicted, trained
+
+from napari_segtrain import predict
+from napari_segtrain.config import VolumeConfig
+from napari_segtrain.inference import fit
+from napari_segtrain.ui.layers.results import is_result
+from napari_segtrain.ui.predict import prediction_run
+from napari_segtrain.ui.predict.result_box import MEMORY, STORE
+
+BLOCK = (16, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    trained(folder / "disks")
+    trained(folder / "objects", data={"target": "instances"})
+    return folder
+
+
+@pytest.fixture
+def folder(preferences, tmp_path: Path) -> Path:
+    preferences.run_folder = str(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    viewer = ViewerModel()
+    stack = np.stack([disks((150, 170), n)[0] for n in range(4)])
+    viewer.add_image(stack, name="cells", scale=(3, 2, 2), translate=(5, 6, 7))
+    return viewer
+
+
+def in_stores(qtbot, viewer, model: Path, folder: Path):
+    widget = opened(qtbot, viewer, model)
+    widget.result.kind_box.setCurrentIndex(STORE)
+    widget.result.folder_edit.setText(str(folder / "out"))
+    widget.result.form.set_config(VolumeConfig(block_size=BLOCK))
+    return widget
+
+
+def names(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def test_the_same_labels_as_in_memory(qtbot, viewer, models, folder) -> None:
+    image = viewer.layers["cells"]
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    predicted(qtbot, widget)
+    assert widget.run.failure is None
+    assert widget.run.stores == [folder / "out/cells.ome.zarr"]
+    layer = viewer.layers["cells segmentation"]
+    expected = predict(models / "disks", image.data, axes="ZYX", device="cpu")
+    found = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    np.testing.assert_array_equal(found, expected.labels.array)
+    assert found.any()
+    np.testing.assert_allclose(layer.scale, image.scale)
+    np.testing.assert_allclose(layer.translate, image.translate)
+    assert is_result(layer)  # so that it is not offered as an image
+    assert widget.images.layers() == [image]
+
+
+def test_layers_fill_in_and_what_is_between_goes(
+    qtbot, viewer, models, folder, monkeypatch
+) -> None:
+    """Objects are made when all blocks are there; the foreground is shown before."""
+    widget = in_stores(qtbot, viewer, models / "objects", folder)
+    seen = []
+
+    def look(event) -> None:
+        seen.append((names(viewer), viewer.layers[-1].name))
+
+    monkeypatch.setattr(
+        prediction_run.PredictionRun,
+        "_refresh_stores",
+        lambda _, event: look(event),
+    )
+    predicted(qtbot, widget)
+    assert widget.run.failure is None
+    assert (["cells", "cells foreground"], "cells foreground") in seen
+    assert names(viewer) == ["cells", "cells segmentation"]
+    assert np.asarray(viewer.layers["cells segmentation"].data[0]).max() > 2
+
+
+def test_it_goes_on_and_others_get_a_number(qtbot, viewer, models, folder) -> None:
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    predicted(qtbot, widget)
+    predicted(qtbot, widget)  # complete already
+    assert widget.run.stores == [folder / "out/cells.ome.zarr"]
+    widget.maps_box.setChecked(True)  # another result
+    predicted(qtbot, widget)
+    store = folder / "out/cells-2.ome.zarr"
+    maps = folder / "out/probabilities" / store.name
+    assert widget.run.stores == [maps, store]
+    found = [name for name in names(viewer) if "probabilities" in name]
+    assert len(found) == 2
+    assert sum("segmentation" in name for name in names(viewer)) == 3
+
+
+def test_a_stop_keeps_what_is_done(qtbot, viewer, models, folder) -> None:
+    stack = np.stack([disks((400, 400), n)[0] for n in range(2)] * 20)
+    layer = viewer.add_image(stack, name="large")
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    widget.images.check([layer])
+    widget.controls.start_button.click()
+    run = widget.run
+    qtbot.waitUntil(lambda: run.progress is not None, timeout=WAIT)
+    widget.controls.stop_button.click()
+    qtbot.waitUntil(lambda: not run.is_running, timeout=WAIT)
+    assert run.failure is None
+    (labels,) = [name for name in names(viewer) if name.startswith("large ")]
+    assert labels == "large segmentation (incomplete)"
+    predicted(qtbot, widget)
+    assert widget.run.stores == run.stores
+    found = viewer.layers["large segmentation"].data
+    expected = predict(models / "disks", stack, axes="ZYX", device="cpu")
+    found = np.asarray(found[0] if isinstance(found, list | tuple) else found)
+    np.testing.assert_array_equal(found, expected.labels.array)
+
+
+def test_what_is_too_large_for_memory_goes_into_stores(
+    qtbot, viewer, models, folder, monkeypatch
+) -> None:
+    widget = opened(qtbot, viewer, models / "disks")
+    assert widget.result.kind_box.currentIndex() == MEMORY
+    monkeypatch.setattr(fit, "_MEMORY_SHARE", 0.0)
+    widget.maps_box.setChecked(True)
+    assert widget.result.kind_box.currentIndex() == STORE
+    widget.result.kind_box.setCurrentIndex(MEMORY)
+    widget.maps_box.setChecked(False)
+    assert widget.result.kind_box.currentIndex() == MEMORY
+
+
+def test_a_part_goes_into_its_blocks(qtbot, viewer, models, folder) -> None:
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    shapes = np.array([[10, 10], [10, 40], [40, 40], [40, 10]])
+    viewer.add_shapes([shapes * 2 + (6, 7)], shape_type="polygon", name="here")
+    widget.scope.area_box.setCurrentIndex(2)
+    predicted(qtbot, widget)
+    data = viewer.layers["cells segmentation"].data
+    found = np.asarray(data[0] if isinstance(data, list | tuple) else data)
+    assert found[:, :64, :64].any()
+    assert not found[:, 64:].any()
+    assert not found[:, :, 64:].any()
+
+
+@pytest.mark.parametrize(
+    ("folder_text", "words"),
+    [("here", "give a whole path"), ("{tmp}/file", "is a file")],
+)
+def test_folders_that_cannot_be(
+    qtbot, viewer, models, folder, folder_text, words
+) -> None:
+    (folder / "file").write_text("")
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    widget.result.folder_edit.setText(folder_text.format(tmp=folder))
+    widget.controls.start_button.click()
+    assert words in widget.messages.text
+
+
+def test_one_time_of_several(qtbot, models, folder) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((3, 2, 64, 64), np.uint8), name="movie")
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    widget.images.set_axes(viewer.layers["movie"], "TZYX")
+    widget.scope.frames_box.setCurrentIndex(1)
+    predicted(qtbot, widget)
+    assert "A store holds all of 'movie'" in widget.messages.text
+
+
+def test_a_folder_that_cannot_be_written(
+    qtbot, viewer, models, folder, monkeypatch
+) -> None:
+    def refused(*_args, **_kwargs) -> None:
+        raise PermissionError(13, "Permission denied", str(folder / "out"))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    predicted(qtbot, widget)
+    assert str(folder / "out") in widget.messages.text
+    assert names(viewer) == ["cells"]
