@@ -202,6 +202,8 @@ class PredictionRun(QObject):
             return
         origin = self._requests[event.number].origin
         self._placed[event.number] = PlacedResult(viewer, origin, event.canvas)
+        if self.state == "loading":  # a preview comes before the engine is chosen
+            self._set_state("predicting")
         self._unlock()
         self._timer.start(REFRESH_MS)
 
