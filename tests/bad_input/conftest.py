@@ -27,6 +27,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture(scope="session")
+def gray_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run of one channel."""
+    folder = tmp_path_factory.mktemp("gray")
+    image, labels = disks((64, 64), 0)
+    save(folder / "image.tif", image)
+    save(folder / "label.tif", labels)
+    paths = ("--images", folder / "image.tif", "--labels", folder / "label.tif")
+    assert main([*map(str, ("train", *paths, "-o", folder / "run")), *QUICK]) == 0
+    return folder / "run"
+
+
 @pytest.fixture
 def fails(
     tmp_path: Path,

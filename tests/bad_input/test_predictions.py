@@ -12,6 +12,7 @@ from tests.bad_input.helpers import (
     DATA,
     MODEL,
     OUTPUT,
+    QUICK,
     save,
 )
 from tests.cli.helpers import (
@@ -96,12 +97,64 @@ def test_outputs_of_a_prediction(fails, model: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "u/a.npy", np.zeros((2, 64, 64), np.uint8))
     code = main(["predict", str(model), "u", "-o", "v", "--axes", "CYX"])
     assert code == 0
-    assert {path.name for path in (tmp_path / "v").iterdir()} == {
-        "a.tif",
-        "a.ome.tif",
-    }
+    written = {path.name for path in (tmp_path / "v").glob("[a-z]*")}
+    assert written == {"a.tif", "a.ome.tif", "summary.csv"}
     np.save(tmp_path / "u/b.npy", np.zeros((2, 64, 64), np.uint8))
     shutil.copy(image, tmp_path / "u/b.tif")
     words = ("b.npy", "b.tif", "both", "one by one")
     given = ("predict", model, "u", "-o", "w", "--axes", "CYX")
     fails(*given, code=OUTPUT, words=words)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        (["*.jpg"], DATA, "'*.jpg' matches no image"),
+        (["none/**/*.tif"], DATA, "'none/**/*.tif' matches no image"),
+        (["a.tif", "none.tif"], DATA, "none.tif|does not exist"),
+        (["a.tif", "notes.txt"], DATA, "notes.txt|no known format"),
+        (["a.*", "--stack"], DATA, "'a.*' matches no folder of slices"),
+        (["a.tif", "-o", "s.tif"], OUTPUT, "s.tif|looks like a file|folder"),
+        (["a.tif", "-o", "s.png", "--format", "png"], OUTPUT, "s.png|name a folder"),
+        (["[ab].tif", "-o", "s.zarr"], OUTPUT, "s.zarr|one store|2 images"),
+        (["a.tif", "-o", "s.zarr", "--format", "png"], CONFIG, "s.zarr|--format png"),
+        (["a.tif", "-o", "s.zarr", "--slices", "1"], CONFIG, "--slices|--region"),
+        (["a.tif", "--format", "png", "--part", "1/2"], CONFIG, "stores|--format png"),
+        (["a.tif", "--format", "bmp"], CONFIG, "--format|bmp|png"),
+        (["film.ome.tif", "--format", "png"], DATA, "film|TZYX|--format tiff"),
+        (["a.tif", "sub/a.tif"], OUTPUT, "a.tif|sub/a.tif|both be written"),
+        (["a.tif", "-o", "."], OUTPUT, "a.tif is the image itself|--output"),
+        (["probabilities.tif", "[ab].tif", "--format", "png", "--probabilities"],
+         OUTPUT, "probabilities|rename the image"),
+        (["a.tif", "b.tif", "-o", "taken"], OUTPUT, "summary.csv|no summary"),
+        (["a.tif", "--overlays", "--set", "volume.downsampling=[1,2,2]"], CONFIG,
+         "--overlays|volume.downsampling"),
+    ],
+)  # fmt: skip
+def test_a_batch_that_cannot_begin(
+    fails, gray_model: Path, tmp_path: Path, given, code, words
+) -> None:
+    image = disks((64, 64), 0)[0]
+    for name in ("a.tif", "b.tif", "sub/a.tif"):
+        save(tmp_path / name, image)
+    if "probabilities.tif" in given:
+        save(tmp_path / "probabilities.tif", np.stack([image] * 2))
+    save(tmp_path / "film.ome.tif", np.zeros((2, 2, 8, 8)), metadata={"axes": "TZYX"})
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/summary.csv").write_text("name,value\n")
+    output = () if "-o" in given else ("-o", "s")
+    words = tuple(words.split("|"))
+    fails("predict", gray_model, *given, *output, code=code, words=words)
+
+
+def test_labels_that_no_picture_holds(fails, tmp_path: Path, capsys) -> None:
+    image, labels = disks((64, 64), 0)
+    save(tmp_path / "a.tif", image)
+    save(tmp_path / "label.tif", labels.astype(np.uint32) * 1000)
+    given = ("--images", "a.tif", "--labels", "label.tif", "-o", "run")
+    assert main(["train", *given, *QUICK]) == 0
+    capsys.readouterr()
+    words = ("255000", "0 to 65535", "--format tiff")
+    given = ("predict", "run", "a.tif", "-o", "s", "--format", "png")
+    fails(*given, code=DATA, words=words)

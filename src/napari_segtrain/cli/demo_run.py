@@ -40,13 +40,13 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
     typer.echo(f"2. predicting {data / 'test/image'}, which was not trained on")
     order = prediction_run.Order(
         models=[output / "model"],
-        images=data / "test/image",
+        images=[data / "test/image"],
         output=output / "segmentation",
         config=prediction_run.read_config("uint8", None, []),
-        slices=None,
-        reading=prediction_run.Reading(None, stack=False),
+        kind="tiff",
+        overwrite=overwrite,
     )
-    prediction_run.start_files(order, overwrite=overwrite)
+    prediction_run.start(order)
     typer.echo("3. comparing with the ground truth")
     evaluation_run.start(
         data / "test/label",

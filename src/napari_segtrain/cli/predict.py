@@ -15,8 +15,10 @@ from napari_segtrain.errors import ConfigError
 class Format(StrEnum):
     """What results are written as."""
 
+    auto = "auto"
     tiff = "tiff"
     zarr = "zarr"
+    png = "png"
 
 
 class Kind(StrEnum):
@@ -28,9 +30,19 @@ class Kind(StrEnum):
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Run folder, model or checkpoint.")],
-    images: Annotated[Path, typer.Argument(help="File, folder or store.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files, folders, stores, or patterns in quotes, as 'data/**/*.tif'."
+        ),
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the label images.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the label images, or NAME.ome.zarr for a single one.",
+        ),
     ],
     also: Annotated[
         list[Path] | None,
@@ -54,15 +66,23 @@ def predict(
         ),
     ] = None,
     output_format: Annotated[
-        Format | None,
+        Format,
         typer.Option(
             "--format",
-            help="OME-TIFF files, or OME-Zarr stores that are written block by block "
-            "and go on where they were stopped; auto takes stores for images that are "
-            "too large for memory.",
-            show_default="auto",
+            help="OME-TIFF files; OME-Zarr stores, which are written block by block "
+            "and go on where they were stopped; or PNG, of stacks a folder with one "
+            "per slice. auto takes stores for images that are too large for memory, "
+            "TIFF for others.",
         ),
-    ] = None,
+    ] = Format.auto,
+    overlays: Annotated[
+        bool,
+        typer.Option(
+            "--overlays",
+            help="Also draw the result on the image, in the colors of the classes: a "
+            "PNG per image in the folder overlays, of stacks one for each of 8 slices.",
+        ),
+    ] = False,
     region: Annotated[
         str | None,
         typer.Option(
@@ -107,10 +127,18 @@ def predict(
     axes: o.AxesOption = None,
     stack: o.StackOption = False,
     device: o.DeviceOption = None,
-    overwrite: o.OverwriteOption = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace outputs that were made of something else."
+        ),
+    ] = False,
     settings: o.SetOption = None,
 ) -> None:
-    """Segment images with a trained model, one label image per input."""
+    """Segment images with a trained model, one label image per input.
+
+    What was done before is skipped, so the same command goes on after a stop.
+    """
     from napari_segtrain.cli import prediction_run, volume_run
 
     others, volume = volume_run.split_settings(settings or [])
@@ -125,12 +153,15 @@ def predict(
         ),
         slices=_parse_slices(slices),
         reading=prediction_run.Reading(axes, stack),
+        kind=output_format.value,
+        overlays=overlays,
+        volume=volume,
+        blocks=volume_run.VolumeOptions(
+            part=part, region=region, mask=mask, workers=workers, scheduler=scheduler
+        ),
+        overwrite=overwrite,
     )
-    blocks = volume_run.VolumeOptions(
-        part=part, region=region, mask=mask, workers=workers, scheduler=scheduler
-    )
-    kind = output_format.value if output_format else "auto"
-    prediction_run.start(order, kind, volume, blocks, overwrite=overwrite)
+    prediction_run.start(order)
 
 
 def _parse_slices(text: str | None) -> tuple[int, int] | None:

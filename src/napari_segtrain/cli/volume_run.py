@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from napari_segtrain.boxes import Box
-from napari_segtrain.cli.interruption import SignalControl, interruptible
+from napari_segtrain.boxes import Box, full_box
+from napari_segtrain.cli.batch_run import Outcome, State
+from napari_segtrain.cli.interruption import SignalControl
 from napari_segtrain.cli.progress import Bar
 from napari_segtrain.config import VolumeConfig, set_value
 from napari_segtrain.control import Event
-from napari_segtrain.data.files import open_images
 from napari_segtrain.errors import ConfigError, OutputError
-from napari_segtrain.image import Image
+from napari_segtrain.image import ClassTable, Image
+from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.inference.events import EngineChosen
+from napari_segtrain.inference.fit import check_fit
 from napari_segtrain.inference.volume.events import StageProgress, VolumeOpened
 from napari_segtrain.inference.volume.on_dask import Cluster
+from napari_segtrain.inference.volume.request import differences
 from napari_segtrain.inference.volume.run import VolumeResult
+from napari_segtrain.inference.volume.stores import map_path
+from napari_segtrain.inference.volume.work_folder import read_report
+from napari_segtrain.io import read_labels
+from napari_segtrain.models import Model
+from napari_segtrain.workflows.contents import count_store
+from napari_segtrain.workflows.overlays import (
+    ShownSlice,
+    choose_slices,
+    write_prediction_overlays,
+)
+from napari_segtrain.workflows.records import (
+    Record,
+    Requests,
+    complete_output,
+    files_to_keep,
+    read_record,
+)
 from napari_segtrain.workflows.running import run
 from napari_segtrain.workflows.settings import parse_volume
 from napari_segtrain.workflows.volumes import (
-    SUFFIX,
     VolumeOrder,
+    begun_with,
     check_part,
     iter_order,
 )
@@ -96,86 +118,204 @@ def split_settings(assignments: Sequence[str]) -> tuple[list[str], VolumeConfig]
     return others, parse_volume(values)
 
 
-def start(order: VolumeOrder, options: VolumeOptions, *, overwrite: bool) -> None:
-    """Predict each image into a store of its own.
+@dataclass(frozen=True)
+class StoreOptions:
+    """What all stores of a batch have in common.
 
     Parameters
     ----------
-    order : VolumeOrder
-        For all images; its output is the folder of the stores.
-    options : VolumeOptions
+    models : sequence of Model
+        What is applied.
+    requests : Requests
+        By which a run is known again.
+    blocks : VolumeOptions
         Region, part, cluster.
+    overlays : bool
+        Also write pictures for people.
     overwrite : bool
-        Replace what is there.
+        Replace what was made otherwise.
+    is_counted : bool
+        Whether numbers about the labels are wanted.
     """
-    order = replace(order, region=_parse_region(options.region), mask=options.mask)
+
+    models: Sequence[Model]
+    requests: Requests
+    blocks: VolumeOptions
+    overlays: bool
+    overwrite: bool
+    is_counted: bool
+
+    @property
+    def classes(self) -> ClassTable:
+        """Of the results."""
+        return predicted_table(self.models[0].spec.classes)
+
+    @cached_property
+    def part(self) -> tuple[int, int]:
+        """Part i of n."""
+        return _parse_part(self.blocks.part)
+
+
+def check_options(
+    options: VolumeOptions, volume: VolumeConfig, *, overlays: bool, overwrite: bool
+) -> None:
+    """Raise `ConfigError` for options that cannot be read or do not go together."""
+    parse_region(options.region)
     part = _parse_part(options.part)
     if overwrite and part != (1, 1):
         raise ConfigError(
             "--overwrite with --part would delete what other parts have made; remove "
             "the old store once, then start the parts."
         )
-    orders = _orders(order)
-    with interruptible("blocks that are done are kept") as control:
-        for name, each in orders.items():
-            _predict(name, each, part, options.cluster(), control, overwrite=overwrite)
+    if overlays and volume.downsampling != (1, 1, 1):
+        raise ConfigError(
+            "Overlays need results of the size of the image; leave out --overlays or "
+            "volume.downsampling."
+        )
 
 
-def _orders(order: VolumeOrder) -> dict[str, VolumeOrder]:
-    images = open_images(order.image, axes=order.axes, stack=order.stack)
-    orders: dict[str, VolumeOrder] = {}
-    for image in images:
-        path = order.output / f"{image.name}{SUFFIX}"
-        source = order.image if order.stack else _source(image)
-        if any(each.output == path for each in orders.values()):
-            raise OutputError(
-                f"Two images would be written to {path}; predict them one by one, to "
-                "different outputs."
-            )
-        if path.resolve() == source.resolve():
-            raise OutputError(
-                f"{path} is the image itself and would be replaced; choose another "
-                "--output."
-            )
-        orders[image.name] = replace(order, image=source, output=path)
-    return orders
+@dataclass(frozen=True)
+class StoreJob:
+    """An image that is predicted into a store.
 
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    order : VolumeOrder
+        The same for other processes.
+    options : StoreOptions
+        For all images.
+    """
 
-def _source(image: Image) -> Path:
-    """Path that opens the image again."""
-    if image.source is None:
-        raise ConfigError(f"{image.name} is in no file.")
-    return image.source
+    image: Image
+    order: VolumeOrder
+    options: StoreOptions
 
+    @property
+    def name(self) -> str:
+        """Of the image."""
+        return self.image.name
 
-def _predict(
-    name: str,
-    order: VolumeOrder,
-    part: tuple[int, int],
-    cluster: Cluster | None,
-    control: SignalControl,
-    *,
-    overwrite: bool,
-) -> None:
-    work = iter_order(
-        order, part=part, cluster=cluster, overwrite=overwrite, control=control
-    )
-    with Bar(name) as bar:
+    @property
+    def output(self) -> Path:
+        """Store of the labels."""
+        return self.order.output
 
-        def show(event: Event) -> None:
-            if isinstance(event, VolumeOpened):
-                typer.echo(_opened_text(event))
-            elif isinstance(event, EngineChosen) and event.reason:
-                typer.echo(f"engine: {event.words}")
-            elif isinstance(event, StageProgress):
-                speed = event.voxels_per_second / 1e6
-                text = f"{speed:.2f} Mvoxel/s" if speed else ""
-                bar.update(event.share, f"{_STAGES[event.stage]} {text}".strip())
+    @property
+    def files(self) -> list[Path]:
+        """All that is written, but for what lies between."""
+        config = self.order.config
+        kinds = {"probabilities": config.probabilities, config.uncertainty: "float32"}
+        names = [name for name, kind in kinds.items() if "none" not in (name, kind)]
+        maps = [map_path(self.output, name) for name in names]
+        return [self.output, *maps, *(each.path for each in self._shown)]
 
-        result = run(work, show)
-    typer.echo(_result_text(name, result, part))
-    if control.is_stopping and not result.is_complete:
-        raise control.leave()
+    @property
+    def n_voxels(self) -> int:
+        """That are predicted."""
+        return len(self.image.items()) * math.prod(self.image.items()[0].shape)
+
+    def check_input(self) -> None:
+        """Raise the error that the prediction would end with, where it is known now."""
+        for model in self.options.models:
+            check_fit(model, self.image)
+
+    def is_done(self) -> bool:
+        """Whether the store is complete.
+
+        Raises
+        ------
+        OutputError
+            When something else is there.
+        """
+        begun = begun_with(self.output)
+        overwrite = self.options.overwrite
+        if begun is not None and not overwrite:
+            changed = differences({**begun, "area": None}, self._request(None))
+            if changed:
+                raise OutputError(
+                    f"{self.output} was made with {changed}; go on with the same, "
+                    "choose another --output, or begin again with --overwrite."
+                )
+        pictures = [each.path for each in self._shown]
+        request = begun or self._request(None)
+        files_to_keep(self.output, pictures, request, overwrite=overwrite)
+        return read_report(self.output) is not None
+
+    def run(self, control: SignalControl, n_voxels: int) -> Outcome:  # noqa: ARG002
+        """Predict block by block, or go on with what is there."""
+        result = self._predict(control)
+        if not result.is_complete:
+            is_stopped = control.is_stopping
+            state: State = "stopped" if is_stopped else "part"
+            return Outcome(self.name, self.output, state, result.seconds)
+        state = "skipped" if _was_complete(result) else "done"
+        if not self.options.is_counted and not self._shown:
+            return Outcome(self.name, self.output, state, result.seconds)
+        record = self._noted(result)
+        return Outcome(self.name, self.output, state, record.seconds, record.contents)
+
+    @cached_property
+    def _shown(self) -> list[ShownSlice]:
+        if not self.options.overlays:
+            return []
+        box = full_box(self.image.items()[0].shape)
+        folder = self.output.parent / "overlays"
+        return choose_slices(folder, self.name, self.image, box)
+
+    def _request(self, area: Any) -> dict[str, Any]:
+        return {**self.options.requests.of_store(self.image, {}), "area": area}
+
+    def _must_begin_again(self) -> bool:
+        """Whether another result is there that may be replaced."""
+        begun = begun_with(self.output) if self.options.overwrite else None
+        region = self.order.region
+        area = region and [[part.start, part.stop] for part in region]
+        same = self._request({"region": area, "mask": None})
+        return begun is not None and (begun != same or self.order.mask is not None)
+
+    def _predict(self, control: SignalControl) -> VolumeResult:
+        part = self.options.part
+        work = iter_order(
+            self.order,
+            part=part,
+            cluster=self.options.blocks.cluster(),
+            overwrite=self._must_begin_again(),
+            control=control,
+        )
+        with Bar(self.name) as bar:
+
+            def show(event: Event) -> None:
+                if isinstance(event, VolumeOpened):
+                    typer.echo(_opened_text(event))
+                elif isinstance(event, EngineChosen) and event.reason:
+                    typer.echo(f"engine: {event.words}")
+                elif isinstance(event, StageProgress):
+                    speed = event.voxels_per_second / 1e6
+                    text = f"{speed:.2f} Mvoxel/s" if speed else ""
+                    bar.update(event.share, f"{_STAGES[event.stage]} {text}".strip())
+
+            result = run(work, show)
+        typer.echo(_result_text(self.name, result, part))
+        return result
+
+    def _noted(self, result: VolumeResult) -> Record:
+        """Draw what is to be drawn, and note it with the numbers of the store."""
+        report = read_report(self.output) or {}
+        pictures = [each.path for each in self._shown]
+        known = read_record(self.output)
+        if known is not None and known.request == report:
+            there = files_to_keep(self.output, pictures, report, overwrite=True)
+            if set(pictures) <= there:
+                return known
+        classes = self.options.classes
+        write_prediction_overlays(
+            self._shown, self.image, read_labels(self.output), classes
+        )
+        contents = count_store(self.output, classes)
+        found = Record(report, {}, result.seconds, contents)
+        return complete_output(self.output, pictures, report, found=found)
 
 
 def _opened_text(event: VolumeOpened) -> str:
@@ -189,7 +329,7 @@ def _opened_text(event: VolumeOpened) -> str:
 
 def _result_text(name: str, result: VolumeResult, part: tuple[int, int]) -> str:
     if result.is_complete:
-        if not result.n_blocks and result.seconds < 1:
+        if _was_complete(result):
             return f"{name} -> {result.path} (complete already)"
         return f"{name} -> {result.path} ({result.seconds:.1f} s)"
     if result.finisher:
@@ -201,7 +341,18 @@ def _result_text(name: str, result: VolumeResult, part: tuple[int, int]) -> str:
     return f"stopped before {name} was done; the same command goes on"
 
 
-def _parse_region(text: str | None) -> Box | None:
+def _was_complete(result: VolumeResult) -> bool:
+    return not result.n_blocks and result.seconds < 1
+
+
+def parse_region(text: str | None) -> Box | None:
+    """Read ``z0:z1,y0:y1,x0:x1``.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
     if text is None:
         return None
     found = [_RANGE.fullmatch(part.strip()) for part in text.split(",")]

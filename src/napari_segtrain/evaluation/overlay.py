@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from napari_segtrain.image import ClassTable
 
+MAX_READ = 4096
+"""Pixels along a side of a plane that are looked at; of longer ones every so many."""
+
 _MAX_SIDE = 720
 _MIN_SIDE = 400
-_MAX_READ = 4096
 _PERCENTILES = (0.5, 99.5)
 _RGB_CHANNELS = (3, 4)
 
@@ -71,7 +73,7 @@ def write_overlay(
                 f"the image plane {image_plane.shape} and the class indices "
                 f"{indices.shape} differ in size"
             )
-    step = max(1, -(-max(predicted_indices.shape) // _MAX_READ))
+    step = max(1, -(-max(predicted_indices.shape) // MAX_READ))
     image = _scaled(to_rgb(image_plane[:, ::step, ::step]), is_labels=False)
     predicted = _scaled(predicted_indices[::step, ::step], is_labels=True)
     panels = [Panel("image", image), _prediction_panel(image, predicted, classes)]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.evaluation.instance import ObjectScores
 from napari_segtrain.evaluation.semantic import SemanticScores
 from napari_segtrain.evaluation.slices import SliceScores
-from napari_segtrain.evaluation.table import format_rows
+from napari_segtrain.evaluation.table import format_rows, to_csv
 from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import write_json, write_text
 
@@ -156,12 +154,12 @@ class EvaluationReport:
         Objects go to ``<stem>_objects.csv`` beside it, and where an image has several
         slices these go to ``<stem>_slices.csv``. An undefined score is an empty cell.
         """
-        write_text(path, _to_csv(self.to_rows()))
+        write_text(path, to_csv(self.to_rows()))
         objects = self.to_object_rows()
         if objects:
-            write_text(path.with_stem(f"{path.stem}_objects"), _to_csv(objects))
+            write_text(path.with_stem(f"{path.stem}_objects"), to_csv(objects))
         if len(self.slices) > len(self.images):
-            slices = _to_csv(self.to_slice_rows())
+            slices = to_csv(self.to_slice_rows())
             write_text(path.with_stem(f"{path.stem}_slices"), slices)
 
     def write_json(self, path: Path) -> None:
@@ -229,11 +227,3 @@ def _row(
         "predicted_voxels": scores.n_predicted,
         "accuracy": accuracy,
     }
-
-
-def _to_csv(rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

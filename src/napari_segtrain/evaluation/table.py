@@ -1,7 +1,9 @@
-"""Rows of scores as aligned plain text."""
+"""Rows of scores as aligned plain text and as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ def format_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) ->
     cells = [titles, *([format_value(row[name]) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_join(line, widths) for line in cells)
+
+
+def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """CSV with the columns of the first row; ``None`` is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def column_title(column: str) -> str:

@@ -38,7 +38,7 @@ def list_images(path: str | Path) -> list[Path]:
     check_exists(path)
     if file_of(path).is_file() or is_store(path):
         return [path]
-    found = [entry for entry in _entries(path) if _is_image(entry)]
+    found = [entry for entry in visible_entries(path) if is_image(entry)]
     skipped = list_skipped(path)
     if not found:
         others = f"; it holds {name_some(skipped)}" if skipped else ""
@@ -50,7 +50,7 @@ def list_images(path: str | Path) -> list[Path]:
 
 def list_skipped(folder: str | Path) -> list[Path]:
     """Visible entries of a folder that `list_images` leaves out."""
-    return [entry for entry in _entries(Path(folder)) if not _is_image(entry)]
+    return [entry for entry in visible_entries(Path(folder)) if not is_image(entry)]
 
 
 def name_some(paths: list[Path] | tuple[Path, ...]) -> str:
@@ -60,12 +60,14 @@ def name_some(paths: list[Path] | tuple[Path, ...]) -> str:
     return f"{names} and {n_more} more" if n_more > 0 else names
 
 
-def _entries(folder: Path) -> list[Path]:
+def visible_entries(folder: Path) -> list[Path]:
+    """Files and folders in a folder, without hidden ones, in natural order."""
     visible = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     return sorted(visible, key=lambda entry: natural_key(entry.name))
 
 
-def _is_image(entry: Path) -> bool:
+def is_image(entry: Path) -> bool:
+    """Whether a file or folder looks like an image, by its name."""
     if entry.is_dir():
         return is_store(entry)
     return suffix_of(entry) in SUFFIXES

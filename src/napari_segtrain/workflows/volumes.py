@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 from napari_segtrain.boxes import Box
 from napari_segtrain.config import InferenceConfig, VolumeConfig
 from napari_segtrain.data.files import open_images
-from napari_segtrain.errors import ConfigError, DataError
+from napari_segtrain.errors import ConfigError, DataError, OutputError
 from napari_segtrain.inference.volume.on_dask import Cluster, iter_on_dask
 from napari_segtrain.inference.volume.opening import Area, OpenVolume, open_volume
 from napari_segtrain.inference.volume.run import VolumeResult, iter_volume_prediction
+from napari_segtrain.inference.volume.work_folder import (
+    WorkFolder,
+    read_report,
+    work_path,
+)
 from napari_segtrain.io import read_labels
 from napari_segtrain.models import Model
 from napari_segtrain.workflows.inputs import (
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.inference.volume.request import Request
 
 SUFFIX = ".ome.zarr"
 
@@ -121,6 +127,26 @@ def iter_order(
         return (yield from iter_volume_prediction(volume, part=part, control=control))
     opener = functools.partial(VolumeOrder.open, order.absolute(), may_begin=False)
     return (yield from iter_on_dask(volume, opener, cluster, control=control))
+
+
+def begun_with(store: Path) -> Request | None:
+    """What the run of a store, complete or not, was asked for; ``None`` without one.
+
+    Raises
+    ------
+    OutputError
+        When there is something else, or a run that cannot be read.
+    """
+    manifest = WorkFolder(work_path(store)).read_manifest()
+    if manifest is not None:
+        return dict(manifest["request"])
+    report = read_report(store)
+    if report is None and store.exists():
+        raise OutputError(
+            f"{store} exists already and is no result of this program; choose another "
+            "name."
+        )
+    return report
 
 
 def check_part(part: tuple[int, int]) -> None:
