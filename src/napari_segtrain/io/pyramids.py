@@ -20,10 +20,11 @@ from zarr.codecs import ZstdCodec
 from napari_segtrain.axes import SPATIAL_AXES, ZYX, VoxelSize
 from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import flush, new_folder, writing
+from napari_segtrain.io.guard import reading
 from napari_segtrain.io.ome import CLASSES_NAMESPACE, annotate_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from napari_segtrain.boxes import Box
@@ -309,6 +310,44 @@ def create_pyramid(path: Path, layout: Layout, content: Content) -> None:
         group.attrs["ome"] = ome
         if content.classes is not None:
             group.attrs[CLASSES_NAMESPACE] = annotate_classes(content.classes)
+
+
+def read_layout(path: Path) -> Layout:
+    """Layout of a store that `create_pyramid` has made.
+
+    Raises
+    ------
+    DataError
+        When it is none, or damaged.
+    """
+    with reading(path):
+        facts: Any = zarr.open_group(str(path), mode="r").attrs["ome"]
+        image = facts["multiscales"][0]
+        axes = "".join(axis["name"].upper() for axis in image["axes"])
+        array = zarr.open_array(str(path / "0"), mode="r")
+        steps = [
+            entry["coordinateTransformations"][0]["scale"]
+            for entry in image["datasets"]
+        ]
+    n_leading = len(axes.rstrip(SPATIAL_AXES))
+    factors = [
+        _zyx(round(a / b) for a, b in zip(*pair, strict=True))
+        for pair in ((step[n_leading:], steps[0][n_leading:]) for step in steps)
+    ]
+    return Layout(
+        axes,
+        tuple(array.shape[:n_leading]),
+        _zyx(array.shape[n_leading:]),
+        _zyx((array.shards or array.chunks)[n_leading:]),
+        _zyx(array.chunks[n_leading:]),
+        tuple(factors),
+    )
+
+
+def _zyx(values: Iterable[int]) -> ZYX:
+    """Spatial values, with 1 for a Z that is missing."""
+    *_, z, y, x = 1, *values
+    return z, y, x
 
 
 def remove_leftovers(path: Path) -> None:

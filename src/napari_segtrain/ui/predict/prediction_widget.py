@@ -22,6 +22,7 @@ from napari_segtrain.inference.fit import is_too_large
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
+from napari_segtrain.ui.predict.edit_bar import EditBar
 from napari_segtrain.ui.predict.image_sources import ImageSources
 from napari_segtrain.ui.predict.look import Look, look_at
 from napari_segtrain.ui.predict.model_choice import ModelChoice
@@ -75,6 +76,7 @@ class PredictionWidget(DockContent):
         self.maps_box = QCheckBox("Probability &map")
         self.form = ConfigForm(InferenceConfig, hidden=("probabilities", "weights"))
         self.result = ResultBox()
+        self.edit_bar = EditBar(napari_viewer)
         self.controls = PredictionControls()
         self.messages = MessageBar()
         self.note = QLabel()
@@ -140,13 +142,14 @@ class PredictionWidget(DockContent):
         area.setWidget(inner)
         layout = QVBoxLayout(self)
         layout.addWidget(area, stretch=1)
-        for widget in (self.note, self.controls, self.messages):
+        for widget in (self.edit_bar, self.note, self.controls, self.messages):
             layout.addWidget(widget)
 
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model_changed)
         self.model.refused.connect(self._on_model_refused)
         self.model.failed.connect(self._on_failed)
+        self.edit_bar.failed.connect(self._on_failed)
         self.sources.changed.connect(self._look)
         self.scope.changed.connect(self._look)
         self.form.changed.connect(self._look)

@@ -1,0 +1,138 @@
+"""What was painted on labels in stores, until it is saved; it needs no dock."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
+
+from napari_segtrain.ui.predict.store_editing import (
+    edit_store,
+    edited_of,
+    show_saved,
+)
+from napari_segtrain.ui.worker import start_job
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_segtrain.io.edited_labels import EditedLabels
+    from napari_segtrain.ui.session import Session
+    from napari_segtrain.ui.worker import Task
+
+IDLE_MS = 15_000
+"""After the last stroke edits are saved by themselves."""
+_WATCH_MS = 300
+
+_edits: weakref.WeakKeyDictionary[Session, StoreEdits] = weakref.WeakKeyDictionary()
+
+
+class StoreEdits(QObject):
+    """The layers on which labels of stores are painted in a viewer.
+
+    Edits are written when the user says so, some time after the last stroke, when their
+    layer is removed and when napari ends. Painting goes on meanwhile.
+
+    Parameters
+    ----------
+    session : Session
+        Its viewer has the layers.
+
+    Attributes
+    ----------
+    changed : Signal()
+        Something was painted or saved.
+    failed : Signal(Failure)
+        Why edits could not be saved; they stay in the layer.
+    """
+
+    changed = Signal()
+    failed = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = weakref.ref(session)
+        self._arrays: dict[EditedLabels, weakref.ref[Labels]] = {}
+        self._tasks: dict[Task, EditedLabels] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(IDLE_MS)
+        self._timer.timeout.connect(self.save)
+        self._n_writes = 0
+        self._watch = QTimer(self)  # painting, undo, other plugins: any way to write
+        self._watch.setInterval(_WATCH_MS)
+        self._watch.timeout.connect(self._on_watch_timeout)
+        viewer = session.viewer
+        if viewer is not None:
+            viewer.layers.events.removed.connect(self._on_layer_removed)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self._on_application_about_to_quit)
+
+    def edit(self, layer: Labels) -> Labels:
+        """Add a layer to paint on; see `edit_store`."""
+        session = self._session()
+        viewer = None if session is None else session.viewer
+        if viewer is None:
+            raise ValueError("the viewer is closed")
+        edited = edit_store(viewer, layer)
+        array = edited_of(edited)
+        if array is not None:
+            self._arrays[array] = weakref.ref(edited)
+        self._watch.start()
+        return edited
+
+    def is_saving(self, array: EditedLabels) -> bool:
+        """Whether edits are being written."""
+        return array in self._tasks.values()
+
+    def save(self) -> None:
+        """Write what was painted, in a thread."""
+        for array in self._arrays:
+            if not array.n_changed or self.is_saving(array):
+                continue
+            task = start_job(array.save, title=f"Saving edits of {array.path.name}")
+            self._tasks[task] = array
+            task.failed.connect(self.failed)
+            task.ended.connect(self._on_task_ended)
+        self.changed.emit()
+
+    def _on_watch_timeout(self) -> None:
+        n_writes = sum(array.n_writes for array in self._arrays)
+        if n_writes != self._n_writes:
+            self._n_writes = n_writes
+            self._timer.start()
+            self.changed.emit()
+        if not self._arrays:
+            self._watch.stop()
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if isalive(self) and edited_of(event.value) in self._arrays:
+            self.save()
+
+    def _on_task_ended(self) -> None:
+        for task in [task for task in self._tasks if not task.is_running]:
+            array = self._tasks.pop(task)
+            session = self._session()
+            viewer = None if session is None else session.viewer
+            if viewer is not None:
+                show_saved(viewer, array.path)
+            if array.n_changed:  # painted meanwhile, or a failure
+                self._timer.start()
+            elif self._arrays[array]() is None:
+                del self._arrays[array]
+        self.changed.emit()
+
+    def _on_application_about_to_quit(self) -> None:
+        for array in self._arrays:
+            if array.n_changed:
+                array.save()
+
+
+def edits_of(session: Session) -> StoreEdits:
+    """What is edited in the viewer of a session."""
+    if session not in _edits:
+        _edits[session] = StoreEdits(session)
+    return _edits[session]
