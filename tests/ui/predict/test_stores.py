@@ -63,6 +63,7 @@ def test_the_same_labels_as_in_memory(qtbot, viewer, models, folder) -> None:
     found = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     np.testing.assert_array_equal(found, expected.labels.array)
     assert found.any()
+    assert not layer.editable
     np.testing.assert_allclose(layer.scale, image.scale)
     np.testing.assert_allclose(layer.translate, image.translate)
     assert is_result(layer)  # so that it is not offered as an image

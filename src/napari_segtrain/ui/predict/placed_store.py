@@ -79,7 +79,6 @@ class PlacedStore:
     def _added(self, result: StoredResult) -> list[Layer]:
         layers = layers_of(result.levels, result.name, self._place(result.levels))
         for layer in layers:
-            self._viewer.add_layer(layer)
             store_result(
                 layer,
                 **self._origin.metadata(result.kind),
@@ -90,6 +89,8 @@ class PlacedStore:
                 layer.visible = True
             if isinstance(layer, Labels):
                 _clear_unknown(layer)
+                layer.editable = False  # one of a single level as well
+            self._viewer.add_layer(layer)
         return list(layers)
 
     def _place(self, levels: Levels) -> dict[str, Any] | None:

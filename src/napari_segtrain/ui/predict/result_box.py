@@ -45,7 +45,7 @@ class ResultBox(QWidget):
         self.kind_box = QComboBox()
         self.folder_edit = QLineEdit()
         self.browse_button = QPushButton("&Browse…")
-        self.form = ConfigForm(VolumeConfig, hidden=("downsampling",))
+        self.form = ConfigForm(VolumeConfig, hidden=("downsampling",), title="&Blocks")
         self._folder_row = QWidget()
         self._is_chosen = False
         self._build_layout()

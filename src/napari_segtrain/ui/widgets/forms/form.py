@@ -50,6 +50,8 @@ class ConfigForm(QWidget, Generic[C]):
         Paths of fields or sections that are not shown; their values are kept.
     extras : mapping of str to QWidget, optional
         What stands on top of sections, by their paths.
+    title : str
+        Of what is folded away.
 
     Raises
     ------
@@ -68,9 +70,11 @@ class ConfigForm(QWidget, Generic[C]):
         basic: Sequence[str] = (),
         hidden: Sequence[str] = (),
         extras: Mapping[str, QWidget] | None = None,
+        title: str = "&Advanced",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._title = title
         self._base: C = config() if isinstance(config, type) else config
         self._hidden = frozenset(hidden)
         self._basic = tuple(basic)
@@ -237,7 +241,7 @@ class ConfigForm(QWidget, Generic[C]):
         if self._basic:
             layout.addWidget(panel)
         if any(self._is_shown(path, known[path]) for path in known):
-            advanced = self._fold("&Advanced", type(self._base), "")
+            advanced = self._fold(self._title, type(self._base), "")
             layout.addWidget(advanced)
 
     def _fold(self, title: str, model: type[BaseModel], prefix: str) -> Folding:
