@@ -140,7 +140,7 @@ def iter_prediction(
     box = region(image, slices)
     chosen = chosen_items(image, items)
     n_voxels = max(n_voxels, len(chosen) * math.prod(box_shape(box)))
-    predictor = make_predictor(models, config, control, n_voxels)
+    predictor = make_predictor(models, image, config, control, n_voxels)
     yield from predictor.engines
     canvas = Canvas(
         image,

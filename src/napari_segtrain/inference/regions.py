@@ -130,7 +130,7 @@ def iter_regions(
     """
     check_fit(model, image)
     total = sum(math.prod(box_shape(region.box)) for region in regions)
-    predictor = make_predictor([model], config, control, max(n_voxels, total))
+    predictor = make_predictor([model], image, config, control, max(n_voxels, total))
     yield from predictor.engines
     work = _Work(image, predictor)
     n_done = 0
