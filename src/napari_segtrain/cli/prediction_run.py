@@ -23,6 +23,7 @@ from napari_segtrain.image import Image
 from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.events import EngineChosen, TileDone
 from napari_segtrain.inference.fit import check_fit, region
+from napari_segtrain.inference.likeness import remarks
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
 from napari_segtrain.io import refuse_existing, write_labels, write_probabilities
 from napari_segtrain.models import Model
@@ -211,6 +212,8 @@ def _predict(
     control: SignalControl,
     n_voxels: int,
 ) -> Prediction:
+    for text in remarks([model.spec for model in models], image, config):
+        typer.echo(f"warning: {text}")
     with Bar(image.name) as bar:
 
         def show(event: Event) -> None:
