@@ -1,20 +1,27 @@
 """Predictions at the voxel size of the training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import zoom
-from tests.inference.helpers import finish, tiny_model
+from tests.inference.helpers import class_table, finish, tiny_model
 
 from napari_segtrain.boxes import box_shape
-from napari_segtrain.config import InferenceConfig
+from napari_segtrain.config import DistancesTarget, InferenceConfig
 from napari_segtrain.control import RunControl
+from napari_segtrain.data.object_recipe import ObjectRecipe
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Image
-from napari_segtrain.inference import iter_prediction, rescaling
+from napari_segtrain.inference import iter_prediction, rescaled_predictor
+from napari_segtrain.inference.decision import chosen_decision, clean, decide
 from napari_segtrain.inference.events import TileDone
+from napari_segtrain.inference.fit import chosen_recipe
 from napari_segtrain.inference.regions import Region, RegionBlock, iter_regions
+from napari_segtrain.inference.rescaling import Rescaling, rescaling_of
+from napari_segtrain.models import Decision
 
 PLAIN = InferenceConfig(
     device="cpu", engine="torch", halo="exact", probabilities="float32"
@@ -117,7 +124,7 @@ def test_boxes_are_as_in_the_whole(data, dims, sizes, limit):
             box.append(slice(start, data.draw(st.integers(start + 1, n))))
         boxes.append(Region({}, tuple(box)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rescaling, "affordable_numbers", lambda _: limit)
+        patch.setattr(rescaled_predictor, "affordable_numbers", lambda _: limit)
         events, _ = finish(iter_regions(model, image, boxes, RESCALED))
     blocks = [event for event in events if isinstance(event, RegionBlock)]
     n_covered = sum(np.prod(box_shape(block.box)) for block in blocks)
@@ -132,7 +139,7 @@ def test_parts_do_not_show_and_progress_rises(monkeypatch, dims):
     model = tiny_model(dims, voxel_size=(0.2, 0.15, 0.25))
     image = Image(noise(12, 30, 40), "ZYX", (0.1, 0.1, 0.1))
     whole = maps_of(model, image)
-    monkeypatch.setattr(rescaling, "affordable_numbers", lambda _: 9000)
+    monkeypatch.setattr(rescaled_predictor, "affordable_numbers", lambda _: 9000)
     events, result = finish(iter_prediction(model, image, RESCALED))
     assert result.is_complete
     np.testing.assert_allclose(result.probabilities.array, whole, atol=1e-5)
@@ -183,7 +190,7 @@ def test_nothing_is_resampled_where_sizes_are_nearly_the_same():
 def test_an_axis_that_fits_stays_as_it_is():
     model = tiny_model(2, voxel_size=(0.1, 0.2))
     image = Image(noise(24, 24), "YX", (0.101, 0.1))
-    found = rescaling.rescaling_of(model, image, RESCALED)
+    found = rescaling_of(model, image, RESCALED)
     assert found.ratios == (1, 1, 2)
 
 
@@ -235,3 +242,47 @@ def test_voxels_that_are_no_numbers_are_found_in_the_image():
     model = tiny_model(2, voxel_size=(0.2, 0.2))
     with pytest.raises(DataError, match="first at y=21, x=33"):
         predicted(model, Image(array, "YX", (0.1, 0.1)))
+
+
+def test_sizes_of_a_decision_are_those_of_the_training():
+    """Four pixels for one: a part of 40 of these has 10 of the training."""
+    decision = Decision((0.3, 0.4, 0.3), (1, 3, 3), (0, 9, 9))
+    model = tiny_model(2, voxel_size=(0.2, 0.2), decision=decision)
+    image = Image(noise(24, 24).repeat(2, 0).repeat(2, 1), "YX", (0.1, 0.1))
+    found = chosen_decision(model, RESCALED, image)
+    assert (found.window, found.min_voxels) == ((1, 5, 5), (0, 36, 36))
+    assert found.thresholds == decision.thresholds
+    assert chosen_decision(model, PLAIN, image) == decision
+    labels = predicted(model, image).labels.array
+    wanted = replace(model, spec=replace(model.spec, decision=found))
+    probabilities = maps_of(model, image)
+    expected = clean(decide(probabilities[:, None], wanted.spec.decision), found)
+    np.testing.assert_array_equal(labels, np.array([0, 7, 300])[expected[0]])
+
+
+def test_sizes_of_objects_are_those_of_the_training():
+    recipe = ObjectRecipe(
+        DistancesTarget(), (2.0, 1.0, 1.0), 0.02, (0.5, 1.0, 1.0), 40, radius=6.0
+    )
+    found = Rescaling((1.0, 2.0, 2.0)).recipe(recipe)
+    assert found.smoothing == (0.5, 2.0, 2.0)
+    assert found.min_voxels == 160
+    assert found.spacing == (4.0, 1.0, 1.0)
+    assert found.radius == 12.0
+    assert found.smoothing_in_radii == recipe.smoothing_in_radii
+    back = Rescaling((1.0, 0.5, 0.5)).recipe(found)
+    assert back == recipe
+
+
+def test_sizes_that_were_asked_for_are_those_of_the_image():
+    objects = class_table(0, 1, is_objects=True)
+    model = tiny_model(
+        2,
+        classes=objects,
+        objects=ObjectRecipe(min_voxels=30),
+        voxel_size=(0.2, 0.2),
+    )
+    image = Image(noise(24, 24), "YX", (0.1, 0.1))
+    assert chosen_recipe(model, RESCALED, image).min_voxels == 120
+    asked = InferenceConfig(rescale=True, objects={"min_voxels": 50})
+    assert chosen_recipe(model, asked, image).min_voxels == 50

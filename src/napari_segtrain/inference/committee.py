@@ -12,7 +12,7 @@ from napari_segtrain.boxes import absolute, box_shape, iter_blocks
 from napari_segtrain.errors import ConfigError, ModelError
 from napari_segtrain.inference.collecting import affordable_numbers, collected
 from napari_segtrain.inference.events import BlockPredicted
-from napari_segtrain.inference.rescaling import build_item_predictor
+from napari_segtrain.inference.rescaled_predictor import build_item_predictor
 from napari_segtrain.inference.uncertainty import SpreadSum
 
 if TYPE_CHECKING:

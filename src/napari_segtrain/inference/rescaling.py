@@ -1,29 +1,27 @@
-"""Prediction at the voxel size of the training, given back in voxels of the image."""
+"""From the voxels of an image to those of a training, and back.
+
+Also what of a model is given in voxels of its training, where the voxels of the image
+are others: sizes and widths by which objects and classes are made of probabilities.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX, VoxelSize, format_voxel_size
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Item
-from napari_segtrain.inference.collecting import affordable_numbers, collected
-from napari_segtrain.inference.events import BlockPredicted
-from napari_segtrain.inference.item_predictor import ItemPredictor
-from napari_segtrain.inference.resampling import Resampling, cut, resampled
+from napari_segtrain.inference.resampling import Resampling, resampled
+from napari_segtrain.models.decision import MAX_WINDOW, Decision
 
 if TYPE_CHECKING:
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
-    from napari_segtrain.control import RunControl
+    from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.image import Image
-    from napari_segtrain.inference.events import EngineChosen
-    from napari_segtrain.inference.item_predictor import Predictor
-    from napari_segtrain.inference.items import ItemEvents
     from napari_segtrain.inference.protocol import TrainedModel
-    from napari_segtrain.inference.uncertainty import Spread
 
 MIN_RATIO = 1.02
 """Voxel sizes that differ by less are taken for the same."""
@@ -71,6 +69,28 @@ class Rescaling:
         z, y, x = self.back(shape).source(box)
         return z, y, x
 
+    def recipe(self, recipe: ObjectRecipe) -> ObjectRecipe:
+        """How objects are made of probabilities that have come back to the image."""
+        pairs = zip(recipe.spacing, self.ratios, strict=True)
+        sizes = [size / ratio for size, ratio in pairs]
+        finest = min(sizes)
+        z, y, x = (size / finest for size in sizes)
+        widths = zip(recipe.smoothing, self.ratios, strict=True)
+        sigma_z, sigma_y, sigma_x = (width * ratio for width, ratio in widths)
+        return replace(
+            recipe,
+            spacing=(z, y, x),
+            smoothing=(sigma_z, sigma_y, sigma_x),
+            min_voxels=round(recipe.min_voxels / self.growth),
+            radius=None if recipe.radius is None else recipe.radius / finest,
+        )
+
+    def decision(self, decision: Decision) -> Decision:
+        """How classes are chosen by probabilities that have come back to the image."""
+        z, y, x = map(_odd, decision.window, self.ratios)
+        sizes = [n if n <= 1 else round(n / self.growth) for n in decision.min_voxels]
+        return replace(decision, window=(z, y, x), min_voxels=tuple(sizes))
+
     def context(self, width: ZYX) -> ZYX:
         """Voxels of the image that so many of the network, and one more, reach over."""
         pairs = zip(width, self.ratios, strict=True)
@@ -78,6 +98,13 @@ class Rescaling:
             n if ratio == 1 else math.ceil((n + 1) * ratio) + 1 for n, ratio in pairs
         )
         return z, y, x
+
+
+def _odd(width: int, ratio: float) -> int:
+    """Nearest odd width in other voxels; 1, which changes nothing, stays."""
+    if width == 1:
+        return 1
+    return min(MAX_WINDOW, 2 * max(0, round((width * ratio - 1) / 2)) + 1)
 
 
 def rescaling_of(
@@ -145,116 +172,3 @@ def _known_sizes(model: TrainedModel, image: Image) -> tuple[VoxelSize, VoxelSiz
             "its voxel size, or set rescale to false."
         )
     return ours, theirs
-
-
-def build_item_predictor(
-    model: TrainedModel,
-    image: Image,
-    config: InferenceConfig,
-    control: RunControl | None = None,
-    n_voxels: int = 0,
-    spread: Spread | None = None,
-) -> Predictor:
-    """Make what predicts boxes of an image with one model, rescaled where asked for.
-
-    Parameters
-    ----------
-    model : TrainedModel
-        What is applied.
-    image : Image
-        Whose items are predicted.
-    config, control, n_voxels, spread
-        As of `ItemPredictor`; voxels of the image are counted.
-
-    Raises
-    ------
-    ConfigError
-        As of `ItemPredictor` and `rescaling_of`.
-    DataError
-        As of `rescaling_of`.
-    """
-    rescaling = rescaling_of(model, image, config)
-    if rescaling is None:
-        return ItemPredictor(model, config, control, n_voxels, spread)
-    n_voxels = round(n_voxels * rescaling.growth)
-    inner = ItemPredictor(model, config, control, n_voxels, spread)
-    n_classes = len(model.spec.output_names)
-    return RescaledPredictor(
-        inner,
-        rescaling,
-        n_classes=n_classes,
-        has_spread=spread is not None,
-        is_sliced=model.info.dims < len(SPATIAL_AXES),
-        max_numbers=affordable_numbers(config),
-    )
-
-
-class RescaledPredictor:
-    """Predicts items of an image in the voxels of a network.
-
-    Probabilities, and how far views differ, are brought back to the voxels of the
-    image part by part; the network sees true context around each part.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        Of items as the network sees them.
-    rescaling : Rescaling
-        Between the voxels of the image and those of the network.
-    n_classes : int
-        Of the blocks.
-    has_spread : bool
-        Whether blocks say how far views differ.
-    is_sliced : bool
-        Whether slices are predicted by themselves.
-    max_numbers : int
-        Of a part, in memory.
-
-    Attributes
-    ----------
-    engines : tuple of EngineChosen
-        Of the predictor.
-    """
-
-    def __init__(
-        self,
-        predictor: Predictor,
-        rescaling: Rescaling,
-        *,
-        n_classes: int,
-        has_spread: bool,
-        is_sliced: bool,
-        max_numbers: int,
-    ) -> None:
-        self._predictor = predictor
-        self._rescaling = rescaling
-        self._n_classes = n_classes
-        self._has_spread = has_spread
-        self._n_maps = n_classes + has_spread
-        self._is_sliced = is_sliced
-        self._max_voxels = max(1, max_numbers // self._n_maps)
-
-    @property
-    def engines(self) -> tuple[EngineChosen, ...]:
-        """What runs the networks, each once."""
-        return self._predictor.engines
-
-    def predict(self, item: Item, box: Box) -> ItemEvents:
-        """Predict a box of an item of the image, in its own voxels."""
-        seen = self._rescaling.item(item)
-        back = self._rescaling.back(item.shape)
-        limit = self._max_voxels
-        parts = cut(box, back.ratios, limit, is_sliced=self._is_sliced)
-        speed = 1 / self._rescaling.growth
-        for number, part in enumerate(parts):
-            z, y, x = back.source(part)
-            work = self._predictor.predict(seen, (z, y, x))
-            step = number, len(parts)
-            maps = yield from collected(work, (z, y, x), self._n_maps, step, speed)
-            if maps is None:
-                return False
-            found = back.apply(maps, part)
-            spread = found[-1] if self._has_spread else None
-            z, y, x = part
-            yield BlockPredicted((z, y, x), found[: self._n_classes], spread)
-        return True

@@ -601,3 +601,19 @@ def test_rescaling_of_an_unknown_voxel_size(tmp_path):
     with pytest.raises(ConfigError, match="does not know the voxel size"):
         predicted(tmp_path / "a.zarr", config=RESCALED)
     assert not list(tmp_path.iterdir())
+
+
+def test_rescaled_objects_and_decisions_as_in_one_piece(tmp_path):
+    sizes = (0.4, 0.2, 0.2)
+    decision = Decision((0.3, 0.4, 0.3), (1, 3, 3), (0, 3, 3))
+    model = tiny_model(3, decision=decision, voxel_size=sizes)
+    predicted(tmp_path / "a.zarr", model, config=RESCALED)
+    expected = whole(model, config=RESCALED).labels.array
+    assert (labels_of(tmp_path / "a.zarr") != expected).mean() < 0.001
+    objects = {"classes": class_table(0, 1, is_objects=True), "seed": 4}
+    model = tiny_model(3, voxel_size=sizes, **objects)
+    config = CPU.model_copy(update={"rescale": True})
+    predicted(tmp_path / "b.zarr", model, config=config)
+    expected = whole(model, config=config).labels.array
+    assert expected.max() > 1
+    assert same_partition(labels_of(tmp_path / "b.zarr"), expected)

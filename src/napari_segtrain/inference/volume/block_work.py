@@ -94,8 +94,10 @@ class BlockWork:
         self._predictor: Predictor | None = None
         self._context = _context(models, image, plan)
         decided = len(models) == 1
-        self._decision = chosen_decision(models[0], plan.config) if decided else None
-        self._recipe = chosen_recipe(models[0], plan.config)
+        self._decision = (
+            chosen_decision(models[0], plan.config, image) if decided else None
+        )
+        self._recipe = chosen_recipe(models[0], plan.config, image)
 
     def engines(self, n_voxels: int) -> tuple[EngineChosen, ...]:
         """Make what predicts, for so many voxels, and say what runs the networks."""

@@ -115,13 +115,13 @@ class OpenVolume:
     @property
     def min_voxels(self) -> int:
         """Smallest object."""
-        recipe = chosen_recipe(self.models[0], self.plan.config)
+        recipe = chosen_recipe(self.models[0], self.plan.config, self.image)
         return 1 if recipe is None else recipe.min_voxels
 
     @property
     def is_parted(self) -> bool:
         """Whether seeds part objects that touch."""
-        recipe = chosen_recipe(self.models[0], self.plan.config)
+        recipe = chosen_recipe(self.models[0], self.plan.config, self.image)
         return recipe is not None and bool(recipe.parts)
 
     def block_work(self, control: RunControl | None = None) -> BlockWork:

@@ -121,7 +121,7 @@ def plan_volume(
     layout = plan_layout(
         letters + spatial_axes(image.axes), counts, item.shape, block, image.voxel_size
     )
-    decision = chosen_decision(model, config) if len(models) == 1 else None
+    decision = chosen_decision(model, config, image) if len(models) == 1 else None
     stages: tuple[Stage, ...] = ("predict",)
     if has_objects:
         stages = ("predict", "finish", "join")
