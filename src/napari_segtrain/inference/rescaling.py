@@ -14,7 +14,6 @@ from napari_segtrain.axes import SPATIAL_AXES, ZYX, VoxelSize, format_voxel_size
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Item
 from napari_segtrain.inference.resampling import Resampling, resampled
-from napari_segtrain.models.decision import MAX_WINDOW, Decision
 
 if TYPE_CHECKING:
     from napari_segtrain.boxes import Box
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.image import Image
     from napari_segtrain.inference.protocol import TrainedModel
+    from napari_segtrain.models import Decision
 
 MIN_RATIO = 1.02
 """Voxel sizes that differ by less are taken for the same."""
@@ -87,9 +87,7 @@ class Rescaling:
 
     def decision(self, decision: Decision) -> Decision:
         """How classes are chosen by probabilities that have come back to the image."""
-        z, y, x = map(_odd, decision.window, self.ratios)
-        sizes = [n if n <= 1 else round(n / self.growth) for n in decision.min_voxels]
-        return replace(decision, window=(z, y, x), min_voxels=tuple(sizes))
+        return decision.in_voxels(self.ratios)
 
     def context(self, width: ZYX) -> ZYX:
         """Voxels of the image that so many of the network, and one more, reach over."""
@@ -98,13 +96,6 @@ class Rescaling:
             n if ratio == 1 else math.ceil((n + 1) * ratio) + 1 for n, ratio in pairs
         )
         return z, y, x
-
-
-def _odd(width: int, ratio: float) -> int:
-    """Nearest odd width in other voxels; 1, which changes nothing, stays."""
-    if width == 1:
-        return 1
-    return min(MAX_WINDOW, 2 * max(0, round((width * ratio - 1) / 2)) + 1)
 
 
 def rescaling_of(
