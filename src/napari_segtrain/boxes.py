@@ -43,7 +43,7 @@ def shared_box(first: Box, second: Box) -> Box:
     return z, y, x
 
 
-def nearest_first(boxes: Iterable[Box], view: Box) -> list[int]:
+def nearest_first(boxes: Iterable[tuple[slice, ...]], view: Box) -> list[int]:
     """Order of boxes: those that share voxels with a view, then by their distance.
 
     Parameters
@@ -60,7 +60,7 @@ def nearest_first(boxes: Iterable[Box], view: Box) -> list[int]:
     """
     middle = [(part.start + part.stop) / 2 for part in view]
 
-    def distance(box: Box) -> tuple[bool, float]:
+    def distance(box: tuple[slice, ...]) -> tuple[bool, float]:
         pairs = zip(box, view, strict=True)
         is_seen = all(b.start < v.stop and v.start < b.stop for b, v in pairs)
         ends = zip(box, middle, strict=True)

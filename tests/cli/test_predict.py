@@ -245,3 +245,14 @@ def test_labels_of_any_type(segtrain, tmp_path: Path, labels) -> None:
     found = tifffile.imread(out / "image.tif")
     assert set(np.unique(found)) <= set(np.unique(truth).tolist())
     assert (found == truth).mean() > 0.9
+
+
+def test_an_image_that_is_unlike_the_training_is_remarked_once(
+    segtrain, data: Path, trained: Path, tmp_path: Path
+) -> None:
+    array = tifffile.imread(data / "test/image/cell_d.tif")
+    tifffile.imwrite(tmp_path / "dark.tif", array.max() - array)
+    lines = segment(segtrain, trained, tmp_path / "dark.tif", tmp_path / "out")
+    remarked, written = lines
+    assert remarked.startswith("warning: The intensities of dark are unlike those")
+    assert written.startswith("dark -> ")

@@ -38,6 +38,7 @@ class Halved:
 class Spec:
     n_channels: int = 1
     channel_names: tuple[str, ...] = ()
+    voxel_size: tuple[float, ...] | None = None
     classes: ClassTable = field(default_factory=lambda: class_table(0, 7, 300))
     normalization: Halved = field(default_factory=Halved)
     patch_size: tuple[int, int, int] = (1, 32, 32)

@@ -15,7 +15,7 @@ from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import ConfigError, ModelError
 from napari_segtrain.image import Image
-from napari_segtrain.inference import TileDone, committee, iter_prediction
+from napari_segtrain.inference import TileDone, collecting, committee, iter_prediction
 from napari_segtrain.inference.orientations import choose_orientations
 from napari_segtrain.inference.predictor import Prediction
 from napari_segtrain.inference.uncertainty import SpreadSum, entropy
@@ -81,7 +81,7 @@ def test_entropy_is_0_where_sure_and_1_where_all_are_alike() -> None:
 def test_models_of_any_kind_are_averaged(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committee, "_MAX_NUMBERS", limit)
+    monkeypatch.setattr(collecting, "_MAX_NUMBERS", limit)
     models = [PLANE, OTHER, VOLUME]
     alone = [maps(model) for model in models]
     assert np.abs(alone[0] - alone[2]).max() > 0.01

@@ -36,6 +36,7 @@ def test_what_the_first_format_said_is_understood():
     assert spec.name == "format fixture"
     assert spec.channel_names == ("membrane", "dna")
     assert spec.voxel_size == (0.25, 0.25)
+    assert spec.intensities is None
     assert spec.classes.values == (0, 7, 300)
     assert spec.classes.names == ("background", "axon", "myelin")
     assert spec.classes.unlabelled_values == (255,)

@@ -13,6 +13,7 @@ from napari_segtrain.config import DistancesTarget, UNetConfig
 from napari_segtrain.data.intensity_map import IntensityMap
 from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.data.object_recipe import ObjectRecipe
+from napari_segtrain.data.seen_intensities import LEVELS, SeenIntensities
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.models import Decision, TileCalibration, dump_spec, parse_spec
@@ -32,6 +33,24 @@ def parse_values(values):
 
 def values_of(spec):
     return yaml.safe_load(dump_spec(spec))
+
+
+SEEN = SeenIntensities((LEVELS,), ((1e6,) * len(LEVELS),), (0.1,), 3)
+
+
+def test_intensities_of_the_training_are_read_back_and_may_be_missing():
+    spec = make_spec(intensities=SEEN)
+    assert parse(dump_spec(spec)).intensities == SEEN
+    values = values_of(spec)
+    del values["intensities"]
+    assert parse_values(values).intensities is None
+
+
+def test_intensities_that_no_training_measured():
+    values = values_of(make_spec(intensities=SEEN))
+    values["intensities"]["spread"] = [0.1, 0.1]
+    with pytest.raises(ModelError, match="no intensities that 1 channels"):
+        parse_values(values)
 
 
 def test_what_is_written_is_read():

@@ -26,7 +26,7 @@ CUDA = torch.device("cuda")
 ABSENT = absent_device()
 BASE = {"device": "cpu", "memory_limit": 1, "tile_size": [1, 32, 32]}
 SPECS: dict[str, dict[str, Any]] = {
-    "classes": {"decision": Decision((0.1, 0.3, 0.6))},
+    "classes": {"decision": Decision((0.1, 0.3, 0.6)), "voxel_size": (0.2, 0.2)},
     "objects": {
         "classes": class_table(0, 1, is_objects=True),
         "objects": ObjectRecipe(
@@ -49,7 +49,7 @@ def model_of(name: str) -> TinyModel:
 def image() -> Image:
     """Bright blobs on a dark ground, some with holes."""
     noise = np.random.default_rng(0).normal(size=(96, 96)).astype(np.float32)
-    return Image(gaussian_filter(noise, 2) * 40, "YX")
+    return Image(gaussian_filter(noise, 2) * 40, "YX", (0.1, 0.1))
 
 
 def predicted(config: InferenceConfig, name: str) -> Prediction:
@@ -124,6 +124,7 @@ TABLE: dict[str, Case] = {
     "memory_limit": Case(1e-4, batches, data="classes"),
     "engine": Case("openvino", engine, data="classes"),
     "amp": Case(False, precision, data="classes"),
+    "rescale": Case(True, batches, data="classes"),
     "orientations": Case(2, batches, data="classes"),
     "uncertainty": Case("entropy", uncertainty, data="classes"),
     "weights": Case([1, 2], labels, data="classes", words="2 weights .* 1 model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from napari_segtrain import (
     train,
     write_labels,
 )
+from napari_segtrain.inference.likeness import differences_from_training, sample_image
+from napari_segtrain.models import save_model
+from napari_segtrain.workflows.run_info import read_run_info
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +72,39 @@ def test_settings_axes_and_slices(model: Model) -> None:
     assert part.labels.axes == "ZYX"
     assert part.first_slice == 1
     assert np.array_equal(part.labels.array, whole.labels.array[1:3])
+
+
+def test_a_training_notes_what_it_saw(model: Model) -> None:
+    spec = model.spec
+    assert spec.intensities is not None
+    assert spec.intensities.n_slices == 3
+    like, _ = disks((96, 96), 9)
+    for array, kinds in ((like, []), (255 - like, ["intensities"])):
+        image = Image(array)
+        found = differences_from_training(spec, image, sample_image(image))
+        assert [each.kind for each in found] == kinds
+
+
+def test_what_is_known_without_loading_a_model_suffices(
+    model: Model, tmp_path: Path
+) -> None:
+    save_model(tmp_path / "model", model.spec, model.network.state_dict())
+    info = read_run_info(tmp_path / "model")
+    assert (info.normalization, info.intensities) == (
+        model.spec.normalization,
+        model.spec.intensities,
+    )
+    image = Image(255 - disks((96, 96), 9)[0])
+    sample = sample_image(image)
+    found = differences_from_training(info, image, sample)
+    assert found == differences_from_training(model.spec, image, sample)
+
+
+def test_at_the_voxel_size_of_the_training(model: Model) -> None:
+    sized = replace(model, spec=replace(model.spec, voxel_size=(0.4, 0.4)))
+    image, truth = disks((60, 50), 7)
+    large, large_truth = (a.repeat(3, 0).repeat(3, 1) for a in (image, truth))
+    fine = Image(large, voxel_size=(0.4 / 3, 0.4 / 3))
+    labels = predict(sized, fine, rescale=True).labels.array
+    assert labels.shape == (180, 150)
+    assert np.mean([iou(large_truth, labels, value) for value in (100, 255)]) > 0.8

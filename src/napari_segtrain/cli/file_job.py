@@ -20,6 +20,7 @@ from napari_segtrain.image import ClassTable, Image, LabelImage
 from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.inference.events import EngineChosen, TileDone
 from napari_segtrain.inference.fit import check_fit, region
+from napari_segtrain.inference.likeness import remarks
 from napari_segtrain.inference.predictor import Prediction, iter_prediction
 from napari_segtrain.inference.volume.request import Request
 from napari_segtrain.io import (
@@ -228,6 +229,9 @@ class FileJob:
 
     def _predict(self, control: SignalControl, n_voxels: int) -> Prediction:
         options = self.options
+        specs = [model.spec for model in options.models]
+        for text in remarks(specs, self.image, options.config):
+            typer.echo(f"warning: {text}")
         with Bar(self.name) as bar:
 
             def show(event: Event) -> None:

@@ -43,6 +43,11 @@ class InferenceConfig(Config):
     amp: bool = True
     """Mixed precision, on CUDA only."""
 
+    rescale: bool = False
+    """Predict at the voxel size of the training, and bring the result back to that of
+    the image. Tile size and halo are voxels of the network then. Networks for slices
+    are given them with other Y and X only."""
+
     orientations: Literal[1, 2, 4, 8, 16, "all"] = 1
     """Test-time augmentation: mirrored and turned views of each tile whose predictions
     are averaged. 2 and 4 are mirrored, 8 are turned as well, 16 are upside down, too

@@ -16,6 +16,7 @@ from napari_segtrain.data.label_facts import LabelFacts, inspect_labels
 from napari_segtrain.data.label_index import LabelIndex, index_labels
 from napari_segtrain.data.normalize import Normalization, plan_normalization
 from napari_segtrain.data.object_recipe import object_sizes, plan_ring
+from napari_segtrain.data.seen_intensities import SeenIntensities, see_intensities
 from napari_segtrain.data.split import Split
 from napari_segtrain.data.split_plan import plan_split, unseen_classes
 from napari_segtrain.data.tables import check_agreement, merge_tables, settle
@@ -89,6 +90,8 @@ class DatasetFacts:
         Of labels that number objects: size that 5, 50 and 95 % of them do not exceed.
     ring : ZYX
         Where objects are all that is labelled: voxels around each that are background.
+    seen : SeenIntensities, optional
+        Normalized intensities of the used slices; absent in the plans of old runs.
     """
 
     names: tuple[str, ...]
@@ -113,6 +116,7 @@ class DatasetFacts:
     continuity: float | None = None
     object_voxels: tuple[int, ...] = ()
     ring: ZYX = (0, 0, 0)
+    seen: SeenIntensities | None = None
 
     @property
     def n_slices(self) -> int:
@@ -189,6 +193,7 @@ def gather_facts(dataset: Dataset, config: ExperimentConfig) -> DatasetFacts:
         continuity=_continuity(indices, classes.foreground),
         object_voxels=object_sizes(label_facts, classes),
         ring=ring,
+        seen=see_intensities(normalization, images, used, intensities),
     )
 
 

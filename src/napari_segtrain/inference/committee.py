@@ -6,42 +6,26 @@ own normalization: parts of an item are predicted by one after the other, and av
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-import psutil
-
-from napari_segtrain.boxes import (
-    absolute,
-    box_shape,
-    iter_blocks,
-    nearest_first,
-    relative,
-)
+from napari_segtrain.boxes import absolute, box_shape, iter_blocks, nearest_first
 from napari_segtrain.errors import ConfigError, ModelError
-from napari_segtrain.inference.events import BlockPredicted, TileDone
-from napari_segtrain.inference.item_predictor import ItemPredictor, Predictor
+from napari_segtrain.inference.collecting import affordable_numbers, collected
+from napari_segtrain.inference.events import BlockPredicted
+from napari_segtrain.inference.rescaled_predictor import build_item_predictor
 from napari_segtrain.inference.uncertainty import SpreadSum
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import RunControl
-    from napari_segtrain.image import Item
+    from napari_segtrain.image import Image, Item
+    from napari_segtrain.inference.item_predictor import Predictor
     from napari_segtrain.inference.items import ItemEvents
     from napari_segtrain.inference.protocol import Array32, TrainedModel, TrainedSpec
     from napari_segtrain.inference.uncertainty import Spread
-
-_MAX_NUMBERS = 1 << 25
-"""Probabilities of a part, of one model."""
-_BYTES = 32
-"""Per probability: sums, squares and what is made of them."""
-_MEMORY_SHARE = 0.25
-_GB = 1e9
-_SHARES = 1000
 
 
 class Committee:
@@ -51,6 +35,8 @@ class Committee:
     ----------
     models : sequence of TrainedModel
         With the same classes; see `check_committee`.
+    image : Image
+        Whose items are predicted.
     config : InferenceConfig
         Of each of them, and their weights.
     control : RunControl, optional
@@ -69,20 +55,22 @@ class Committee:
     def __init__(
         self,
         models: Sequence[TrainedModel],
+        image: Image,
         config: InferenceConfig,
         control: RunControl | None = None,
         n_voxels: int = 0,
         spread: Spread | None = None,
     ) -> None:
         self._predictors = [
-            ItemPredictor(model, config, control, n_voxels) for model in models
+            build_item_predictor(model, image, config, control, n_voxels)
+            for model in models
         ]
         self._weights = config.weights or (1.0,) * len(models)
         self._spread: Spread | None = spread
         self._n_classes = len(models[0].spec.output_names)
         found = (engine for each in self._predictors for engine in each.engines)
         self.engines = tuple(dict.fromkeys(found))
-        self._max_numbers = _affordable_numbers(config)
+        self._max_numbers = affordable_numbers(config)
 
     def predict(self, item: Item, box: Box, view: Box | None = None) -> ItemEvents:
         """Predict a box of an item of the image, with true context around it.
@@ -98,36 +86,18 @@ class Committee:
             total = SpreadSum(self._spread)
             for number, predictor in enumerate(self._predictors):
                 step = n_before * len(self._predictors) + number
-                work = predictor.predict(item, part)
-                found = yield from self._collected(work, part, step, n_steps)
+                found = yield from collected(
+                    predictor.predict(item, part),
+                    part,
+                    self._n_classes,
+                    (step, n_steps),
+                    1 / len(self._predictors),
+                )
                 if found is None:
                     return False
                 total.add(found[None], self._weights[number])
             yield self._block(part, total.result()[0])
         return True
-
-    def _collected(
-        self, work: ItemEvents, part: Box, step: int, n_steps: int
-    ) -> Generator[TileDone, None, Array32 | None]:
-        """Put the blocks of one model together; ``None`` when it was stopped."""
-        found = np.zeros((self._n_classes, *box_shape(part)), np.float32)
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as end:
-                return found if end.value else None
-            if isinstance(event, BlockPredicted):
-                place = relative(event.box, part)
-                found[(slice(None), *place)] = event.probabilities
-            else:
-                n_done = step * _SHARES + _SHARES * event.n_done // event.n_total
-                speed = event.voxels_per_second / len(self._predictors)
-                yield replace(
-                    event,
-                    n_done=n_done,
-                    n_total=n_steps * _SHARES,
-                    voxels_per_second=speed,
-                )
 
     def _block(self, part: Box, maps: Array32) -> BlockPredicted:
         if self._spread is None:
@@ -135,16 +105,9 @@ class Committee:
         return BlockPredicted(part, maps[: self._n_classes], maps[self._n_classes])
 
 
-def _affordable_numbers(config: InferenceConfig) -> int:
-    """Probabilities of a part of which several copies fit in memory."""
-    free = float(psutil.virtual_memory().available)
-    limit = config.memory_limit
-    counted = free if limit == "auto" else min(free, limit * _GB)
-    return int(min(_MAX_NUMBERS, counted * _MEMORY_SHARE / _BYTES))
-
-
 def make_predictor(
     models: Sequence[TrainedModel],
+    image: Image,
     config: InferenceConfig,
     control: RunControl | None = None,
     n_voxels: int = 0,
@@ -155,6 +118,8 @@ def make_predictor(
     ----------
     models : sequence of TrainedModel
         At least one.
+    image : Image
+        Whose items are predicted.
     config : InferenceConfig
         Tiles, device, and which map of uncertainty is wanted.
     control : RunControl, optional
@@ -166,8 +131,8 @@ def make_predictor(
     ------
     ModelError
         As in `check_committee`.
-    ConfigError
-        As of `ItemPredictor`.
+    ConfigError, DataError
+        As of `build_item_predictor`.
     """
     check_committee(models, config)
     kind = config.uncertainty
@@ -175,8 +140,8 @@ def make_predictor(
     if kind in {"deviation", "agreement"}:
         spread = kind
     if len(models) == 1:
-        return ItemPredictor(models[0], config, control, n_voxels, spread)
-    return Committee(models, config, control, n_voxels, spread)
+        return build_item_predictor(models[0], image, config, control, n_voxels, spread)
+    return Committee(models, image, config, control, n_voxels, spread)
 
 
 def check_committee(models: Sequence[TrainedModel], config: InferenceConfig) -> None:

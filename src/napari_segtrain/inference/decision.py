@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.inference.items import most_likely
+from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.objects.cleaning import give_away_small, take_majority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_segtrain.config import InferenceConfig
+    from napari_segtrain.image import Image
     from napari_segtrain.inference.protocol import Array32, TrainedModel
     from napari_segtrain.models import Decision
 
@@ -31,9 +33,18 @@ SLAB_VOXELS = 1 << 24
 Indices = npt.NDArray[np.uint8]
 
 
-def chosen_decision(model: TrainedModel, config: InferenceConfig) -> Decision | None:
-    """Return the decision of a model; ``None`` when it has none or none is wanted."""
-    return model.spec.decision if config.decision == "tuned" else None
+def chosen_decision(
+    model: TrainedModel, config: InferenceConfig, image: Image | None = None
+) -> Decision | None:
+    """Return the decision of a model; ``None`` when it has none or none is wanted.
+
+    With an image that is rescaled, in its voxels.
+    """
+    decision = model.spec.decision if config.decision == "tuned" else None
+    rescaling = None if image is None else rescaling_of(model, image, config)
+    if decision is None or rescaling is None:
+        return decision
+    return rescaling.decision(decision)
 
 
 def decide(probabilities: Array32, decision: Decision | None) -> Indices:

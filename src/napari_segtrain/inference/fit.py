@@ -11,6 +11,7 @@ from napari_segtrain.axes import SPATIAL_AXES, item_axes
 from napari_segtrain.boxes import Box, full_box
 from napari_segtrain.data.object_recipe import changed_recipe, known_recipe
 from napari_segtrain.errors import DataError, ModelError
+from napari_segtrain.inference.rescaling import rescaling_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,8 +80,19 @@ def fitted_config(config: InferenceConfig, model: TrainedModel) -> InferenceConf
     return config.model_copy(update={"tile_size": model.spec.patch_size})
 
 
-def chosen_recipe(model: TrainedModel, config: InferenceConfig) -> ObjectRecipe | None:
+def chosen_recipe(
+    model: TrainedModel, config: InferenceConfig, image: Image | None = None
+) -> ObjectRecipe | None:
     """How objects are made; ``None`` for a model of classes.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        What is applied.
+    config : InferenceConfig
+        Whether it is rescaled, and what an object is where not as the model has it.
+    image : Image, optional
+        In whose voxels objects are made where it is rescaled.
 
     Raises
     ------
@@ -88,6 +100,9 @@ def chosen_recipe(model: TrainedModel, config: InferenceConfig) -> ObjectRecipe 
         When settings of objects are asked for that the model has no use for.
     """
     recipe = known_recipe(model.spec.classes, model.spec.objects)
+    rescaling = None if image is None else rescaling_of(model, image, config)
+    if rescaling is not None and recipe is not None:
+        recipe = rescaling.recipe(recipe)
     is_2d = model.info.dims < len(SPATIAL_AXES)
     return changed_recipe(recipe, config.objects, is_2d=is_2d)
 

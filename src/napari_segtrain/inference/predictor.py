@@ -136,11 +136,11 @@ def iter_prediction(
     for each in models:
         check_fit(each, image)
     model = models[0]
-    objects = chosen_recipe(model, config)
+    objects = chosen_recipe(model, config, image)
     box = region(image, slices)
     chosen = chosen_items(image, items)
     n_voxels = max(n_voxels, len(chosen) * math.prod(box_shape(box)))
-    predictor = make_predictor(models, config, control, n_voxels)
+    predictor = make_predictor(models, image, config, control, n_voxels)
     yield from predictor.engines
     canvas = Canvas(
         image,
@@ -148,7 +148,7 @@ def iter_prediction(
         box,
         config,
         dropped=tuple(items or {}),
-        decision=chosen_decision(model, config) if len(models) == 1 else None,
+        decision=chosen_decision(model, config, image) if len(models) == 1 else None,
         objects=objects,
     )
     work = _Work(predictor, chosen, box, canvas)

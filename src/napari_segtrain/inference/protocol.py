@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import nn
 
-    from napari_segtrain.axes import ZYX
+    from napari_segtrain.axes import ZYX, VoxelSize
     from napari_segtrain.boxes import Box
     from napari_segtrain.data.object_recipe import ObjectRecipe
     from napari_segtrain.image import ClassTable, Item
@@ -47,6 +47,11 @@ class TrainedSpec(Protocol):
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Their names; may be empty."""
+        ...
+
+    @property
+    def voxel_size(self) -> VoxelSize | None:
+        """Of these images, µm ZYX, where it is known."""
         ...
 
     @property

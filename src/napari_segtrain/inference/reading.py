@@ -41,7 +41,7 @@ def read_tile(item: Item, box: Box, intensities: Intensities) -> Array32:
     indices = [reflect_indices(*pair) for pair in zip(box, item.shape, strict=True)]
     z, y, x = (slice(int(i.min()), int(i.max()) + 1) for i in indices)
     block = item.read((z, y, x))
-    _check_finite(block, (z, y, x))
+    check_finite(block, "CZYX", (slice(0), z, y, x))
     result = intensities.apply(block, (z, y, x))
     for axis, (wanted, source) in enumerate(zip(indices, (z, y, x), strict=True), 1):
         if len(wanted) != result.shape[axis] or box[axis - 1].start != source.start:
@@ -49,16 +49,32 @@ def read_tile(item: Item, box: Box, intensities: Intensities) -> Array32:
     return result
 
 
-def _check_finite(block: npt.NDArray[Any], box: Box) -> None:
+def check_finite(block: npt.NDArray[Any], axes: str, place: tuple[slice, ...]) -> None:
+    """Look for voxels that are no numbers.
+
+    Parameters
+    ----------
+    block : ndarray
+        What was read.
+    axes : str
+        One letter per dimension.
+    place : tuple of slice
+        Where it was read, along each axis.
+
+    Raises
+    ------
+    DataError
+        When a voxel is NaN or infinite, with the place of the first.
+    """
     if block.dtype.kind != "f" or np.isfinite(block).all():
         return
     bad = np.argwhere(~np.isfinite(block))
-    first = bad[0, 1:] + [part.start for part in box]
-    place = ", ".join(
-        f"{axis.lower()}={n}" for axis, n in zip(SPATIAL_AXES, first, strict=True)
-    )
+    first = zip(axes, bad[0], place, strict=True)
+    found = {axis: n + (part.start or 0) for axis, n, part in first}
+    known = [axis for axis in SPATIAL_AXES if axis in axes]
+    text = ", ".join(f"{axis.lower()}={found[axis]}" for axis in known)
     raise DataError(
         f"The image holds NaN or infinite voxels ({len(bad)} in the tile with the "
-        f"first at {place}); replace them, for instance by the median, and predict "
+        f"first at {text}); replace them, for instance by the median, and predict "
         "again."
     )

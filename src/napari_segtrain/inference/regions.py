@@ -142,7 +142,7 @@ def iter_regions(
     total = sum(math.prod(box_shape(region.box)) for region in regions)
     if has_preview and regions:
         yield from _preview(models, image, regions[0], config, control)
-    predictor = make_predictor(models, config, control, max(n_voxels, total))
+    predictor = make_predictor(models, image, config, control, max(n_voxels, total))
     yield from predictor.engines
     work = _Work(image, predictor)
     n_done = 0
@@ -168,7 +168,7 @@ def _preview(
     part = preview_box(shape, region.box, region.view, models[0].info, fitted)
     if part is None:
         return
-    work = _Work(image, make_predictor(models, config, control))
+    work = _Work(image, make_predictor(models, image, config, control))
     for event in work.predict(Region(region.index, part), 0, 1):
         if isinstance(event, RegionBlock):
             yield event

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,6 +72,19 @@ class Decision:
             reach += 2 * max(self.min_voxels)
         return reach
 
+    def in_voxels(self, ratios: tuple[float, float, float]) -> Decision:
+        """Return the same decision for other voxels.
+
+        Parameters
+        ----------
+        ratios : tuple of float
+            Such voxels that one of the training is long, along Z, Y and X.
+        """
+        z, y, x = map(_odd, self.window, ratios)
+        growth = math.prod(ratios)
+        sizes = tuple(n if n <= 1 else round(n * growth) for n in self.min_voxels)
+        return replace(self, window=(z, y, x), min_voxels=sizes)
+
     def problems(self, n_classes: int) -> Iterator[str]:
         """Say what no training would have chosen."""
         thresholds = np.array(self.thresholds)
@@ -84,6 +98,13 @@ class Decision:
             yield f"its decision has {len(self.min_voxels)} sizes for {n_classes}"
         if min(self.min_voxels, default=0) < 0:
             yield "its decision has a negative size"
+
+
+def _odd(width: int, ratio: float) -> int:
+    """Nearest odd width in other voxels; 1, which changes nothing, stays."""
+    if width == 1:
+        return 1
+    return min(MAX_WINDOW, 2 * max(0, round((width * ratio - 1) / 2)) + 1)
 
 
 def decision_words(decision: Decision, names: Sequence[str]) -> str:

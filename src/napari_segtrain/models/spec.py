@@ -21,6 +21,7 @@ from napari_segtrain.config.plain_yaml import (
 from napari_segtrain.data.histogram import N_QUANTILES
 from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.data.object_recipe import ObjectRecipe, output_names
+from napari_segtrain.data.seen_intensities import SeenIntensities
 from napari_segtrain.errors import ModelError
 from napari_segtrain.image import MAX_CLASSES, ClassTable
 from napari_segtrain.models.calibration import TileCalibration
@@ -78,6 +79,8 @@ class ModelSpec:
         Networks whose probabilities are averaged.
     calibration : TileCalibration, optional
         Context that its tiles need, where that was measured.
+    intensities : SeenIntensities, optional
+        Of the training set, normalized; absent in old models.
     """
 
     name: str
@@ -97,6 +100,7 @@ class ModelSpec:
     decision: Decision | None = None
     n_members: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] = 1
     calibration: TileCalibration | None = None
+    intensities: SeenIntensities | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -175,6 +179,8 @@ def _problems(spec: ModelSpec) -> Iterator[str]:
     if spec.objects is not None and not _is_for_objects(spec.classes):
         yield "it makes objects, but its classes are not background and object"
     yield from _intensity_problems(spec.normalization, spec.n_channels)
+    if spec.intensities is not None:
+        yield from spec.intensities.problems(spec.n_channels)
 
 
 def _class_problems(table: ClassTable) -> Iterator[str]:

@@ -24,6 +24,7 @@ def model_spec(plan: TrainingPlan) -> ModelSpec:
         channel_names=facts.channel_names,
         network=_portable(plan.network),
         normalization=facts.normalization,
+        intensities=facts.seen,
         classes=facts.classes,
         objects=plan.objects,
         patch_size=plan.patch_size,

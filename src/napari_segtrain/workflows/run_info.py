@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter
 
 from napari_segtrain.config.plain_yaml import load_plain_yaml
+from napari_segtrain.data.normalize import Normalization
 from napari_segtrain.data.object_recipe import ObjectRecipe, known_recipe
+from napari_segtrain.data.seen_intensities import SeenIntensities
 from napari_segtrain.image import ClassInfo, ClassTable
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _MAX_PLAN_BYTES = 256 << 20
 _LENGTH_BYTES = 8
 _TABLE = TypeAdapter(ClassTable)
 _RECIPE = TypeAdapter(ObjectRecipe | None)
+_RULE = TypeAdapter(Normalization | None)
+_SEEN = TypeAdapter(SeenIntensities | None)
 _DAMAGE = (ArithmeticError, LookupError, OSError, TypeError, ValueError, AttributeError)
 _ZIP_DAMAGE = (*_DAMAGE, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -79,6 +83,10 @@ class RunInfo:
         A PNG.
     problem : str, optional
         What is wrong with it, for a damaged one.
+    normalization : Normalization, optional
+        Rule for intensities.
+    intensities : SeenIntensities, optional
+        Of the images that were trained on, normalized; old models do not say.
     epochs : tuple of int
         Epochs of a run from which it can be resumed.
     """
@@ -103,6 +111,8 @@ class RunInfo:
     thumbnail: Path | None = None
     problem: str | None = None
     epochs: tuple[int, ...] = ()
+    normalization: Normalization | None = None
+    intensities: SeenIntensities | None = None
 
     @property
     def has_model(self) -> bool:
@@ -227,6 +237,8 @@ def _of_spec(info: RunInfo, values: Mapping[str, Any]) -> RunInfo:
         channel_names=tuple(values.get("channel_names") or ()),
         voxel_size=tuple(map(float, values.get("voxel_size") or ())) or None,
         level=str(values.get("level") or ""),
+        normalization=_RULE.validate_python(values.get("normalization")),
+        intensities=_SEEN.validate_python(values.get("intensities")),
         images=tuple(map(str, origin.get("images") or ())),
         iterations=origin.get("iterations"),
         seconds=_number(origin.get("seconds")),

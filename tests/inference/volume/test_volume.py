@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -531,3 +532,88 @@ def test_the_config_of_a_store_is_the_one_it_was_begun_with(tmp_path):
     config = InferenceConfig.model_validate(manifest["plan"]["config"])
     assert config.tile_size != "auto"
     assert (config.engine, config.device) == ("torch", "cpu")
+
+
+RESCALED = MAPS.model_copy(update={"rescale": True})
+
+
+@pytest.mark.parametrize(("dims", "sizes"), [(2, (0.15, 0.2)), (3, (0.5, 0.23, 0.08))])
+def test_rescaled_as_in_one_piece(tmp_path, dims, sizes):
+    model = tiny_model(dims, voxel_size=sizes)
+    store = tmp_path / "cells.ome.zarr"
+    predicted(store, model, config=RESCALED)
+    expected = whole(model, config=RESCALED)
+    plain = whole(model, config=MAPS)
+    difference = maps_of(store).astype(int) - expected.probabilities.array
+    assert np.abs(difference).max() <= 1
+    assert np.abs(plain.probabilities.array - expected.probabilities.array).max() > 9
+    differs = labels_of(store) != expected.labels.array
+    assert differs.mean() < 0.001  # where two classes are as likely, to the last digit
+    assert read_labels(store).voxel_size == (0.4, 0.1, 0.1)
+
+
+@pytest.mark.parametrize("size", [(0.2, 0.2, 0.3), (0.4, 0.05, 0.1)])
+def test_what_a_rescaled_block_needs_is_read_ahead(tmp_path, size):
+    """Nothing is read while a block is predicted but what was measured at first."""
+    array, reads = cells((64, 64, 64)), []
+
+    class Noted:
+        shape, dtype = array.shape, array.dtype
+
+        def __getitem__(self, key):
+            reads.append((threading.current_thread().name, key))
+            return array[key]
+
+    image = Image(Noted(), "ZYX", (0.2, 0.1, 0.1))
+    model = tiny_model(3, voxel_size=size)
+    blocks = VolumeConfig(block_size=(32, 32, 32))
+    predicted(tmp_path / "a.zarr", model, image, RESCALED, blocks)
+    names = [name for name, _ in reads]
+    assert sum(name.startswith("read ahead") for name in names) == 8
+    first = names.index(next(n for n in names if n.startswith("read ahead")))
+    assert all(name.startswith("read ahead") for name in names[first:])
+
+
+def test_rescaling_and_voxel_sizes_must_match_to_go_on(tmp_path):
+    model = tiny_model(3, voxel_size=(0.4, 0.2, 0.2))
+    store = tmp_path / "a.zarr"
+    predicted(store, model, config=RESCALED)
+    predicted(store, model, config=RESCALED)
+    with pytest.raises(OutputError, match="made with other settings"):
+        predicted(store, model, config=MAPS)
+    other = Image(VOLUME.array, "ZYX", (0.4, 0.15, 0.1), name="cells")
+    with pytest.raises(OutputError, match="made with other settings"):
+        predicted(store, model, other, RESCALED)
+
+
+def test_a_result_of_an_older_release_is_known_again(tmp_path):
+    """Which did not know of rescaling, and so wrote nothing of it."""
+    store = tmp_path / "a.zarr"
+    predicted(store, config=MAPS)
+    text = "".join(path.read_text() for path in store.parent.rglob("*.json"))
+    assert "uncertainty" in text
+    assert "rescale" not in text
+    model = replace(MODEL, spec=replace(MODEL.spec, voxel_size=VOLUME.voxel_size))
+    predicted(store, model, config=RESCALED)  # where there is nothing to rescale
+
+
+def test_rescaling_of_an_unknown_voxel_size(tmp_path):
+    with pytest.raises(ConfigError, match="does not know the voxel size"):
+        predicted(tmp_path / "a.zarr", config=RESCALED)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rescaled_objects_and_decisions_as_in_one_piece(tmp_path):
+    sizes = (0.4, 0.2, 0.2)
+    decision = Decision((0.3, 0.4, 0.3), (1, 3, 3), (0, 3, 3))
+    model = tiny_model(3, decision=decision, voxel_size=sizes)
+    predicted(tmp_path / "a.zarr", model, config=RESCALED)
+    expected = whole(model, config=RESCALED).labels.array
+    assert (labels_of(tmp_path / "a.zarr") != expected).mean() < 0.001
+    objects = {"classes": class_table(0, 1, is_objects=True), "seed": 4}
+    model = tiny_model(3, voxel_size=sizes, **objects)
+    config = CPU.model_copy(update={"rescale": True})
+    predicted(tmp_path / "b.zarr", model, config=config)
+    expected = whole(model, config=config).labels.array
+    assert expected.max() > 1
+    assert same_partition(labels_of(tmp_path / "b.zarr"), expected)

@@ -21,6 +21,7 @@ from napari_segtrain.inference.decision import chosen_decision
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import chosen_recipe
 from napari_segtrain.inference.item_predictor import item_key
+from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.inference.volume.source import ReadAhead
 from napari_segtrain.io.atomic import flush, writing
 from napari_segtrain.objects.joining import local_objects
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_segtrain.boxes import Box
+    from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import RunControl
     from napari_segtrain.image import Image
     from napari_segtrain.inference.events import EngineChosen, TileDone
@@ -90,16 +92,22 @@ class BlockWork:
         self._items = {item_key(item.index): item for item in self._ahead.image.items()}
         self._letters = item_axes(image.axes)
         self._predictor: Predictor | None = None
-        self._context = _context(models, plan)
+        self._context = _context(models, image, plan)
         decided = len(models) == 1
-        self._decision = chosen_decision(models[0], plan.config) if decided else None
-        self._recipe = chosen_recipe(models[0], plan.config)
+        self._decision = (
+            chosen_decision(models[0], plan.config, image) if decided else None
+        )
+        self._recipe = chosen_recipe(models[0], plan.config, image)
 
     def engines(self, n_voxels: int) -> tuple[EngineChosen, ...]:
         """Make what predicts, for so many voxels, and say what runs the networks."""
         if self._predictor is None:
             self._predictor = make_predictor(
-                self._models, self._plan.config, self._control, n_voxels
+                self._models,
+                self._ahead.image,
+                self._plan.config,
+                self._control,
+                n_voxels,
             )
         return self._predictor.engines
 
@@ -226,20 +234,19 @@ class BlockWork:
         return self._folder.run / PIECES / str(number)
 
 
-def _context(models: Sequence[TrainedModel], plan: VolumePlan) -> ZYX:
+def _context(models: Sequence[TrainedModel], image: Image, plan: VolumePlan) -> ZYX:
     """Voxels around a block that tiles read: what networks see, rounded to the grid."""
-    halo = plan.config.halo
-    widths = []
-    for axis in range(3):
-        needed = []
-        for model in models:
-            info = model.info
-            reach = info.radius[axis]
-            if info.halo is not None:
-                reach = info.halo[axis]
-            if isinstance(halo, tuple):
-                reach = halo[axis]
-            needed.append(reach + 2 * info.grid[axis] + info.prediction_margin[axis])
-        widths.append(max(needed))
-    z, y, x = widths
+    needed = [_context_of(model, image, plan.config) for model in models]
+    z, y, x = (max(widths) for widths in zip(*needed, strict=True))
     return z, y, x
+
+
+def _context_of(model: TrainedModel, image: Image, config: InferenceConfig) -> ZYX:
+    info = model.info
+    reach = info.radius if info.halo is None else info.halo
+    if isinstance(config.halo, tuple):
+        reach = config.halo
+    widths = zip(reach, info.grid, info.prediction_margin, strict=True)
+    z, y, x = (n + 2 * grid + margin for n, grid, margin in widths)
+    rescaling = rescaling_of(model, image, config)
+    return (z, y, x) if rescaling is None else rescaling.context((z, y, x))

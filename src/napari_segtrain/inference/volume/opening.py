@@ -25,6 +25,7 @@ from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.engines import choose_engine
 from napari_segtrain.inference.fit import check_fit, chosen_recipe
 from napari_segtrain.inference.protocol import TrainedModel
+from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.inference.volume.block_work import BlockWork
 from napari_segtrain.inference.volume.plan import (
     VolumePlan,
@@ -119,13 +120,13 @@ class OpenVolume:
     @property
     def min_voxels(self) -> int:
         """Smallest object."""
-        recipe = chosen_recipe(self.models[0], self.plan.config)
+        recipe = chosen_recipe(self.models[0], self.plan.config, self.image)
         return 1 if recipe is None else recipe.min_voxels
 
     @property
     def is_parted(self) -> bool:
         """Whether seeds part objects that touch."""
-        recipe = chosen_recipe(self.models[0], self.plan.config)
+        recipe = chosen_recipe(self.models[0], self.plan.config, self.image)
         return recipe is not None and bool(recipe.parts)
 
     def block_work(self, control: RunControl | None = None) -> BlockWork:
@@ -199,9 +200,11 @@ def open_volume(  # noqa: PLR0913 - what a run is
     check_committee(models, config)
     chosen_recipe(models[0], config)
     _check(image, volume, area)
-    request = describe_request(models, image, config, volume, _describe(area))
-    folder = WorkFolder(work_path(path))
     coarse = at_lower_resolution(image, volume.downsampling)
+    rescalings = [rescaling_of(model, coarse, config) for model in models]
+    described = _describe(area)
+    request = describe_request(models, image, config, volume, described, rescalings)
+    folder = WorkFolder(work_path(path))
     origin = _origin(image, volume)
 
     def opened(plan: VolumePlan, *, is_complete: bool = False) -> OpenVolume:

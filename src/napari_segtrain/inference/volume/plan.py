@@ -11,6 +11,7 @@ from napari_segtrain.axes import ZYX, item_axes, spatial_axes
 from napari_segtrain.config import InferenceConfig, VolumeConfig
 from napari_segtrain.inference.decision import chosen_decision, needs_neighbors
 from napari_segtrain.inference.fit import fitted_config
+from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.inference.tile_settings import choose_tiles
 from napari_segtrain.inference.tiling import AxisTiling, read_span
 from napari_segtrain.inference.volume.grid import BlockGrid
@@ -120,14 +121,14 @@ def plan_volume(
     layout = plan_layout(
         letters + spatial_axes(image.axes), counts, item.shape, block, image.voxel_size
     )
-    decision = chosen_decision(model, config) if len(models) == 1 else None
+    decision = chosen_decision(model, config, image) if len(models) == 1 else None
     stages: tuple[Stage, ...] = ("predict",)
     if has_objects:
         stages = ("predict", "finish", "join")
     elif needs_neighbors(decision):
         stages = ("predict", "finish")
     if len(models) == 1:
-        config = _pinned(model, config, layout, max_voxels)
+        config = _pinned(model, image, config, layout, max_voxels)
     return VolumePlan(
         layout=layout,
         config=config,
@@ -139,14 +140,21 @@ def plan_volume(
 
 
 def _pinned(
-    model: TrainedModel, config: InferenceConfig, layout: Layout, max_voxels: int
+    model: TrainedModel,
+    image: Image,
+    config: InferenceConfig,
+    layout: Layout,
+    max_voxels: int,
 ) -> InferenceConfig:
     """Settings with the tiles that a block is best cut into."""
     fitted = fitted_config(config, model)
     info = model.info
-    box = _longest_block(layout)
-    tiles = choose_tiles(layout.shape, box, info, fitted, max_voxels=max_voxels)
-    z, y, x = (_tile_for_all(tiles, info, layout, box, axis) for axis in range(3))
+    shape, box = layout.shape, _longest_block(layout)
+    rescaling = rescaling_of(model, image, config)
+    if rescaling is not None:
+        shape, box = rescaling.shape(shape), rescaling.box(box, shape)
+    tiles = choose_tiles(shape, box, info, fitted, max_voxels=max_voxels)
+    z, y, x = (_tile_for_all(tiles, info, shape, box, axis) for axis in range(3))
     return fitted.model_copy(
         update={"tile_size": (z, y, x), "batch_size": tiles.batch_size}
     )
@@ -160,12 +168,12 @@ def _longest_block(layout: Layout) -> Box:
 
 
 def _tile_for_all(
-    tiles: TileSettings, info: NetworkInfo, layout: Layout, box: Box, axis: int
+    tiles: TileSettings, info: NetworkInfo, shape: ZYX, box: Box, axis: int
 ) -> int:
     """Tile that other blocks can be read with as well, of a length that is read."""
     tile, grid, margin = tiles.tile[axis], info.grid[axis], info.prediction_margin[axis]
     halo = AxisTiling(tile, tiles.halo[axis], 0, grid)
-    span = read_span(layout.shape[axis], box[axis], halo)
+    span = read_span(shape[axis], box[axis], halo)
     is_whole = tile >= span.stop - span.start
     # what one tile covers here takes some more where it begins elsewhere on the grid
     return tile + 2 * margin + (2 * grid if is_whole else 0)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig, VolumeConfig
     from napari_segtrain.image import Image
     from napari_segtrain.inference.protocol import TrainedModel
+    from napari_segtrain.inference.rescaling import Rescaling
 
 _MACHINE = {"device", "engine", "memory_limit", "tile_size", "batch_size", "amp"}
 """Settings that may differ when a run goes on: how it is computed is kept from its
@@ -40,6 +41,7 @@ def describe_request(
     config: InferenceConfig,
     volume: VolumeConfig,
     area: Request,
+    rescalings: Sequence[Rescaling | None] = (),
 ) -> Request:
     """Say what is asked for, as values that JSON takes.
 
@@ -55,8 +57,13 @@ def describe_request(
         Blocks.
     area : dict
         Which part of the image, by region and mask.
+    rescalings : sequence of Rescaling or None
+        How each model sees the image, which voxel sizes say that are known from
+        elsewhere.
     """
-    settings = config.model_dump(mode="json", exclude=_MACHINE)
+    settings = config.model_dump(mode="json", exclude={*_MACHINE, "rescale"})
+    if any(rescalings):  # nothing else is asked for where there is nothing to do
+        settings["rescale"] = [each and each.ratios for each in rescalings]
     request = {
         "models": [_model_hash(model) for model in models],
         "image": _image_hash(image),

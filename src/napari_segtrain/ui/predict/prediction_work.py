@@ -118,7 +118,7 @@ class _LayerWork:
         self._model = models[0]
         self._state = state
         self._n_voxels = n_voxels
-        self._recipe = chosen_recipe(self._model, order.config)
+        self._recipe = chosen_recipe(self._model, order.config, job.image)
         self._canvas: ResultCanvas | None = None
         self.seconds = 0.0
 
@@ -186,7 +186,7 @@ class _LayerWork:
 
         if len(self._models) > 1:
             return None
-        return chosen_decision(self._model, self._order.config)
+        return chosen_decision(self._model, self._order.config, self._job.image)
 
     def _begin(self, *, is_locked: bool) -> ResultCanvas:
         job, spec = self._job, self._model.spec
