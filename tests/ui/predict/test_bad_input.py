@@ -195,7 +195,7 @@ def test_no_model(qtbot, preferences, tmp_path: Path) -> None:
     viewer = ViewerModel()
     viewer.add_image(disks((80, 90), 7)[0], name="cells")
     dock = opened(qtbot, viewer)
-    assert "No model is chosen" in dock.note.text()
+    assert "No model is chosen" in dock.note.text
     dock.controls.start_button.click()
     assert "No model is chosen" in dock.messages.text
     assert "Train dock" in dock.messages.text

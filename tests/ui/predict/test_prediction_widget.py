@@ -396,16 +396,16 @@ def test_preferences_and_settings(
 def test_other_voxels_are_warned_about(qtbot, viewer, folder: Path) -> None:
     model = trained(folder / "sized", data={"voxel_size": (0.5, 0.5)})
     widget = opened(qtbot, viewer, model)
-    assert widget.note.text() == ""
+    assert widget.note.text == ""
     layer = viewer.layers["cells"]
     layer.scale, layer.units = (1.0, 1.0), ("um", "um")
     widget.images.check([layer])
-    assert "1 × 1 µm" in widget.note.text()
-    assert "trained on 0.5 × 0.5 µm" in widget.note.text()
+    assert "1 × 1 µm" in widget.note.text
+    assert "trained on 0.5 × 0.5 µm" in widget.note.text
     predicted(qtbot, widget)
     layer.scale = (0.6, 0.6)
     widget.images.check([layer])
-    assert widget.note.text() == ""
+    assert widget.note.text == ""
 
 
 def test_the_level_nearest_to_the_training_is_proposed(
@@ -472,7 +472,7 @@ def test_settings_that_a_model_of_objects_has_no_use_for(
     widget = opened(qtbot, viewer, model)
     changes = PredictedObjectsConfig(prominence=0.3)
     widget.form.set_config(InferenceConfig(objects=changes))
-    assert "each connected piece is an object" in widget.note.text()
+    assert "each connected piece is an object" in widget.note.text
     widget.controls.start_button.click()
     assert widget.run is None
     assert "objects.prominence" in widget.messages.text

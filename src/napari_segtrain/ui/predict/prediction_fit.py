@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.axes import SPATIAL_AXES, format_voxel_size
+from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.data.object_recipe import changed_recipe
 from napari_segtrain.errors import ConfigError, DataError, ModelError
 from napari_segtrain.inference.fit import check_input
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import Image
     from napari_segtrain.workflows.run_info import RunInfo
-
-MAX_RATIO = 1.5
-"""Between voxel sizes in training and prediction that goes without a warning."""
 
 
 def check_choice(info: RunInfo | None, images: Sequence[Image]) -> None:
@@ -78,22 +75,6 @@ def own_settings(info: RunInfo | None) -> dict[str, Any]:
         smoothing = recipe.smoothing_in_radii
         values |= {"prominence": recipe.prominence, "smoothing": smoothing}
     return {f"objects.{name}": value for name, value in values.items()}
-
-
-def voxel_size_warning(info: RunInfo, images: Sequence[Image]) -> str | None:
-    """Sentence about the first image whose voxels differ from those of the training."""
-    for image in images:
-        ours, theirs = image.voxel_size, info.voxel_size
-        if ours is None or theirs is None:
-            continue
-        pairs = zip(reversed(ours), reversed(theirs), strict=False)
-        if any(max(a / b, b / a) > MAX_RATIO for a, b in pairs):
-            return (
-                f"The voxels of {image.name} are {format_voxel_size(ours)}, but the "
-                f"model was trained on {format_voxel_size(theirs)}: it may miss what "
-                "looks larger or smaller here."
-            )
-    return None
 
 
 def best_level(

@@ -24,6 +24,7 @@ from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, vo
 from napari_segtrain.ui.layers.results import Origin
 from napari_segtrain.ui.predict.edit_bar import EditBar
 from napari_segtrain.ui.predict.image_sources import ImageSources
+from napari_segtrain.ui.predict.likeness_note import LikenessNote
 from napari_segtrain.ui.predict.look import Look, look_at
 from napari_segtrain.ui.predict.model_choice import ModelChoice
 from napari_segtrain.ui.predict.prediction_controls import PredictionControls
@@ -33,7 +34,6 @@ from napari_segtrain.ui.predict.prediction_fit import (
     check_choice,
     check_settings,
     own_settings,
-    voxel_size_warning,
 )
 from napari_segtrain.ui.predict.prediction_run import (
     PredictionRun,
@@ -74,12 +74,14 @@ class PredictionWidget(DockContent):
         self.images = self.sources.table
         self.scope = ScopeBox(napari_viewer)
         self.maps_box = QCheckBox("Probability &map")
-        self.form = ConfigForm(InferenceConfig, hidden=("probabilities", "weights"))
+        self.form = ConfigForm(
+            InferenceConfig, hidden=("probabilities", "weights", "rescale")
+        )
         self.result = ResultBox()
         self.edit_bar = EditBar(napari_viewer)
         self.controls = PredictionControls()
         self.messages = MessageBar()
-        self.note = QLabel()
+        self.note = LikenessNote()
         self._run: PredictionRun | None = None
         self._levelled: tuple[Any, ...] = ()
         self._build_layout()
@@ -115,15 +117,13 @@ class PredictionWidget(DockContent):
         except SegtrainError as error:
             self._show_run(None)
             self.messages.show_text("error", str(error))
-            self.note.hide()
+            self.note.show_problem("")
             return
         self._show_run(start_prediction(self._session, requests, order))
 
     def _build_layout(self) -> None:
         self.setAcceptDrops(True)
         self.maps_box.setToolTip("Also add a layer with the probability of each class")
-        self.note.setWordWrap(True)
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 4, 0)
@@ -155,6 +155,7 @@ class PredictionWidget(DockContent):
         self.form.changed.connect(self._look)
         self.maps_box.toggled.connect(self._look)
         self.result.changed.connect(self._look)
+        self.note.changed.connect(self._look)
         self.controls.start_asked.connect(self.start)
         self.controls.stop_asked.connect(self._on_stop_asked)
 
@@ -237,10 +238,12 @@ class PredictionWidget(DockContent):
             problem = ""
         except SegtrainError as error:
             problem, images = str(error), []
-        info = self.model.info
-        warning = voxel_size_warning(info, images) if info and not problem else None
-        self.note.setText(problem or warning or "")
-        self.note.setVisible(bool(problem or warning))
+        chosen = [
+            (*map(id, layers), axes, self._level(layers[0])) for layers, axes in sources
+        ]
+        key = (self.model.path, tuple(chosen)) if images else None
+        self.note.show_problem(problem)
+        self.note.compare(self.model.info, images, key)
 
     def _image(self, source: Source) -> Image:
         layers, axes = source
@@ -306,7 +309,8 @@ class PredictionWidget(DockContent):
         """
         preferences, config = read_preferences(), self._config()
         kind = "uint8" if self.maps_box.isChecked() else "none"
-        changes: dict[str, Any] = {"probabilities": kind}
+        rescale = self.note.rescale_box.isChecked()
+        changes: dict[str, Any] = {"probabilities": kind, "rescale": rescale}
         if config.device == "auto":
             changes["device"] = preferences.device
         if config.memory_limit == "auto" and preferences.memory_limit is not None:
