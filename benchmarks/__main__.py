@@ -59,6 +59,7 @@ def main() -> None:
         "memory": memory.run,
         "prediction": prediction.run,
         "viewer": viewer.run,
+        "first-block": viewer.run_first_block,
         "volumes": volumes.run,
         "samples": lambda: samples.run(options.seeds),
     }

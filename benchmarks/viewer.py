@@ -50,6 +50,12 @@ def run() -> None:
         print(line, flush=True)
 
 
+def run_first_block() -> None:
+    """Print how long the first labels of a large image take, from the click."""
+    for name, seconds in _in_the_viewer("first-block").items():
+        print(f"{name}: {seconds:.2f} s (at most 3 s when warm)", flush=True)
+
+
 def _on_the_command_line() -> float:
     data = sample_dir("axons") / "train"
     with scratch() as folder:

@@ -10,16 +10,22 @@ import time
 from typing import Any
 
 import napari
+import numpy as np
 import psutil
 
 from benchmarks.viewer import ITERATIONS, PER_EPOCH, seconds_per_iteration
+from napari_segtrain import train
 from napari_segtrain.config import IterationsLength
+from napari_segtrain.data.samples import sample_dir
+from napari_segtrain.io import read_image
 from napari_segtrain.ui.demo import Script, Steps
 from napari_segtrain.ui.layers.samples import SampleRow
-from napari_segtrain.ui.preferences import PLUGIN
+from napari_segtrain.ui.preferences import PLUGIN, read_preferences
+from napari_segtrain.ui.session import session_of
 
 _RUNS = 10
 _SHORT = 10
+_LARGE = (("axons", 2, (8192, 8192)), ("embryo", 3, (128, 1024, 1024)))
 
 
 def speed(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
@@ -50,6 +56,36 @@ def leaks(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
         )
 
 
+def first_block(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
+    """From the click on Predict to the first labels in view, of large images."""
+    for sample, dims, shape in _LARGE:
+        model = train(
+            sample_dir(sample) / "train/image", sample_dir(sample) / "train/label",
+            output=read_preferences().run_folder / sample, iterations=20,
+            network={"dims": dims},
+        ).model_path  # fmt: skip
+        plane = read_image(next((sample_dir(sample) / "train/image").iterdir()))
+        repeats = [-(-n // m) for n, m in zip(shape, plane.array.shape, strict=True)]
+        data = np.tile(np.asarray(plane.array[...]), repeats)
+        layer = viewer.add_image(data[tuple(slice(n) for n in shape)], name=sample)
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Predict")
+        session_of(viewer).choose_model(model)
+        yield lambda dock=dock, model=model: dock.model.path == model
+        dock.images.check([layer])
+        for name in ("cold", "warm"):
+            viewer.dims.set_current_step(0, shape[0] // 2)
+            yield 2.0
+            start = time.perf_counter()
+            dock.start()
+            shown = f"{sample} segmentation"
+            yield lambda shown=shown: shown in viewer.layers
+            said[f"{dims}D {name}"] = time.perf_counter() - start
+            dock.run.stop()
+            yield lambda run=dock.run: not run.is_running
+            viewer.layers.remove(viewer.layers[-1])
+        viewer.layers.clear()
+
+
 def _open_dock(viewer: napari.Viewer, said: dict[str, Any]) -> Any:
     viewer.open_sample(PLUGIN, "axons")
     start = time.perf_counter()
@@ -77,7 +113,8 @@ def _set(dock: Any, iterations: int, per_epoch: int) -> None:
 def main() -> None:
     said: dict[str, Any] = {}
     viewer = napari.Viewer()
-    steps = {"speed": speed, "leaks": leaks}[sys.argv[1]]
+    known = {"speed": speed, "leaks": leaks, "first-block": first_block}
+    steps = known[sys.argv[1]]
     script = Script(steps(viewer, said))
     script.ended.connect(viewer.close)
     script.start()
