@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +20,8 @@ from napari_segtrain.config import (
 from napari_segtrain.config.kinds import Kinds, kinds_of
 from napari_segtrain.config.problems import explain_problems
 from napari_segtrain.errors import ConfigError
+
+C = TypeVar("C", bound=BaseModel)
 
 _SOURCE = "the settings"
 _LENGTHS = {
@@ -114,11 +116,7 @@ def parse_inference(values: dict[str, Any]) -> InferenceConfig:
     ConfigError
         When a setting does not exist or its value is not allowed.
     """
-    try:
-        return InferenceConfig.model_validate(values)
-    except ValidationError as error:
-        problems = explain_problems(error, InferenceConfig)
-        raise ConfigError(f"{_SOURCE}: {problems}.") from error
+    return _parsed(InferenceConfig, values)
 
 
 def parse_volume(values: dict[str, Any]) -> VolumeConfig:
@@ -129,10 +127,14 @@ def parse_volume(values: dict[str, Any]) -> VolumeConfig:
     ConfigError
         When a setting does not exist or its value is not allowed.
     """
+    return _parsed(VolumeConfig, values)
+
+
+def _parsed(kind: type[C], values: dict[str, Any]) -> C:
     try:
-        return VolumeConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        problems = explain_problems(error, VolumeConfig)
+        problems = explain_problems(error, kind)
         raise ConfigError(f"{_SOURCE}: {problems}.") from error
 
 

@@ -22,12 +22,6 @@ def model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def folder(preferences, tmp_path: Path) -> Path:
-    preferences.run_folder = str(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def viewer() -> ViewerModel:
     viewer = ViewerModel()
     viewer.add_image(disks(SHAPE, 7)[0], name="cells")

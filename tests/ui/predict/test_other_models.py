@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from tests.training.tasks import disks
 from tests.ui.predictions import QUICK, WAIT, opened, predicted, trained
 
 from napari_segtrain import predict
@@ -19,13 +17,6 @@ def models(tmp_path_factory) -> Path:
     trained(folder / "objects", data={"target": "instances"})
     trained(folder / "two", n_channels=2)
     return folder
-
-
-@pytest.fixture
-def viewer() -> ViewerModel:
-    viewer = ViewerModel()
-    viewer.add_image(disks((80, 90), 7)[0], name="cells")
-    return viewer
 
 
 @pytest.fixture

@@ -31,19 +31,6 @@ def models(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def viewer() -> ViewerModel:
-    viewer = ViewerModel()
-    viewer.add_image(disks((80, 90), 7)[0], name="cells")
-    return viewer
-
-
-@pytest.fixture
-def folder(preferences, tmp_path: Path) -> Path:
-    preferences.run_folder = str(tmp_path)
-    return tmp_path
-
-
 def labels_of(viewer: ViewerModel) -> list[str]:
     return [x.name for x in viewer.layers if type(x).__name__ == "Labels"]
 

@@ -27,12 +27,6 @@ def models(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def folder(preferences, tmp_path: Path) -> Path:
-    preferences.run_folder = str(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def viewer() -> ViewerModel:
     viewer = ViewerModel()
     stack = np.stack([disks((150, 170), n)[0] for n in range(4)])
