@@ -65,6 +65,7 @@ def train(segtrain, cells: Path, target: str) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_what_an_object_is_may_change_when_predicting(segtrain, cells: Path) -> None:
     run, image = train(segtrain, cells, "instances"), cells / "image" / NAMES[0]
     assert "prominence 0.02, smoothing 0.15 radii" in segtrain("info", run).out

@@ -52,6 +52,7 @@ def test_a_long_choice_of_a_decision_is_told(capsys, monkeypatch) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 def test_a_terminal_has_bars(arguments, tmp_path: Path) -> None:
     import pty
@@ -84,6 +85,7 @@ def test_a_terminal_has_bars(arguments, tmp_path: Path) -> None:
     assert "epoch 2: " in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp936", "ascii"])
 def test_a_log_of_an_old_encoding(tmp_path: Path, encoding: str) -> None:
     image, labels = disks((40, 40), 0)

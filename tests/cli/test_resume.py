@@ -77,6 +77,7 @@ def test_a_complete_run_is_not_resumed(segtrain, trained: Path) -> None:
     assert f"--continue-from {trained}" in said.err
 
 
+@pytest.mark.slow
 def test_checkpoints_by_name(segtrain, data: Path, tmp_path: Path) -> None:
     paths = ("--images", data / "train/image", "--labels", data / "train/label")
     options = ("--epochs", 3, "--set", "training.iterations_per_epoch=4")
@@ -138,6 +139,7 @@ def test_two_signals_end_at_once(segtrain, data: Path, tmp_path: Path) -> None:
     assert segtrain("info", run).code == 0
 
 
+@pytest.mark.slow
 @needs_signals
 def test_a_prediction_is_stopped(trained: Path, tmp_path: Path) -> None:
     images = tmp_path / "image"

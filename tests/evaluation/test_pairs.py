@@ -88,6 +88,7 @@ def test_object_ids_against_several_classes_are_refused():
         common_classes([truth], [class_table("myelin", "axon")])
 
 
+@pytest.mark.slow
 def test_too_many_classes_are_refused():
     many = class_table(*(f"class {value}" for value in range(1, 300)))
     with pytest.raises(DataError, match="300 values"):

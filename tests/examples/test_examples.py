@@ -57,6 +57,7 @@ def test_train_2d_from_arrays(run_example, tmp_path: Path) -> None:
     assert labels.array.shape == truth.array.shape
 
 
+@pytest.mark.slow
 def test_train_3d(run_example, tmp_path: Path) -> None:
     printed = run_example("train_3d", tmp_path, 3)
     assert "CZYX at (1.75, 0.8, 0.8) µm" in printed
@@ -66,6 +67,7 @@ def test_train_3d(run_example, tmp_path: Path) -> None:
     assert labels.voxel_size == (1.75, 0.8, 0.8)
 
 
+@pytest.mark.slow
 def test_train_on(run_example, tmp_path: Path) -> None:
     printed = run_example("train_on", tmp_path, 8)
     scores = [float(score) for score in re.findall(r"IoU ([0-9.]+)", printed)]
@@ -76,6 +78,7 @@ def test_train_on(run_example, tmp_path: Path) -> None:
     assert len(second.provenance["images"]) == 2
 
 
+@pytest.mark.slow
 def test_predict_folder(run_example, tmp_path: Path) -> None:
     printed = run_example("predict_folder", tmp_path, 10)
     written = sorted(path.name for path in (tmp_path / "segmentation").iterdir())

@@ -22,6 +22,7 @@ print("torch._dynamo" in sys.modules, sys.getdlopenflags() == before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "RTLD_DEEPBIND"), reason="a flag of Linux' loader")
 def test_triton_prefers_its_own_symbols(tmp_path: Path) -> None:
     (tmp_path / "triton").mkdir()

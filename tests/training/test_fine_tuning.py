@@ -244,6 +244,7 @@ def test_the_encoder_learns_after_its_share_of_the_training(
     assert not torch.equal(learned, old[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["auto", 0.01])
 def test_a_resumed_run_ends_as_an_unbroken_one(
     base: Model, tmp_path: Path, rate: str | float

@@ -85,6 +85,7 @@ def test_the_model_averages_the_probabilities_of_its_folds(whole, tmp_path) -> N
     assert model.info.n_parameters == 3 * load_model(path / "folds/1").info.n_parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_stopped_run_can_be_used_and_ends_as_an_unbroken_one(
     whole, tmp_path: Path, number: int

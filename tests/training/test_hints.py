@@ -151,6 +151,7 @@ def test_each_hint_is_given_once() -> None:
     assert list(resumed.after_epoch(row)) == []
 
 
+@pytest.mark.slow
 def test_a_run_says_that_its_rate_is_too_high(
     dataset: Dataset, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def out_of_fold_counts(path: Path, plan: TrainingPlan) -> np.ndarray:
     return counts
 
 
+@pytest.mark.slow
 def test_a_decision_is_chosen_on_what_each_fold_has_not_seen(tmp_path: Path) -> None:
     path, recorder = tmp_path / "run", Recorder()
     result = cross_validate(path, recorder, loss=SKEWED)
@@ -67,6 +68,7 @@ def test_a_decision_is_chosen_on_what_each_fold_has_not_seen(tmp_path: Path) -> 
     assert scores[0] > scores[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_resumed_run_chooses_the_same_decision(tmp_path: Path, number: int) -> None:
     whole = cross_validate(tmp_path / "whole", loss=SKEWED)

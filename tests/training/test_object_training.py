@@ -86,6 +86,7 @@ def score(run_dir, unseen):
     return f1(ids, np.asarray(found.array))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "iterations"), [("boundaries", 60), ("distances", 140)]
 )
@@ -121,6 +122,7 @@ def test_a_few_painted_objects_and_their_rings_suffice(unseen, run_dir: Path) ->
     assert f1(ids, np.asarray(found.array)) > 0.6
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_as_an_unbroken_one(run_dir: Path) -> None:
     dataset, config = touching_dataset(2), config_of("distances", 16)
     train(dataset, config, run_dir / "whole")

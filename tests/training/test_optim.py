@@ -98,6 +98,7 @@ def test_every_setting_of_a_solver_changes_the_steps(solver, other):
     assert stepped(solver, values) != stepped(other, values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
 def test_stopped_and_resumed_is_uninterrupted_with_every_solver(
     tmp_path: Path, solver
@@ -111,6 +112,7 @@ def test_stopped_and_resumed_is_uninterrupted_with_every_solver(
         assert_same_run(tmp_path / "whole", parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -141,6 +143,7 @@ def test_stopped_and_resumed_is_uninterrupted_with_every_schedule(
     assert len(set(rates)) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
 def test_every_solver_learns_at_its_own_rate(tmp_path: Path, solver) -> None:
     config = make_config(

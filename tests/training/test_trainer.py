@@ -86,6 +86,7 @@ def test_no_file_of_a_run_is_a_pickle(dataset: Dataset, run_dir: Path) -> None:
         assert not start.startswith((b"\x80\x02", b"\x80\x04", b"PK"))
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_seed_are_the_same(tmp_path: Path) -> None:
     config = make_config(training={"length": {"kind": "iterations", "iterations": 8}})
     for name in ("a", "b"):
@@ -99,6 +100,7 @@ def test_two_runs_with_one_seed_are_the_same(tmp_path: Path) -> None:
         assert_same_run(tmp_path / "a", tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_chance_inside_a_network_is_resumed_too(tmp_path: Path) -> None:
     """EfficientNet leaves blocks out by chance, without a setting of ours."""
     training = {

@@ -127,7 +127,7 @@ def rescaling_of(
     """
     if not config.rescale:
         return None
-    ours, theirs = _known_sizes(model, image)
+    ours, theirs = known_sizes(image, model.info.dims, model.spec.voxel_size)
     n = model.info.dims
     pairs = zip(ours[-n:], theirs[-n:], strict=True)
     found = [wanted / size for size, wanted in pairs]
@@ -148,18 +148,38 @@ def rescaling_of(
     return rescaling
 
 
-def _known_sizes(model: TrainedModel, image: Image) -> tuple[VoxelSize, VoxelSize]:
-    ours, theirs = image.voxel_size, model.spec.voxel_size
-    if theirs is None or len(theirs) < model.info.dims:
+def known_sizes(
+    image: Image, dims: int, trained: VoxelSize | None
+) -> tuple[VoxelSize, VoxelSize]:
+    """Voxel sizes of an image and of a training, for rescaling.
+
+    Parameters
+    ----------
+    image : Image
+        What is predicted.
+    dims : int
+        Of the network.
+    trained : tuple of float, optional
+        µm ZYX.
+
+    Raises
+    ------
+    ConfigError
+        When that of the training is not known.
+    DataError
+        When that of the image is not known.
+    """
+    ours = image.voxel_size
+    if trained is None or len(trained) < dims:
         raise ConfigError(
             "The model does not know the voxel size of its training (it says "
-            f"{format_voxel_size(theirs)}), so {image.name} cannot be brought to it; "
+            f"{format_voxel_size(trained)}), so {image.name} cannot be brought to it; "
             "set rescale to false, or train the model again with data.voxel_size."
         )
     if ours is None:
         raise DataError(
             f"The voxel size of {image.name} is unknown, so it cannot be brought to "
-            f"that of the training ({format_voxel_size(theirs)}); save the image with "
+            f"that of the training ({format_voxel_size(trained)}); save the image with "
             "its voxel size, or set rescale to false."
         )
-    return ours, theirs
+    return ours, trained

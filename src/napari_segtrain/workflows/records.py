@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.errors import OutputError
-from napari_segtrain.inference.volume.request import Request, describe_request
+from napari_segtrain.inference.volume.request import (
+    Request,
+    describe_request,
+    hash_model,
+)
 from napari_segtrain.io import fingerprint, refuse_existing, write_json
 
 if TYPE_CHECKING:
@@ -83,15 +87,15 @@ class Requests:
         self._models = models
         self._config = config
         self._volume = volume
-        self._shared: Request = {}
+        self._hashes: list[str] = []
 
     def of_store(self, image: Image, area: Request) -> Request:
         """Describe a store, as its run notes it itself."""
-        models = () if self._shared else self._models
-        one = describe_request(models, image, self._config, self._volume, area)
-        if not self._shared:
-            self._shared = {"models": one["models"]}
-        return {**one, **self._shared}
+        if not self._hashes:
+            self._hashes = [hash_model(model) for model in self._models]
+        return describe_request(
+            self._models, image, self._config, self._volume, area, self._hashes
+        )
 
     def of_file(self, image: Image, slices: tuple[int, int] | None) -> Request:
         """Describe a file."""

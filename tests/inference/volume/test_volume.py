@@ -287,6 +287,7 @@ def test_a_manifest_of_a_newer_version_is_refused(tmp_path):
         predicted(store, config=MAPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_object", [False, True])
 def test_parts_make_the_same_as_one_process(tmp_path, is_object):
     model = MODEL

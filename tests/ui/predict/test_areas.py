@@ -60,7 +60,7 @@ def test_what_is_in_view_of_a_scaled_stack_with_levels() -> None:
     fine = look_at(viewer, layer, "ZYX", 0)
     assert (fine.index, ends(fine.window)) == ({"Z": 3}, [(75, 126), (100, 201)])
     coarse = look_at(viewer, layer, "ZYX", 1)
-    assert ends(coarse.window) == [(38, 63), (50, 101)]
+    assert ends(coarse.window) == [(37, 63), (50, 101)]
 
 
 def test_all_is_in_view_in_three_dimensions() -> None:
@@ -160,3 +160,27 @@ def test_objects_outside_of_the_shapes_stay(qtbot, viewer, folder) -> None:
     inside = layer.data[50:150, 60:160]
     assert inside.any()
     assert inside.max() > before.max()  # they are new ones
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, 0), (3, 0), (4, 1), (7, 1), (8, 2)])
+def test_the_slice_of_a_level_is_the_one_that_is_shown(step, expected) -> None:
+    viewer = ViewerModel()
+    data = [np.zeros((12, 200, 300)), np.zeros((3, 100, 150))]
+    layer = viewer.add_image(data, multiscale=True)
+    viewer.dims.set_current_step(0, step)
+    assert look_at(viewer, layer, "ZYX", 1).index == {"Z": expected}
+
+
+def test_objects_fill_no_hole_of_the_area(qtbot, viewer, folder) -> None:
+    """What is in the hole of a ring was not predicted."""
+    image = viewer.layers["cells"]
+    path = trained(folder / "run", data={"target": "instances"})
+    outer = np.array([[0, 0], [0, 399], [299, 399], [299, 0], [0, 0]])
+    inner = np.array([[100, 100], [200, 100], [200, 300], [100, 300], [100, 100]])
+    image.data = np.full(SHAPE, float(image.data.max()))  # all is foreground
+    widget = opened(qtbot, viewer, path)
+    ring = np.concatenate([outer, inner])
+    viewer.add_shapes([ring], shape_type="polygon", name="ring")
+    widget.scope.area_box.setCurrentIndex(SHAPES)
+    predicted(qtbot, widget)
+    assert not viewer.layers["cells segmentation"].data[110:190, 110:290].any()

@@ -1,5 +1,7 @@
 """Labels in stores, painted on and saved."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from napari.components import ViewerModel
 from tests.ui.predictions import WAIT
 
 from napari_segtrain.image import ClassInfo, ClassTable
+from napari_segtrain.inference.volume.work_folder import REPORT, write_report
 from napari_segtrain.io.edited_labels import EditedLabels
 from napari_segtrain.io.pyramids import (
     Content,
@@ -21,8 +24,9 @@ from napari_segtrain.ui.layers.result_stores import result_layers
 from napari_segtrain.ui.layers.results import store_result
 from napari_segtrain.ui.predict import store_editing, store_edits
 from napari_segtrain.ui.predict.edit_bar import EditBar
-from napari_segtrain.ui.predict.store_editing import edited_of, store_of
+from napari_segtrain.ui.predict.store_editing import editable_store, edited_of
 from napari_segtrain.ui.predict.store_edits import edits_of
+from napari_segtrain.ui.session import session_of
 
 SHAPE = (20, 600, 700)
 
@@ -41,6 +45,7 @@ def store(tmp_path: Path) -> Path:
     writer = PyramidWriter(path, layout, "labels")
     box = (slice(0, 16), slice(0, 256), slice(0, 256))
     writer.write((), box, np.full((16, 256, 256), 2, np.uint8))
+    write_report([path], {})
     return path
 
 
@@ -127,7 +132,12 @@ def test_edits_of_a_layer_that_is_removed_are_saved(qtbot, viewer, store) -> Non
     layer.paint((4, 300, 400), 2)
     viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: levels(store)[0][4, 300, 400] == 2, timeout=WAIT)
-    assert bar.isHidden() or store_of(viewer.layers.selection.active) == store
+    qtbot.waitUntil(
+        lambda: not edits_of(session_of(viewer))._arrays,  # noqa: SLF001 - no leak
+        timeout=WAIT,
+    )
+    viewer.layers.selection.active = viewer.layers["cells"]
+    assert bar.edit_button.isVisible()
 
 
 def test_the_end_of_the_program_saves(qtbot, qapp, viewer, store) -> None:
@@ -186,14 +196,17 @@ def test_other_layers_have_no_bar(qtbot, viewer) -> None:
         (slice(2, 5), slice(100, 300), slice(None)),
         (..., slice(0, 3)),
         (slice(1, 2),),
+        (-1, slice(-5, None), slice(-700, 9999)),
+        (4, np.array([-1, 7]), slice(0, 50)),
+        (slice(0, 20, 3), slice(5, 300, 100), 4),
         (np.array([0, 19]), np.array([5, 599]), np.array([0, 699])),
     ],
     ids=str,
 )
 def test_it_is_written_into_as_an_array_is(store, key) -> None:
     array, plain = EditedLabels(store), levels(store)[0]
-    array[key] = 2
-    plain[key] = 2
+    array[key] = 3
+    plain[key] = 3
     np.testing.assert_array_equal(array, plain)
     np.testing.assert_array_equal(array[key], plain[key])
     array.save()
@@ -223,3 +236,90 @@ def test_painting_goes_on_while_it_is_saved(store, monkeypatch) -> None:
     plain[2, 300, 5] = 2
     np.testing.assert_array_equal(levels(store)[0], plain)
     np.testing.assert_array_equal(array, plain)
+
+
+def test_a_mask_is_written_and_saved(store) -> None:
+    array, plain = EditedLabels(store), levels(store)[0]
+    mask = np.zeros(SHAPE, bool)
+    mask[18, 590:, 3] = mask[2, 3, 4] = True
+    array[mask] = 7
+    plain[mask] = 7
+    np.testing.assert_array_equal(array[mask], 7)
+    array.save()
+    np.testing.assert_array_equal(levels(store)[0], plain)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ((20, 0, 0), "outside of an axis of 20"),
+        ((0, np.array([-601]), 0), "outside of an axis of 600"),
+        ((0, 0, 0, 0), "4 indices do not fit 3"),
+        (np.zeros((2, 2), bool), "a mask of"),
+        ((slice(5, 0, -1),), "backwards"),
+        ((0, "a", 0), "no index"),
+    ],
+    ids=str,
+)
+def test_other_keys_are_refused(store, key, words) -> None:
+    array = EditedLabels(store)
+    with pytest.raises(IndexError, match=words):
+        array[key] = 1
+    with pytest.raises(IndexError, match=words):
+        array[key]
+    assert array.n_changed == 0
+
+
+def test_two_saves_at_once_save_everything(store, monkeypatch) -> None:
+    array, plain = EditedLabels(store), levels(store)[0]
+    array[:, :, :50] = plain[:, :, :50] = 5
+    real, others = PyramidWriter.write, []
+
+    def write(self, *args) -> None:
+        if not others:
+            others.append(threading.Thread(target=array.save))
+            others[0].start()
+            time.sleep(0.2)  # the other is at it, or waits
+        real(self, *args)
+
+    monkeypatch.setattr(PyramidWriter, "write", write)
+    array.save()
+    others[0].join()
+    np.testing.assert_array_equal(levels(store)[0], plain)
+    assert array.n_changed == 0
+
+
+def test_an_axis_that_the_store_lacks(store) -> None:
+    array, plain = EditedLabels(store, axes="ZCYX"), levels(store)[0]
+    assert array.shape == (20, 1, 600, 700)
+    array[17, 0, 300:, 5] = plain[17, 300:, 5] = 4
+    array.save()
+    np.testing.assert_array_equal(levels(store)[0], plain)
+    np.testing.assert_array_equal(array[:, 0], plain)
+
+
+def test_a_store_that_is_being_predicted_is_not_edited(qtbot, viewer, store) -> None:
+    (store / REPORT).unlink()
+    assert editable_store(viewer.layers["cells"]) is None
+    bar = EditBar(viewer)
+    qtbot.addWidget(bar)
+    assert bar.isHidden()
+
+
+def test_what_is_painted_while_it_is_saved_is_saved_without_a_viewer(
+    qtbot, viewer, store, monkeypatch
+) -> None:
+    _, layer = edit(qtbot, viewer)
+    array = edited_of(layer)
+    array[2, 3, 4] = 0
+    real = PyramidWriter.write
+
+    def write(self, *args) -> None:
+        if array.n_writes == 1:
+            array[2, 300, 5] = 2
+        real(self, *args)
+
+    monkeypatch.setattr(PyramidWriter, "write", write)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: levels(store)[0][2, 300, 5] == 2, timeout=WAIT)
+    assert levels(store)[0][2, 3, 4] == 0

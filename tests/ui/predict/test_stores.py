@@ -98,7 +98,7 @@ def test_it_goes_on_and_others_get_a_number(qtbot, viewer, models, folder) -> No
     assert widget.run.stores == [maps, store]
     found = [name for name in names(viewer) if "probabilities" in name]
     assert len(found) == 2
-    assert sum("segmentation" in name for name in names(viewer)) == 3
+    assert sum("segmentation" in name for name in names(viewer)) == 2
 
 
 def test_a_stop_keeps_what_is_done(qtbot, viewer, models, folder) -> None:
@@ -183,3 +183,70 @@ def test_a_folder_that_cannot_be_written(
     predicted(qtbot, widget)
     assert str(folder / "out") in widget.messages.text
     assert names(viewer) == ["cells"]
+
+
+def test_results_in_memory_stay_those_of_memory(qtbot, viewer, models, folder) -> None:
+    widget = opened(qtbot, viewer, models / "disks")
+    predicted(qtbot, widget)
+    first = viewer.layers["cells segmentation"]
+    widget.result.kind_box.setCurrentIndex(STORE)
+    widget.result.folder_edit.setText(str(folder / "out"))
+    predicted(qtbot, widget)
+    widget.result.kind_box.setCurrentIndex(MEMORY)
+    predicted(qtbot, widget)
+    assert sum("segmentation" in name for name in names(viewer)) == 2
+    assert first in viewer.layers
+
+
+def test_channels_behind_the_slices(qtbot, models, folder, tmp_path) -> None:
+    model = trained(tmp_path / "two", n_channels=2)
+    viewer = ViewerModel()
+    stack = np.stack([disks((80, 90), n)[0] for n in range(3)])
+    viewer.add_image(np.stack([stack, stack], axis=1), name="cells")
+    widget = in_stores(qtbot, viewer, model, folder)
+    widget.images.set_axes(viewer.layers["cells"], "ZCYX")
+    widget.form.set_config(
+        widget.form.config().model_copy(update={"uncertainty": "entropy"})
+    )
+    widget.maps_box.setChecked(True)
+    predicted(qtbot, widget)
+    assert widget.run.failure is None
+    for layer in viewer.layers[1:]:
+        assert layer.data.shape == (3, 1, 80, 90), layer.name
+    assert len(viewer.layers) == 1 + 2 + 1 + 1
+    expected = predict(model, viewer.layers["cells"].data, axes="ZCYX", device="cpu")
+    found = np.asarray(viewer.layers["cells segmentation"].data)
+    np.testing.assert_array_equal(found[:, 0], expected.labels.array)
+
+
+def test_blocks_outside_of_the_shapes_are_left_empty(
+    qtbot, viewer, models, folder
+) -> None:
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    corners = np.array([[2, 2], [2, 168], [12, 168], [12, 12], [148, 12], [148, 2]])
+    viewer.add_shapes([corners * 2 + (6, 7)], shape_type="polygon", name="an L")
+    widget.scope.area_box.setCurrentIndex(2)
+    predicted(qtbot, widget)
+    found = np.asarray(viewer.layers["cells segmentation"].data)
+    assert found[:, :64, 64:].any()
+    assert found[:, 64:, :64].any()
+    assert not found[:, 64:, 64:].any()  # inside the box around it
+
+
+def test_images_that_differ_anywhere_have_stores_of_their_own(
+    qtbot, models, folder
+) -> None:
+    viewer = ViewerModel()
+    image = np.zeros((400, 400), np.float32)
+    image[20:220, 200:380] = disks((200, 180), 3)[0]
+    viewer.add_image(image, name="cells")
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    predicted(qtbot, widget)
+    first = widget.run.stores
+    viewer.layers.clear()
+    other = image.copy()
+    other[300, 10] += 1
+    viewer.add_image(other, name="cells")
+    widget.images.check([viewer.layers["cells"]])
+    predicted(qtbot, widget)
+    assert widget.run.stores != first

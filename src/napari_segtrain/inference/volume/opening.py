@@ -25,7 +25,6 @@ from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.engines import choose_engine
 from napari_segtrain.inference.fit import check_fit, chosen_recipe
 from napari_segtrain.inference.protocol import TrainedModel
-from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.inference.volume.block_work import BlockWork
 from napari_segtrain.inference.volume.plan import (
     VolumePlan,
@@ -201,9 +200,8 @@ def open_volume(  # noqa: PLR0913 - what a run is
     chosen_recipe(models[0], config)
     _check(image, volume, area)
     coarse = at_lower_resolution(image, volume.downsampling)
-    rescalings = [rescaling_of(model, coarse, config) for model in models]
     described = _describe(area)
-    request = describe_request(models, image, config, volume, described, rescalings)
+    request = describe_request(models, image, config, volume, described)
     folder = WorkFolder(work_path(path))
     origin = _origin(image, volume)
 

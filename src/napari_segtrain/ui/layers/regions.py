@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import binary_dilation
 
 from napari_segtrain.axes import CHANNEL_AXIS
 from napari_segtrain.data.restricted import RegionMask
@@ -45,6 +46,86 @@ class _Outline:
 
     points: Points
     index: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class OutlineMask:
+    """Where voxels lie in shapes that hold for all slices; made box by box.
+
+    Parameters
+    ----------
+    outlines : tuple of ndarray of shape (n, 2)
+        Y and X of the corners of closed lines.
+    shape : (int, int)
+        Of a slice.
+    """
+
+    outlines: tuple[Points, ...]
+    shape: tuple[int, int]
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Box around all shapes, Y and X; empty where none lies in the slice."""
+        sizes = dict(zip("YX", self.shape, strict=True))
+        boxes = [_around(points, sizes) for points in self.outlines]
+        y, x = (
+            slice(int(low), int(high))
+            for low, high in zip(
+                np.min([low for low, _ in boxes], axis=0),
+                np.max([high for _, high in boxes], axis=0),
+                strict=True,
+            )
+        )
+        return y, x
+
+    def read(self, window: tuple[slice, slice]) -> Mask:
+        """Which voxels of a part of a slice lie in a shape."""
+        y, x = window
+        shape = y.stop - y.start, x.stop - x.start
+        mask = np.zeros(shape, bool)
+        for points in self.outlines:
+            mask |= fill_polygon(points - (y.start, x.start), shape)
+        return mask
+
+    def coarse(self, most: int) -> Mask:
+        """Reduce the whole to at most ``most`` pixels a side, a little too large."""
+        factor = max(1, -(-max(self.shape) // most))
+        size_y, size_x = (-(-n // factor) for n in self.shape)
+        small = OutlineMask(
+            tuple((points + 0.5) / factor - 0.5 for points in self.outlines),
+            (size_y, size_x),
+        )
+        mask = small.read((slice(0, size_y), slice(0, size_x)))
+        if factor == 1:
+            return mask
+        wider: Mask = binary_dilation(mask, np.ones((3, 3), bool))
+        return wider
+
+
+def outline_mask(
+    shapes: Shapes, image: Image, axes: str, *, level: int = 0
+) -> OutlineMask:
+    """Shapes as a region of all slices of an image; quick, whatever its size.
+
+    Parameters
+    ----------
+    shapes, image, axes, level
+        As of `region_mask`.
+
+    Raises
+    ------
+    DataError
+        As of `region_mask`.
+    """
+    found = tuple(each.points for each in _outlines(shapes, image, axes, level))
+    if not found:
+        raise DataError(_no_area(shapes))
+    data = image.data[level] if image.multiscale else image.data
+    sizes = dict(zip(axes, data.shape, strict=True))
+    mask = OutlineMask(found, (int(sizes["Y"]), int(sizes["X"])))
+    if any(part.start >= part.stop for part in mask.window):
+        raise DataError(_outside(shapes, image))
+    return mask
 
 
 def is_through_all(shapes: Shapes) -> bool:
@@ -86,19 +167,13 @@ def region_mask(
     through_all = is_through_all(shapes) if through_all is None else through_all
     outlines = list(_outlines(shapes, image, axes, level))
     if not outlines:
-        raise DataError(
-            f"The Shapes layer '{shapes.name}' holds no rectangle, ellipse, polygon or "
-            "path; draw the region, or choose none."
-        )
+        raise DataError(_no_area(shapes))
     data = image.data[level] if image.multiscale else image.data
     sizes = dict(zip(axes, data.shape, strict=True))
     letters = "" if through_all else "".join(outlines[0].index)
     mask = _rasterized(outlines, letters, sizes)
     if not any(plane.any() for plane in mask.planes.values()):
-        raise DataError(
-            f"The shapes of '{shapes.name}' hold no voxel of the image "
-            f"'{image.name}'; draw them on the image, on its slices."
-        )
+        raise DataError(_outside(shapes, image))
     return mask
 
 
@@ -110,10 +185,21 @@ def check_region(shapes: Shapes) -> None:
     DataError
     """
     if all(kind == "line" for kind in shapes.shape_type):
-        raise DataError(
-            f"The Shapes layer '{shapes.name}' holds no rectangle, ellipse, polygon or "
-            "path; draw the region, or choose none."
-        )
+        raise DataError(_no_area(shapes))
+
+
+def _no_area(shapes: Shapes) -> str:
+    return (
+        f"The Shapes layer '{shapes.name}' holds no rectangle, ellipse, polygon or "
+        "path; draw the region, or choose none."
+    )
+
+
+def _outside(shapes: Shapes, image: Image) -> str:
+    return (
+        f"The shapes of '{shapes.name}' hold no voxel of the image '{image.name}'; "
+        "draw them on the image, on its slices."
+    )
 
 
 def _outlines(

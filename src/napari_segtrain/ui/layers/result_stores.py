@@ -47,7 +47,11 @@ def result_layers(path: Path) -> list[LayerDataTuple]:
 
 
 def layers_of(
-    levels: Levels, name: str, place: Mapping[str, Any] | None = None
+    levels: Levels,
+    name: str,
+    place: Mapping[str, Any] | None = None,
+    *,
+    flat: int | None = None,
 ) -> list[Labels] | list[Image]:
     """Layers of a store; only what is looked at is read.
 
@@ -60,6 +64,9 @@ def layers_of(
     place : mapping of str to object, optional
         Transform, units and names of the axes but that of channels; those of the store
         without.
+    flat : int, optional
+        Where layers get an axis of one entry, such as that of the channels of what they
+        lie on.
 
     Returns
     -------
@@ -68,24 +75,26 @@ def layers_of(
     """
     place = _place(levels) if place is None else place
     if levels.kind == "labels":
-        layer = Labels(_data(levels.arrays), name=name, **place)
+        layer = Labels(_data(levels.arrays, flat), name=name, **place)
         if levels.classes is not None:
             write_class_table(layer, levels.classes)
         return [layer]
     if "C" not in levels.axes:
-        return [_map(levels, name, place)]
+        return [_map(levels, name, place, flat)]
     names = levels.channel_names
     n_maps = levels.arrays[0].shape[levels.axes.index("C")]
     return [
-        _map(levels.channel(n), f"{name} {names[n] if names else n}", place)
+        _map(levels.channel(n), f"{name} {names[n] if names else n}", place, flat)
         for n in range(n_maps)
     ]
 
 
-def _map(levels: Levels, name: str, place: Mapping[str, Any]) -> Image:
+def _map(
+    levels: Levels, name: str, place: Mapping[str, Any], flat: int | None
+) -> Image:
     is_small = np.dtype(levels.arrays[0].dtype.numpy_dtype).kind == "u"
     return Image(
-        _data(levels.arrays),
+        _data(levels.arrays, flat),
         name=name,
         contrast_limits=(0, _FULL if is_small else 1),
         blending="additive",
@@ -94,8 +103,11 @@ def _map(levels: Levels, name: str, place: Mapping[str, Any]) -> Image:
     )
 
 
-def _data(arrays: Sequence[Any]) -> Any:
+def _data(arrays: Sequence[Any], flat: int | None) -> Any:
     """Levels for napari; a single one is no pyramid."""
+    if flat is not None:
+        key = (*(slice(None),) * flat, None)
+        arrays = [array[key] for array in arrays]
     return list(arrays) if len(arrays) > 1 else arrays[0]
 
 

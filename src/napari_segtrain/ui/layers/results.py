@@ -130,12 +130,14 @@ def is_result(layer: Layer) -> bool:
 
 
 def find_result(viewer: ViewerModel, origin: Origin, kind: Kind) -> Layer | None:
-    """Return the topmost result of a source and a run."""
+    """Return the topmost result in memory of a source and a run."""
     wanted = origin.metadata(kind)
     keys = ("run", "source_id", "level", "kind")
     for layer in reversed(viewer.layers):
         found = result_of(layer)
-        if found and all(found.get(key) == wanted[key] for key in keys):
+        if found is None or "store" in found:
+            continue
+        if all(found.get(key) == wanted[key] for key in keys):
             return layer
     return None
 

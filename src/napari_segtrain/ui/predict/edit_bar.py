@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.predict.store_editing import edited_of, store_of
+from napari_segtrain.ui.predict.store_editing import editable_store, edited_of
 from napari_segtrain.ui.predict.store_edits import edits_of
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.worker import Failure
@@ -74,7 +74,7 @@ class EditBar(QWidget):
 
     def _show(self) -> None:
         layer = self._active()
-        array, store = edited_of(layer), store_of(layer)
+        array, store = edited_of(layer), editable_store(layer)
         self.setVisible(array is not None or store is not None)
         self.edit_button.setVisible(store is not None)
         self.save_button.setVisible(array is not None)
@@ -91,7 +91,7 @@ class EditBar(QWidget):
 
     def _on_edit_clicked(self) -> None:
         layer = self._active()
-        if not isinstance(layer, Labels) or store_of(layer) is None:
+        if not isinstance(layer, Labels) or editable_store(layer) is None:
             return
         try:
             self._edits.edit(layer)

@@ -58,7 +58,7 @@ def look_at(viewer: ViewerModel, layer: Image, axes: str, level: int) -> Look:
     sizes = dict(zip(letters, map(int, shape), strict=False))
     factors = level_factors(layer, level)
     point: Any = np.asarray(layer.world_to_data(viewer.dims.point))
-    at = point[-len(letters) :] / factors
+    at = _at_level(point[-len(letters) :], factors)
     index = {
         letter: int(np.clip(round(float(value)), 0, sizes[letter] - 1))
         for letter, value in zip(letters, at, strict=False)
@@ -74,6 +74,11 @@ def look_at(viewer: ViewerModel, layer: Image, axes: str, level: int) -> Look:
     y, x = window
     is_seen = y.start < y.stop and x.start < x.stop
     return Look(index, (y, x) if is_seen else None)
+
+
+def _at_level(point: Points, factors: Points) -> Points:
+    """From voxel centers of the full resolution to those of a level."""
+    return (point - (factors - 1) / 2) / factors
 
 
 def _seen(viewer: ViewerModel, layer: Image, factors: Points) -> tuple[Points, Points]:
@@ -94,7 +99,8 @@ def _seen(viewer: ViewerModel, layer: Image, factors: Points) -> tuple[Points, P
     for signs in itertools.product((-1, 1), repeat=2):
         point = np.array(viewer.dims.point, float)
         point[displayed] = center + signs * half
-        corners.append(np.asarray(layer.world_to_data(point))[-n_dims:] / factors)
+        voxel = np.asarray(layer.world_to_data(point))[-n_dims:]
+        corners.append(_at_level(voxel, factors))
     first = viewer.dims.ndim - n_dims
     shown = [axis - first for axis in displayed if axis >= first]
     low[shown] = np.min(corners, axis=0)[shown]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,18 +20,23 @@ class ModelCache:
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
+        self._lock = threading.Lock()
 
     def load(self, paths: Sequence[Path]) -> tuple[list[Model], str]:
         """Return models, and the state of their files."""
         from napari_segtrain.workflows.models import load_model
 
         states = {path: state_of(path) for path in paths}
-        kept = set(states.values())
-        self._models = {s: model for s, model in self._models.items() if s in kept}
-        for path, state in states.items():
-            if state not in self._models:
-                self._models[state] = load_model(path)
-        found = [self._models[states[path]] for path in paths]
+        with self._lock:
+            known, self._models = self._models, {}
+            for state in states.values():
+                if state in known:
+                    self._models[state] = known[state]
+            known = {}  # what is not wanted goes before others are read
+            for path, state in states.items():
+                if state not in self._models:
+                    self._models[state] = load_model(path)
+            found = [self._models[states[path]] for path in paths]
         return found, " & ".join(states[path] for path in paths)
 
 

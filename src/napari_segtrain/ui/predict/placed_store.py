@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_segtrain.axes import CHANNEL_AXIS
 from napari_segtrain.image import IGNORE_INDEX
-from napari_segtrain.ui.layers.reading import result_transform
+from napari_segtrain.ui.layers.reading import result_axes, result_transform
 from napari_segtrain.ui.layers.result_stores import layers_of
-from napari_segtrain.ui.layers.results import Origin, store_result
+from napari_segtrain.ui.layers.results import Origin, result_of, store_result
 from napari_segtrain.ui.layers.transforms import layer_axes
 
 if TYPE_CHECKING:
@@ -77,13 +78,24 @@ class PlacedStore:
                 self._viewer.layers.remove(layer)
 
     def _added(self, result: StoredResult) -> list[Layer]:
-        layers = layers_of(result.levels, result.name, self._place(result.levels))
+        """Add the layers of a store, or find those that show it already."""
+        path = str(result.path)
+        there = [
+            layer
+            for layer in self._viewer.layers
+            if (result_of(layer) or {}).get("store") == path
+        ]
+        if there:
+            return there
+        keep, flat = self._axes(result.levels)
+        layers = layers_of(result.levels, result.name, self._place(keep), flat=flat)
         for layer in layers:
             store_result(
                 layer,
                 **self._origin.metadata(result.kind),
                 layer_id=str(layer.unique_id),
-                store=str(result.path),
+                store=path,
+                axes=keep,
             )
             if result.kind == "segmentation":
                 layer.visible = True
@@ -93,10 +105,20 @@ class PlacedStore:
             self._viewer.add_layer(layer)
         return list(layers)
 
-    def _place(self, levels: Levels) -> dict[str, Any] | None:
+    def _axes(self, levels: Levels) -> tuple[str, int | None]:
+        """Axes of layers, and where they get one of a single entry.
+
+        Without it an axis of a store would lie on that of the channels of its source.
+        """
+        axes = result_axes(self._origin.layer, self._origin.axes)
+        keep = levels.axes.replace(CHANNEL_AXIS, "")
+        if CHANNEL_AXIS not in axes or axes.replace(CHANNEL_AXIS, "") != keep:
+            return keep, None
+        return axes, axes.index(CHANNEL_AXIS)
+
+    def _place(self, keep: str) -> dict[str, Any] | None:
         """Where the source is; the place in the store where axes are others."""
         source, axes = self._origin.layer, self._origin.axes
-        keep = levels.axes.replace("C", "")
         if not set(keep) <= set(layer_axes(source, axes)):
             return None
         return result_transform(source, axes, keep=keep, level=self._origin.level)

@@ -9,6 +9,7 @@ from napari_segtrain.data.object_recipe import changed_recipe
 from napari_segtrain.errors import ConfigError, DataError, ModelError
 from napari_segtrain.inference.fit import check_input
 from napari_segtrain.inference.orientations import check_orientations
+from napari_segtrain.inference.rescaling import known_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,19 @@ def check_choice(info: RunInfo | None, images: Sequence[Image]) -> None:
     for image in images:
         if info.dims is not None and info.n_channels is not None:
             check_input(image, info.dims, info.n_channels, info.channel_names)
+
+
+def check_rescaling(info: RunInfo | None, images: Sequence[Image]) -> None:
+    """Compare voxel sizes with the model's, for rescaling, without loading it.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When one is not known.
+    """
+    if info is not None and info.dims is not None:
+        for image in images:
+            known_sizes(image, info.dims, info.voxel_size)
 
 
 def check_settings(

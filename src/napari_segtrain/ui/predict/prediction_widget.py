@@ -22,6 +22,7 @@ from napari_segtrain.inference.fit import is_too_large
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
+from napari_segtrain.ui.predict.block_preview import BlockPreview
 from napari_segtrain.ui.predict.edit_bar import EditBar
 from napari_segtrain.ui.predict.image_sources import ImageSources
 from napari_segtrain.ui.predict.likeness_note import LikenessNote
@@ -32,6 +33,7 @@ from napari_segtrain.ui.predict.prediction_events import Order
 from napari_segtrain.ui.predict.prediction_fit import (
     best_level,
     check_choice,
+    check_rescaling,
     check_settings,
     own_settings,
 )
@@ -41,6 +43,7 @@ from napari_segtrain.ui.predict.prediction_run import (
     prediction_of,
     start_prediction,
 )
+from napari_segtrain.ui.predict.prediction_work import load_models
 from napari_segtrain.ui.predict.result_box import ResultBox
 from napari_segtrain.ui.predict.scope_box import ScopeBox
 from napari_segtrain.ui.preferences import read_preferences
@@ -78,6 +81,7 @@ class PredictionWidget(DockContent):
             InferenceConfig, hidden=("probabilities", "weights", "rescale")
         )
         self.result = ResultBox()
+        self.blocks = BlockPreview(self)
         self.edit_bar = EditBar(napari_viewer)
         self.controls = PredictionControls()
         self.messages = MessageBar()
@@ -155,6 +159,9 @@ class PredictionWidget(DockContent):
         self.form.changed.connect(self._look)
         self.maps_box.toggled.connect(self._look)
         self.result.changed.connect(self._look)
+        self.result.preview_asked.connect(self._on_preview_asked)
+        self.blocks.shown.connect(self._on_blocks_shown)
+        self.blocks.failed.connect(self._on_failed)
         self.note.changed.connect(self._look)
         self.controls.start_asked.connect(self.start)
         self.controls.stop_asked.connect(self._on_stop_asked)
@@ -172,6 +179,18 @@ class PredictionWidget(DockContent):
 
     def _on_failed(self, failure: Failure) -> None:
         self.messages.show_failure(failure)
+
+    def _on_preview_asked(self) -> None:
+        self.messages.clear()
+        try:
+            requests, order = self._requests(), self._order()
+        except SegtrainError as error:
+            self.messages.show_text("error", str(error))
+            return
+        self.blocks.start(requests, order, load_models, lambda: self._session.viewer)
+
+    def _on_blocks_shown(self, text: str) -> None:
+        self.messages.show_text("info", text)
 
     def _on_stop_asked(self) -> None:
         if self._run is not None:
@@ -231,15 +250,16 @@ class PredictionWidget(DockContent):
     def _show_note(self, sources: list[Source]) -> None:
         try:
             images = [self._image(source) for source in sources]
-            check_choice(self.model.info, images)
+            self._check(images)
             order = self._order()
             is_large = any(is_too_large(image, order.config) for image in images)
-            self.result.suggest(is_large=is_large)
+            self.result.suggest(is_large=is_large and self.scope.is_everything)
             problem = ""
         except SegtrainError as error:
             problem, images = str(error), []
         chosen = [
-            (*map(id, layers), axes, self._level(layers[0])) for layers, axes in sources
+            (*(id(x.data) for x in layers), axes, self._level(layers[0]))
+            for layers, axes in sources
         ]
         key = (self.model.path, tuple(chosen)) if images else None
         self.note.show_problem(problem)
@@ -264,9 +284,15 @@ class PredictionWidget(DockContent):
         """
         sources = self.sources.sources()
         images = [self._image(source) for source in sources]
-        check_choice(self.model.info, images)
+        self._check(images)
         pairs = zip(sources, images, strict=True)
         return [self._request(source, image) for source, image in pairs]
+
+    def _check(self, images: list[Image]) -> None:
+        """Compare the images with the model; see `check_choice`."""
+        check_choice(self.model.info, images)
+        if self.note.rescale_box.isChecked():
+            check_rescaling(self.model.info, images)
 
     def _request(self, source: Source, image: Image) -> Request:
         layers, _ = source

@@ -31,6 +31,7 @@ from napari_segtrain.ui.predict.store_work import iter_stores
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import Event, RunControl
@@ -44,6 +45,11 @@ _GB = 1e9
 
 
 _cache = ModelCache()
+
+
+def load_models(paths: Sequence[Path]) -> tuple[list[Model], str]:
+    """Return models, and the state of their files; those used last are in memory."""
+    return _cache.load(paths)
 
 
 def iter_jobs(
@@ -66,7 +72,7 @@ def iter_jobs(
     SegtrainError
         Naming the image when there are several.
     """
-    models, state = _cache.load(order.models)
+    models, state = load_models(order.models)
     if order.store is not None:
         return (yield from iter_stores(jobs, models, order, order.store, control))
     total = sum(job.scope.n_voxels(job.image) for job in jobs)

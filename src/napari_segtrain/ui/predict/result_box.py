@@ -36,15 +36,19 @@ class ResultBox(QWidget):
     ----------
     changed : Signal()
         Something else is chosen.
+    preview_asked : Signal()
+        The user wants to see which blocks are left empty.
     """
 
     changed = Signal()
+    preview_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.kind_box = QComboBox()
         self.folder_edit = QLineEdit()
         self.browse_button = QPushButton("&Browse…")
+        self.preview_button = QPushButton("Show &empty blocks")
         self.form = ConfigForm(VolumeConfig, hidden=("downsampling",), title="&Blocks")
         self._folder_row = QWidget()
         self._is_chosen = False
@@ -53,6 +57,7 @@ class ResultBox(QWidget):
         self.folder_edit.textChanged.connect(self.changed)
         self.browse_button.clicked.connect(self._on_browse_clicked)
         self.form.changed.connect(self.changed)
+        self.preview_button.clicked.connect(self.preview_asked)
         self._show()
 
     def suggest(self, *, is_large: bool) -> None:
@@ -91,6 +96,10 @@ class ResultBox(QWidget):
             "Stores (OME-Zarr) may be larger than memory; what was stopped there goes "
             "on"
         )
+        self.preview_button.setToolTip(
+            "Add a layer of the blocks that are predicted, lie outside of the area or "
+            "are darker than Blocks > empty below; nothing is predicted"
+        )
         self.folder_edit.setAccessibleName("Folder of stores")
         self.folder_edit.setPlaceholderText(
             str(read_preferences().run_folder / _FOLDER)
@@ -109,11 +118,13 @@ class ResultBox(QWidget):
         layout.setSpacing(4)
         layout.addLayout(self._rows)
         layout.addWidget(self.form)
+        layout.addWidget(self.preview_button)
 
     def _show(self) -> None:
         is_store = self.kind_box.currentIndex() == STORE
         self._rows.setRowVisible(self._folder_row, is_store)
         self.form.setVisible(is_store)
+        self.preview_button.setVisible(is_store)
 
     def _on_kind_index_changed(self) -> None:
         self._is_chosen = True

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
-    from napari_segtrain.data.restricted import RegionMask
     from napari_segtrain.image import ClassTable
     from napari_segtrain.inference.regions import RegionBlock
     from napari_segtrain.models import Decision
+    from napari_segtrain.ui.layers.regions import OutlineMask
     from napari_segtrain.ui.predict.scope import Frame
 
 Array = npt.NDArray[Any]
@@ -65,7 +65,7 @@ class ResultCanvas:
         What to go on with; new arrays otherwise.
     decision : Decision, optional
         How probabilities become classes; the most likely class without it.
-    mask : RegionMask, optional
+    mask : OutlineMask, optional
         Voxels of the image that are entered; what is around them stays.
 
     Attributes
@@ -87,7 +87,7 @@ class ResultCanvas:
         objects: ObjectRecipe | None = None,
         former: FormerArrays | None = None,
         decision: Decision | None = None,
-        mask: RegionMask | None = None,
+        mask: OutlineMask | None = None,
     ) -> None:
         self._mask = mask
         self._decision = decision
@@ -166,7 +166,7 @@ class ResultCanvas:
             used = int(self._part(self.labels, index, self._whole_box()).max())
             evidence = [self._part(array, index, box) for array in self._evidence]
             ids = make_objects(np.stack(evidence), self._recipe).astype(part.dtype)
-            part[ids > 0] = ids[ids > 0] + used
+            self._enter(self.labels, index, box, np.where(ids, ids + used, part))
         self._evidence = []
         self.n_painted += 1
 
@@ -195,11 +195,8 @@ class ResultCanvas:
         if self._mask is None:
             target[...] = values
             return
-        spans = {
-            axis: (part.start, part.stop)
-            for axis, part in zip(SPATIAL_AXES, box, strict=True)
-        }
-        inside = self._mask.read(spans, SPATIAL_AXES)
+        _, y, x = box
+        inside = self._mask.read((y, x))
         np.copyto(target, values, where=inside, casting="unsafe")
 
     def _part(self, array: Array, index: Mapping[str, int], box: Box) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
 from napari_segtrain.boxes import Box, box_shape, full_box
-from napari_segtrain.data.restricted import RegionMask
+from napari_segtrain.ui.layers.regions import OutlineMask
 from napari_segtrain.ui.predict.look import Look, Window
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Scope:
         is not named.
     window : (slice, slice), optional
         Y and X of what is predicted; all without it.
-    mask : RegionMask, optional
+    mask : OutlineMask, optional
         Where results are entered, inside the window.
     look : Look
         What is looked at: predicted before the rest where that costs nothing.
@@ -41,7 +41,7 @@ class Scope:
     slices: tuple[int, int] | None = None
     frames: dict[str, int] = field(default_factory=dict)
     window: Window | None = None
-    mask: RegionMask | None = None
+    mask: OutlineMask | None = None
     look: Look = field(default_factory=Look)
 
     def items(self, image: Image) -> list[dict[str, int]]:

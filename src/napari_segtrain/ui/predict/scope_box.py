@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
 from napari_segtrain.errors import DataError
-from napari_segtrain.ui.layers.regions import check_region, region_mask
+from napari_segtrain.ui.layers.regions import OutlineMask, check_region, outline_mask
 from napari_segtrain.ui.predict.scope import Scope
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
-    from napari_segtrain.data.restricted import RegionMask
     from napari_segtrain.ui.predict.look import Look, Window
 
 ALL, CURRENT, RANGE = range(3)
@@ -64,6 +63,12 @@ class ScopeBox(QWidget):
         self._build_layout()
         self._connect()
         self.set_sizes({}, ())
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no part is chosen."""
+        boxes = (self.area_box, self.slices_box, self.frames_box)
+        return all(box.currentIndex() == ALL for box in boxes)
 
     @property
     def level(self) -> int:
@@ -131,7 +136,7 @@ class ScopeBox(QWidget):
 
     def _area(
         self, layer: Image, axes: str, look: Look
-    ) -> tuple[Window | None, RegionMask | None]:
+    ) -> tuple[Window | None, OutlineMask | None]:
         """Y and X that are predicted, and where of them results are entered."""
         if self.area_box.currentIndex() == VIEW:
             if look.window is None:
@@ -149,9 +154,8 @@ class ScopeBox(QWidget):
                 "or choose another area."
             )
         check_region(shapes)
-        mask = region_mask(shapes, layer, axes, level=self.level, through_all=True)
-        spans = mask.spans() or {}
-        return (slice(*spans["Y"]), slice(*spans["X"])), mask
+        mask = outline_mask(shapes, layer, axes, level=self.level)
+        return mask.window, mask
 
     def _slices(
         self, looked_at: Mapping[str, int], n_slices: int
@@ -180,7 +184,8 @@ class ScopeBox(QWidget):
     def _build_layout(self) -> None:
         self.area_box.addItems(["Everything", "What is in view", "Inside shapes"])
         self.area_box.setToolTip(
-            "Part of each slice; what lies outside is left as it is"
+            "Part of each slice; what lies outside is left as it is. Stores get all "
+            "blocks that have something of it"
         )
         self.shapes_choice.setToolTip(
             "Rectangles, ellipses and polygons; they hold for all slices that are "

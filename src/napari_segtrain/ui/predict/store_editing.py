@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
+from napari_segtrain.inference.volume.work_folder import REPORT
 from napari_segtrain.io.edited_labels import EditedLabels
 from napari_segtrain.ui.classes.class_metadata import (
     read_class_table,
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 EDITED = " (edited)"
-_MAX_SLICE_BYTES = 64 << 20
+_MAX_SLICE_BYTES = 4 << 20
 """napari reads a slice of a layer of one resolution as a whole."""
 
 
-def store_of(layer: Layer | None) -> Path | None:
-    """Store of a layer of labels that shows one; ``None`` for other layers."""
+def editable_store(layer: Layer | None) -> Path | None:
+    """Store of a layer of labels that shows a complete one; ``None`` for others.
+
+    While it is being predicted blocks would be written over.
+    """
     if not isinstance(layer, Labels) or edited_of(layer) is not None:
         return None
     known = (result_of(layer) or {}).get("store")
     if known is None and layer.source.path is not None:
         known = result_at(layer.source.path)
-    if known is None or not (Path(known) / "zarr.json").is_file():
+    if known is None or not (Path(known) / REPORT).is_file():
         return None
     return Path(known)
 
@@ -61,10 +65,11 @@ def edit_store(viewer: ViewerModel, layer: Labels) -> Labels:
     DataError
         When the store cannot be read.
     """
-    store = store_of(layer)
+    store = editable_store(layer)
     if store is None:
         raise ValueError(f"{layer.name} shows no store")
-    array = EditedLabels(store)
+    axes = (result_of(layer) or {}).get("axes")
+    array = EditedLabels(store, axes=axes)
     window = look_at(viewer, layer, array.axes, 0).window
     plane = array.shape[-2] * array.shape[-1] * array.dtype.itemsize
     origin: dict[str, int] = {}
@@ -73,7 +78,7 @@ def edit_store(viewer: ViewerModel, layer: Labels) -> Labels:
             axis: (part.start, part.stop)
             for axis, part in zip("YX", window, strict=True)
         }
-        array = EditedLabels(store, spans)
+        array = EditedLabels(store, spans, axes)
         origin = {axis: start for axis, (start, _) in spans.items()}
     place: dict[str, Any] = result_transform(
         layer, array.axes, keep=array.axes, origin=origin
@@ -91,5 +96,5 @@ def edit_store(viewer: ViewerModel, layer: Labels) -> Labels:
 def show_saved(viewer: ViewerModel, store: Path) -> None:
     """Have the layers that show a store read it again."""
     for layer in viewer.layers:
-        if store_of(layer) == store:
+        if editable_store(layer) == store:
             layer.refresh(extent=False)

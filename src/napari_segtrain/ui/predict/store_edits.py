@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 
+from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.predict.store_editing import (
     edit_store,
     edited_of,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 IDLE_MS = 15_000
 """After the last stroke edits are saved by themselves."""
 _WATCH_MS = 300
+_MAX_SAVES = 3
+_log = logging.getLogger(__name__)
 
 _edits: weakref.WeakKeyDictionary[Session, StoreEdits] = weakref.WeakKeyDictionary()
 
@@ -54,7 +59,7 @@ class StoreEdits(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = weakref.ref(session)
-        self._arrays: dict[EditedLabels, weakref.ref[Labels]] = {}
+        self._arrays: list[EditedLabels] = []
         self._tasks: dict[Task, EditedLabels] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -80,7 +85,7 @@ class StoreEdits(QObject):
         edited = edit_store(viewer, layer)
         array = edited_of(edited)
         if array is not None:
-            self._arrays[array] = weakref.ref(edited)
+            self._arrays.append(array)
         self._watch.start()
         return edited
 
@@ -93,7 +98,9 @@ class StoreEdits(QObject):
         for array in self._arrays:
             if not array.n_changed or self.is_saving(array):
                 continue
-            task = start_job(array.save, title=f"Saving edits of {array.path.name}")
+            task = start_job(
+                partial(_save_all, array), title=f"Saving edits of {array.path.name}"
+            )
             self._tasks[task] = array
             task.failed.connect(self.failed)
             task.ended.connect(self._on_task_ended)
@@ -105,8 +112,19 @@ class StoreEdits(QObject):
             self._n_writes = n_writes
             self._timer.start()
             self.changed.emit()
+        self._forget_unused()
         if not self._arrays:
             self._watch.stop()
+
+    def _forget_unused(self) -> None:
+        """Let go of what is saved and shown in no layer any more."""
+        session = self._session()
+        viewer = None if session is None else session.viewer
+        shown = [] if viewer is None else [edited_of(x) for x in viewer.layers]
+        for array in list(self._arrays):
+            is_shown = any(each is array for each in shown)
+            if not is_shown and not array.n_changed and not self.is_saving(array):
+                self._arrays.remove(array)
 
     def _on_layer_removed(self, event: Any) -> None:
         if isalive(self) and edited_of(event.value) in self._arrays:
@@ -119,16 +137,23 @@ class StoreEdits(QObject):
             viewer = None if session is None else session.viewer
             if viewer is not None:
                 show_saved(viewer, array.path)
-            if array.n_changed:  # painted meanwhile, or a failure
-                self._timer.start()
-            elif self._arrays[array]() is None:
-                del self._arrays[array]
+        self._forget_unused()
         self.changed.emit()
 
     def _on_application_about_to_quit(self) -> None:
         for array in self._arrays:
-            if array.n_changed:
-                array.save()
+            try:
+                _save_all(array)
+            except SegtrainError:
+                _log.exception("edits of %s could not be saved", array.path)
+
+
+def _save_all(array: EditedLabels) -> None:
+    """Save, and what was painted meanwhile; another save that runs is waited for."""
+    for _ in range(_MAX_SAVES):
+        array.save()
+        if not array.n_changed:
+            return
 
 
 def edits_of(session: Session) -> StoreEdits:

@@ -7,9 +7,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.errors import ConfigError, OtherResultFound, SegtrainError
-from napari_segtrain.image import ClassTable
+from napari_segtrain.image import ClassTable, LabelImage
 from napari_segtrain.inference.events import EngineChosen
 from napari_segtrain.ui.predict.prediction_events import (
     Job,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.control import Event, RunControl
     from napari_segtrain.inference.volume.opening import OpenVolume
     from napari_segtrain.inference.volume.run import VolumeResult
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".ome.zarr"
 _MAX_NAMES = 1000
+_MAX_MASK_SIDE = 4096
 _SHARES = {"predict": (0.0, 0.9), "finish": (0.9, 0.98), "join": (0.98, 1.0)}
 """Of the time, where there are several stages."""
 
@@ -97,6 +101,21 @@ def check_store(job: Job) -> None:
         )
 
 
+def region_of(job: Job) -> Box | None:
+    """Part of an image whose blocks are predicted; ``None`` for all."""
+    is_whole = job.scope.is_whole(job.image)
+    return None if is_whole else job.scope.box(job.image)
+
+
+def mask_of(job: Job) -> LabelImage | None:
+    """Where the shapes lie inside which an image is predicted; a little too large."""
+    mask = job.scope.mask
+    if mask is None:
+        return None
+    plane = mask.coarse(_MAX_MASK_SIDE).astype(np.uint8)
+    return LabelImage(plane, "YX", name="shapes")
+
+
 def _item_counts(job: Job) -> dict[str, int]:
     sizes = zip(job.image.axes, job.image.array.shape, strict=True)
     return {axis: int(n) for axis, n in sizes if axis not in f"C{SPATIAL_AXES}"}
@@ -108,13 +127,17 @@ def _open(
     """Open the store of an image under the first name that is free or its own."""
     from napari_segtrain.inference.volume.opening import Area, open_volume
 
-    scope, image = job.scope, job.image
-    region = None if scope.is_whole(image) else scope.box(image)
+    image, region = job.image, region_of(job)
     store.folder.mkdir(parents=True, exist_ok=True)
     for path in _names(store.folder, image.name):
         try:
             return open_volume(
-                models, image, path, order.config, store.volume, area=Area(region)
+                models,
+                image,
+                path,
+                order.config,
+                store.volume,
+                area=Area(region, mask_of(job)),
             )
         except OtherResultFound:
             continue
