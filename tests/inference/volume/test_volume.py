@@ -17,6 +17,7 @@ from tests.inference.volume.volumes import (
     SHAPE,
     VOLUME,
     cells,
+    files_of,
     labels_of,
     maps_of,
     predicted,
@@ -122,14 +123,6 @@ def stopped(store, n_blocks, **options):
     model = options.get("model", MODEL)
     opened = open_volume([model], VOLUME, store, MAPS, BLOCKS)
     return finish(iter_volume_prediction(opened, control=control), on_event)[1]
-
-
-def files_of(folder):
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_goes_on_where_it_was_stopped_with_the_same_bytes(tmp_path):

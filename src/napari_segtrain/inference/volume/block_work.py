@@ -128,6 +128,8 @@ class BlockWork:
         """
         block = self._grid[number]
         try:
+            if self._is_stopped():
+                return None
             if self._is_dark(block):
                 return {}
             return (yield from self._predicted(block))
@@ -206,6 +208,13 @@ class BlockWork:
 
     def _sorted_letters(self) -> list[int]:
         return sorted(range(len(self._letters)), key=lambda i: self._letters[i])
+
+    def _is_stopped(self) -> bool:
+        """Ask before each block: many dark ones may follow one another."""
+        if self._control is None:
+            return False
+        self._control.wait_while_paused()
+        return self._control.is_stopping
 
     def _is_dark(self, block: Block) -> bool:
         if self._empty_below is None:

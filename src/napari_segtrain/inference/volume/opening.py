@@ -24,7 +24,7 @@ from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.engines import choose_engine
 from napari_segtrain.inference.fit import check_fit, chosen_recipe
-from napari_segtrain.inference.protocol import TrainedModel
+from napari_segtrain.inference.protocol import Runtime, TrainedModel
 from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.inference.volume.block_work import BlockWork
 from napari_segtrain.inference.volume.plan import (
@@ -49,10 +49,12 @@ from napari_segtrain.inference.volume.work_folder import (
 from napari_segtrain.io import fingerprint
 from napari_segtrain.io.atomic import remove_folder
 from napari_segtrain.io.pyramids import remove_leftovers
-from napari_segtrain.networks import choose_device
+from napari_segtrain.networks import choose_device, choose_devices, on_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import torch
 
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import RunControl
@@ -390,15 +392,23 @@ def _complete_plan(
     n_voxels = math.prod(image.items()[0].shape) * len(image.items())
     chosen = [choose_engine(model, config, n_voxels) for model in models]
     engines = {engine.engine for _, engine in chosen}
+    wanted = config.device
     config = config.model_copy(
         update={
             "engine": engines.pop() if len(engines) == 1 else "torch",
-            "device": choose_device(config.device).type,
+            "device": choose_device(wanted).type,
         }
     )
-    limit = min(runtime.max_voxels for runtime, _ in chosen)
+    runtimes = [runtime for runtime, _ in chosen]
+    limit = min(_max_voxels(runtimes, device) for device in choose_devices(wanted))
     plan = plan_volume(models, image, config, volume, max_voxels=limit)
     return replace(plan, empty=tuple(empty_blocks(plan, volume, area)))
+
+
+def _max_voxels(runtimes: Sequence[Runtime], device: torch.device) -> int:
+    """Voxels that all networks can be given at once on one device of several."""
+    with on_device(device):
+        return min(runtime.max_voxels for runtime in runtimes)
 
 
 def empty_blocks(plan: VolumePlan, volume: VolumeConfig, area: Area) -> list[int]:
