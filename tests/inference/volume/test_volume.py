@@ -309,6 +309,30 @@ def test_only_a_region_is_predicted(tmp_path):
     assert not maps_of(store)[:, :8].any()
 
 
+def test_open_slices_are_a_region_like_others(tmp_path):
+    store = tmp_path / "a.zarr"
+    area = Area((slice(None, 8), slice(20, None), slice(None)))
+    assert predicted(store, area=area)[1].n_blocks == 4
+    same = Area((slice(0, 8), slice(20, 40), slice(0, 53)))
+    assert predicted(store, area=same)[1].n_blocks == 0
+
+
+def test_what_a_killed_deletion_left_is_gone_after_the_next_run(tmp_path):
+    left = [".a.zarr-01234567.tmp.deleted", ".a.zarr.work-89abcdef.tmp.deleted"]
+    left += ["probabilities/.a.zarr-01234567.tmp.deleted"]
+    other = tmp_path / ".b.zarr-01234567.tmp.deleted"
+    area = Area((slice(0, 1),) * 3)
+    for overwrite in (False, False, True):
+        for name in left:
+            (tmp_path / name / "0").mkdir(parents=True)
+        other.mkdir(exist_ok=True)
+        store = tmp_path / "a.zarr"
+        predicted(store, config=MAPS, area=area, overwrite=overwrite)
+        found = [path for path in tmp_path.rglob(".*") if path.is_dir()]
+        assert found == [other]
+        assert store.is_dir()
+
+
 @pytest.mark.parametrize("step", [(1, 1, 1), (3, 5, 7)])
 def test_blocks_outside_a_mask_are_left_empty(tmp_path, step):
     shape = [-(-n // s) for n, s in zip(SHAPE, step, strict=True)]
