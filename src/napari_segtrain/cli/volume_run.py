@@ -22,9 +22,14 @@ from napari_segtrain.errors import ConfigError, OutputError
 from napari_segtrain.image import ClassTable, Image
 from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.inference.events import EngineChosen
-from napari_segtrain.inference.fit import check_fit
 from napari_segtrain.inference.volume.events import StageProgress, VolumeOpened
 from napari_segtrain.inference.volume.on_dask import Cluster
+from napari_segtrain.inference.volume.opening import check_order
+from napari_segtrain.inference.volume.preview import (
+    BlockPreviewed,
+    VolumePreview,
+    iter_preview,
+)
 from napari_segtrain.inference.volume.request import differences
 from napari_segtrain.inference.volume.run import VolumeResult
 from napari_segtrain.inference.volume.stores import map_path
@@ -79,6 +84,8 @@ class VolumeOptions:
         Of a cluster of this computer.
     scheduler : str, optional
         Address of a cluster.
+    preview : bool
+        Only tell what would be done.
     """
 
     part: str | None = None
@@ -86,6 +93,7 @@ class VolumeOptions:
     mask: Path | None = None
     workers: int | None = None
     scheduler: str | None = None
+    preview: bool = False
 
     @property
     def are_given(self) -> bool:
@@ -218,8 +226,33 @@ class StoreJob:
 
     def check_input(self) -> None:
         """Raise the error that the prediction would end with, where it is known now."""
-        for model in self.options.models:
-            check_fit(model, self.image)
+        order = self.order
+        check_order(
+            self.options.models,
+            self.image,
+            order.config,
+            order.volume,
+            order.open_area(),
+        )
+
+    def preview(self, control: SignalControl) -> VolumePreview:
+        """Say which blocks would be left empty."""
+        order = self.order
+        work = iter_preview(
+            self.options.models,
+            self.image,
+            order.config,
+            order.volume,
+            area=order.open_area(),
+            control=control,
+        )
+        with Bar(self.name) as bar:
+
+            def show(event: Event) -> None:
+                if isinstance(event, BlockPreviewed):
+                    bar.update(event.n_done / event.n_total, "looking at blocks")
+
+            return run(work, show)
 
     def is_done(self) -> bool:
         """Whether the store is complete.
