@@ -102,6 +102,8 @@ def test_a_preview_counts_blocks_and_writes_nothing(
     assert row.split()[1:] == ["48", "0", "24", "12", "12", "0.0%", "0", "B"]
     assert segtrain(*command[:-1], *area).code == 0
     assert segtrain(*command, *area).code == 0, "also of a store that is there"
+    again = segtrain(*command[:-1], *area, "--overwrite")
+    assert "complete already" in again.out
 
 
 @pytest.mark.slow

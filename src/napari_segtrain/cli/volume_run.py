@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from napari_segtrain.boxes import Box, full_box
+from napari_segtrain.boxes import full_box
 from napari_segtrain.cli.batch_run import Outcome, State
 from napari_segtrain.cli.interruption import SignalControl
 from napari_segtrain.cli.progress import Bar
@@ -22,6 +22,7 @@ from napari_segtrain.errors import ConfigError, OutputError
 from napari_segtrain.image import ClassTable, Image
 from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.inference.events import EngineChosen
+from napari_segtrain.inference.volume.area import Region, checked_area
 from napari_segtrain.inference.volume.events import StageProgress, VolumeOpened
 from napari_segtrain.inference.volume.on_dask import Cluster
 from napari_segtrain.inference.volume.opening import check_order
@@ -303,10 +304,10 @@ class StoreJob:
     def _must_begin_again(self) -> bool:
         """Whether another result is there that may be replaced."""
         begun = begun_with(self.output) if self.options.overwrite else None
-        region = self.order.region
-        area = region and [[part.start, part.stop] for part in region]
-        same = self._request({"region": area, "mask": None})
-        return begun is not None and (begun != same or self.order.mask is not None)
+        if begun is None:
+            return False
+        area = checked_area(self.image, self.order.volume, self.order.open_area())
+        return begun != self._request(area.describe())
 
     def _predict(self, control: SignalControl) -> VolumeResult:
         part = self.options.part
@@ -378,8 +379,8 @@ def _was_complete(result: VolumeResult) -> bool:
     return not result.n_blocks and result.seconds < 1
 
 
-def parse_region(text: str | None) -> Box | None:
-    """Read ``z0:z1,y0:y1,x0:x1``.
+def parse_region(text: str | None) -> Region | None:
+    """Read ``z0:z1,y0:y1,x0:x1``, or two ranges, which a flat image may have.
 
     Raises
     ------
@@ -395,8 +396,7 @@ def parse_region(text: str | None) -> Box | None:
             f"'{text}' is no region; write --region 0:64,512:1024,512:1024 (voxels "
             "along Z, Y, X), or two ranges for a flat image."
         )
-    z, y, x = [slice(0, 1), *ranges][-3:]
-    return z, y, x
+    return tuple(ranges)
 
 
 def _parse_part(text: str | None) -> tuple[int, int]:

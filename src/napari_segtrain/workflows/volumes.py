@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.boxes import Box
 from napari_segtrain.config import InferenceConfig, VolumeConfig
 from napari_segtrain.data.files import open_images
 from napari_segtrain.errors import ConfigError, DataError, OutputError
+from napari_segtrain.inference.volume.area import Region
 from napari_segtrain.inference.volume.on_dask import Cluster, iter_on_dask
 from napari_segtrain.inference.volume.opening import Area, OpenVolume, open_volume
 from napari_segtrain.inference.volume.preview import VolumePreview, iter_preview
@@ -61,8 +61,8 @@ class VolumeOrder:
         Letters of an image that does not say.
     stack : bool
         Read a folder as one volume.
-    region : Box, optional
-        ZYX voxels that are wanted.
+    region : Region, optional
+        Voxels that are wanted.
     mask : Path, optional
         Label image; blocks where it is 0 are left empty.
     """
@@ -74,7 +74,7 @@ class VolumeOrder:
     volume: VolumeConfig
     axes: str | None = None
     stack: bool = False
-    region: Box | None = None
+    region: Region | None = None
     mask: Path | None = None
 
     def open(self, *, overwrite: bool = False, may_begin: bool = True) -> OpenVolume:
@@ -181,7 +181,7 @@ def predict_volume(  # noqa: PLR0913 - for scripts
     output: str | Path,
     *,
     axes: str | None = None,
-    region: Box | None = None,
+    region: Region | None = None,
     mask: LabelsLike | None = None,
     part: tuple[int, int] = (1, 1),
     overwrite: bool = False,
@@ -251,7 +251,7 @@ def preview_blocks(
     image: ImageLike,
     *,
     axes: str | None = None,
-    region: Box | None = None,
+    region: Region | None = None,
     mask: LabelsLike | None = None,
     control: RunControl | None = None,
     on_event: Listener | None = None,

@@ -46,9 +46,9 @@ def test_two_slices_do_for_a_flat_image():
 @pytest.mark.parametrize(
     ("region", "words"),
     [
-        ((ALL, ALL), "no region of cells; give a slice for each"),
-        ((ALL, ALL, 3), "no region of cells"),
-        (slice(0, 4), "no region of cells"),
+        ((ALL, ALL), ":,: does not fit cells .axes ZYX.; give a range"),
+        ((ALL, ALL, 3), ":,:,3 does not fit cells"),
+        (slice(0, 4), "The region 0:4 does not fit cells"),
         ((ALL, ALL, slice(0, 4.5)), "0:4.5 along X is not in whole voxels"),
         ((ALL, slice(0, 8, 2), ALL), "along Y has a step of 2"),
         ((slice(0, 21), ALL, ALL), "0:21 along Z is not in cells, which has 20"),
@@ -93,7 +93,8 @@ def test_blocks_without_voxels_of_the_area_are_left_empty(shape, block, steps, d
     in_region = np.zeros(shape, bool)
     in_region[region] = True
     area = Area(region, LabelImage(mask, "ZYX"))
-    found = list(iter_outside(grid, steps, area))
+    image, volume = Image(mask, "ZYX"), VolumeConfig(downsampling=steps)
+    found = list(iter_outside(grid, image, volume, area))
     for number, reason in enumerate(found):
         fine = tuple(
             slice(part.start * step, part.stop * step)
@@ -103,15 +104,31 @@ def test_blocks_without_voxels_of_the_area_are_left_empty(shape, block, steps, d
             assert reason == "region"
         elif mask[fine].any():
             assert reason is None
-        elif steps == (1, 1, 1):
+        else:
             assert reason == "mask"
-    assert empty_blocks(grid, steps, area) == [
+    assert empty_blocks(grid, image, volume, area) == [
         number for number, reason in enumerate(found) if reason
     ]
     assert len(found) == 2 * math.prod(grid.sides)
 
 
+@given(sizes, sizes, st.tuples(*[st.integers(1, 4)] * 3), st.data())
+def test_a_coarser_mask_loses_no_block(shape, block, factors, data):
+    """One of every few voxels of a mask, or some of the last of them."""
+    counts = zip(shape, factors, strict=True)
+    coarse = np.zeros([-(-n // factor) for n, factor in counts], bool)
+    voxel = tuple(data.draw(st.integers(0, n - 1)) for n in coarse.shape)
+    coarse[voxel] = True
+    grid = BlockGrid((), shape, block)
+    image = Image(np.zeros(shape, np.uint8), "ZYX")
+    area = Area(mask=LabelImage(coarse, "ZYX"))
+    empty = empty_blocks(grid, image, PLAIN, area)
+    fine = np.zeros(shape, bool)
+    pairs = zip(voxel, factors, strict=True)
+    fine[tuple(slice(n * factor, (n + 1) * factor) for n, factor in pairs)] = True
+    assert not any(fine[grid[number].box].any() for number in empty)
+
+
 def test_without_an_area_no_block_is_looked_at():
-    assert (
-        empty_blocks(BlockGrid((), (1 << 40,) * 3, (1, 1, 1)), (1, 1, 1), Area()) == []
-    )
+    grid = BlockGrid((), (1 << 40,) * 3, (1, 1, 1))
+    assert empty_blocks(grid, IMAGE, PLAIN, Area()) == []

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX
-from napari_segtrain.boxes import Box, shared_box
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io import fingerprint
@@ -18,11 +17,14 @@ from napari_segtrain.io import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import VolumeConfig
     from napari_segtrain.inference.volume.grid import BlockGrid
     from napari_segtrain.inference.volume.request import Request
 
 Outside = Literal["region", "mask"]
+Region = tuple[slice, ...]
+"""Slices along Z, Y, X, or Y and X of a flat image; may be open."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,14 @@ class Area:
 
     Parameters
     ----------
-    region : Box, optional
-        ZYX voxels of the image; all of it without. Slices may be open until
-        `checked_area` has seen them.
+    region : Region, optional
+        Voxels of the image; all of it without. A `Box` when `checked_area` has seen it.
     mask : LabelImage, optional
         Where it is not 0; of the shape of the image, or at a lower resolution of the
         same place.
     """
 
-    region: Box | None = None
+    region: Region | None = None
     mask: LabelImage | None = None
 
     def describe(self) -> Request:
@@ -92,7 +93,7 @@ def checked_area(image: Image, volume: VolumeConfig, area: Area | None) -> Area:
 
 
 def iter_outside(
-    grid: BlockGrid, downsampling: ZYX, area: Area
+    grid: BlockGrid, image: Image, volume: VolumeConfig, area: Area
 ) -> Iterator[Outside | None]:
     """Say of each block, in the order of the grid, by what it is left empty.
 
@@ -102,31 +103,45 @@ def iter_outside(
     ----------
     grid : BlockGrid
         Of the prediction.
-    downsampling : ZYX
-        Voxels of the image that one of the prediction is long.
+    image : Image
+        At its own resolution.
+    volume : VolumeConfig
+        Resolution of the prediction.
     area : Area
         Of `checked_area`.
     """
-    region = None if area.region is None else _lowered(area.region, downsampling)
+    shape = image.items()[0].shape
     mask = None if area.mask is None else area.mask.items()[0]
     seen: dict[ZYX, bool] = {}
     for number in range(grid.n_blocks):
         block = grid[number]
-        if region is not None and not _is_touching(block.box, region):
+        box = in_image(block.box, volume.downsampling, shape)
+        if area.region is not None and not _is_touching(box, area.region):
             yield "region"
             continue
         if mask is not None and block.place not in seen:
-            place = _scaled(block.box, grid.shape, mask.shape)
+            place = _in_mask(box, shape, mask.shape)
             seen[block.place] = bool(np.any(mask.read(place)))
         yield None if mask is None or seen[block.place] else "mask"
 
 
-def empty_blocks(grid: BlockGrid, downsampling: ZYX, area: Area) -> list[int]:
+def empty_blocks(
+    grid: BlockGrid, image: Image, volume: VolumeConfig, area: Area
+) -> list[int]:
     """Numbers of the blocks that have nothing of an area; see `iter_outside`."""
     if area == Area():
         return []
-    reasons = enumerate(iter_outside(grid, downsampling, area))
+    reasons = enumerate(iter_outside(grid, image, volume, area))
     return [number for number, reason in reasons if reason is not None]
+
+
+def in_image(box: Box, downsampling: ZYX, shape: ZYX) -> Box:
+    """Box of a prediction in voxels of an image of this shape."""
+    z, y, x = (
+        slice(part.start * factor, min(part.stop * factor, size))
+        for part, factor, size in zip(box, downsampling, shape, strict=True)
+    )
+    return z, y, x
 
 
 def _bounded(region: Any, image: Image) -> Box:
@@ -142,9 +157,11 @@ def _bounded(region: Any, image: Image) -> Box:
         parts = (slice(None), *parts)
     is_box = len(parts) == len(SPATIAL_AXES)
     if not is_box or not all(isinstance(part, slice) for part in parts):
+        text = ",".join(map(_text, parts))
         raise DataError(
-            f"{region!r} is no region of {image.name}; give a slice for each of Z, Y "
-            "and X, such as (slice(0, 64), slice(512, 1024), slice(None))."
+            f"The region {text} does not fit {image.name} (axes {image.axes}); give a "
+            "range, in Python a slice, for each of Z, Y and X, such as "
+            "0:64,512:1024,0:512."
         )
     sizes = image.items()[0].shape
     z, y, x = (
@@ -152,6 +169,14 @@ def _bounded(region: Any, image: Image) -> Box:
         for given in zip(parts, SPATIAL_AXES, sizes, strict=True)
     )
     return z, y, x
+
+
+def _text(part: Any) -> str:
+    """Write a slice as people do."""
+    if not isinstance(part, slice):
+        return str(part)
+    ends = ("" if end is None else str(end) for end in (part.start, part.stop))
+    return ":".join(ends)
 
 
 def _bounded_slice(part: slice, axis: str, size: int, name: str) -> slice:
@@ -197,23 +222,23 @@ def _mask_hash(mask: LabelImage) -> str:
     return digest.hexdigest()
 
 
-def _lowered(region: Box, downsampling: ZYX) -> Box:
-    """Region of an image in voxels of the prediction."""
+def _is_touching(box: Box, region: Region) -> bool:
+    pairs = zip(box, region, strict=True)
+    return all(a.start < b.stop and b.start < a.stop for a, b in pairs)
+
+
+def _in_mask(box: Box, shape: ZYX, other: ZYX) -> Box:
+    """All voxels of a mask that may lie in a box of an image of the same place."""
     z, y, x = (
-        slice(part.start // factor, -(-part.stop // factor))
-        for part, factor in zip(region, downsampling, strict=True)
+        _mask_slice(part, n, m) for part, n, m in zip(box, shape, other, strict=True)
     )
     return z, y, x
 
 
-def _is_touching(box: Box, region: Box) -> bool:
-    return all(part.start < part.stop for part in shared_box(box, region))
-
-
-def _scaled(box: Box, shape: ZYX, other: ZYX) -> Box:
-    """Box of an image as one of a mask of the same place."""
-    z, y, x = (
-        slice(part.start * m // n, max(-(-part.stop * m // n), 1))
-        for part, n, m in zip(box, shape, other, strict=True)
-    )
-    return z, y, x
+def _mask_slice(part: slice, n: int, m: int) -> slice:
+    """Where ``m`` voxels are as long as ``n``, or the last of them stands out."""
+    start, stop = part.start * m // n, -(-part.stop * m // n)
+    step = -(-n // m)
+    if -(-n // step) == m:
+        start, stop = min(start, part.start // step), max(stop, -(-part.stop // step))
+    return slice(start, stop)

@@ -207,7 +207,9 @@ def open_volume(  # noqa: PLR0913 - what a run is
             f"There is no run at {path}, as this computer sees it; give workers the "
             "same folders as the process that began it."
         )
-    plan = _complete_plan(models, coarse, config, volume, area)
+    plan = _complete_plan(models, coarse, config, volume)
+    empty = empty_blocks(plan.grid, image, volume, area)
+    plan = replace(plan, empty=tuple(empty))
     _clear(opened(plan), overwrite=overwrite)
     if not folder.write_manifest({"request": request, "plan": dump_plan(plan)}):
         found = _begun(folder, request)  # another process was faster
@@ -343,9 +345,8 @@ def _complete_plan(
     image: Image,
     config: InferenceConfig,
     volume: VolumeConfig,
-    area: Area,
 ) -> VolumePlan:
-    """Plan with the engine that is fastest here, and the blocks that are empty."""
+    """Plan with the engine that is fastest here."""
     n_voxels = math.prod(image.items()[0].shape) * len(image.items())
     chosen = [choose_engine(model, config, n_voxels) for model in models]
     engines = {engine.engine for _, engine in chosen}
@@ -358,9 +359,7 @@ def _complete_plan(
     )
     runtimes = [runtime for runtime, _ in chosen]
     limit = min(_max_voxels(runtimes, device) for device in choose_devices(wanted))
-    plan = plan_volume(models, image, config, volume, max_voxels=limit)
-    empty = empty_blocks(plan.grid, volume.downsampling, area)
-    return replace(plan, empty=tuple(empty))
+    return plan_volume(models, image, config, volume, max_voxels=limit)
 
 
 def _max_voxels(runtimes: Sequence[Runtime], device: torch.device) -> int:

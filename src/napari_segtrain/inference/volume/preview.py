@@ -12,7 +12,7 @@ import numpy as np
 from napari_segtrain.boxes import Box, absolute, box_shape, iter_blocks
 from napari_segtrain.control import Event, RunControl
 from napari_segtrain.inference.item_predictor import item_key
-from napari_segtrain.inference.volume.area import iter_outside
+from napari_segtrain.inference.volume.area import in_image, iter_outside
 from napari_segtrain.inference.volume.opening import check_order
 from napari_segtrain.inference.volume.plan import plan_volume
 from napari_segtrain.inference.volume.source import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from napari_segtrain.config import InferenceConfig, VolumeConfig
-    from napari_segtrain.image import Image, Item
+    from napari_segtrain.image import Image
     from napari_segtrain.inference.protocol import TrainedModel
     from napari_segtrain.inference.volume.area import Area, Outside
     from napari_segtrain.inference.volume.plan import VolumePlan
@@ -178,13 +178,14 @@ def iter_preview(
     looker = _Looker(coarse, below, control or RunControl())
     blocks: list[PreviewedBlock] = []
     n_total = plan.grid.n_blocks
-    outside = iter_outside(plan.grid, volume.downsampling, area)
+    shape = image.items()[0].shape
+    outside = iter_outside(plan.grid, image, volume, area)
     for number, reason in enumerate(outside):
         block = plan.grid[number]
         found = looker.look(block.position, block.box, reason)
         if found == "stopped":
             break
-        image_box = _raised(block.box, volume, image.items()[0])
+        image_box = in_image(block.box, volume.downsampling, shape)
         seen = PreviewedBlock(number, block.position, block.box, image_box, found)
         blocks.append(seen)
         yield BlockPreviewed(seen, len(blocks), n_total)
@@ -235,15 +236,6 @@ def _parts(box: Box, max_voxels: int) -> Iterator[Box]:
     yield glance
     for part in iter_blocks(box_shape(box), max_voxels):
         yield absolute(part, box)
-
-
-def _raised(box: Box, volume: VolumeConfig, item: Item) -> Box:
-    """Box of the result in voxels of the image."""
-    z, y, x = (
-        slice(part.start * factor, min(part.stop * factor, size))
-        for part, factor, size in zip(box, volume.downsampling, item.shape, strict=True)
-    )
-    return z, y, x
 
 
 def _bytes_per_voxel(
