@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, dataclass
 import pytest
 
 from napari_segtrain import errors
-from napari_segtrain.control import Event, RunControl
+from napari_segtrain.control import Event, LinkedControl, RunControl
 
 
 def test_nothing_is_asked_for_at_first():
@@ -60,6 +60,23 @@ def test_work_that_is_to_stop_is_not_held():
     assert control.wait_while_paused(timeout=0) is True
 
 
+def test_a_linked_one_follows_the_other_and_stops_alone():
+    whole = RunControl()
+    part = LinkedControl(whole)
+    whole.pause()
+    assert part.is_paused
+    assert part.wait_while_paused(timeout=0.01) is False
+    part.stop()
+    assert part.is_stopping
+    assert not part.is_paused
+    assert part.wait_while_paused() is True
+    assert not whole.is_stopping
+    second = LinkedControl(whole)
+    whole.stop()
+    assert second.is_stopping
+    assert second.wait_while_paused() is True
+
+
 def test_events_are_frozen():
     @dataclass(frozen=True)
     class Tick(Event):
@@ -85,7 +102,8 @@ def test_no_error_is_one_that_a_napari_worker_swallows(kind):
 
 def test_exit_codes_tell_the_errors_apart():
     """One of a finer kind has the code of the kind that it belongs to."""
-    kinds = [kind for kind in KINDS if kind.__base__ is not errors.TrainingError]
+    general = (Exception, errors.SegtrainError)
+    kinds = [kind for kind in KINDS if kind.__base__ in general]
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes) == 7
     assert 0 not in codes

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_segtrain.workflows.models import load_model
     from napari_segtrain.workflows.prediction import predict
     from napari_segtrain.workflows.training import resume, train
-    from napari_segtrain.workflows.volumes import predict_volume
+    from napari_segtrain.workflows.volumes import predict_volume, preview_blocks
 
 # Read when torch is loaded: its threads spin for a moment only while they wait for one
 # another, then sleep. Were they to spin on, training would be many times slower as soon
@@ -45,6 +45,7 @@ _HOME = {
     "load_model": "workflows.models",
     "predict": "workflows.prediction",
     "predict_volume": "workflows.volumes",
+    "preview_blocks": "workflows.volumes",
     "read_image": "io",
     "read_labels": "io",
     "resume": "workflows.training",
@@ -63,6 +64,7 @@ __all__ = [
     "load_model",
     "predict",
     "predict_volume",
+    "preview_blocks",
     "read_image",
     "read_labels",
     "resume",

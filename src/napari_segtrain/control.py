@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import ClassVar
 
+_POLL_SECONDS = 0.2
+
 
 @dataclass(frozen=True)
 class Event:
@@ -78,6 +80,38 @@ class RunControl:
             Seconds to wait at most; without it, until resumed, stopped or finished.
         """
         return self._go_on.wait(timeout)
+
+
+class LinkedControl(RunControl):
+    """Stops and pauses with another control; stopped by itself, it alone stops.
+
+    Parameters
+    ----------
+    other : RunControl
+        Of the work that this one steers a part of.
+    """
+
+    def __init__(self, other: RunControl) -> None:
+        super().__init__()
+        self._other = other
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` of either was called."""
+        return super().is_stopping or self._other.is_stopping
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the other one holds its work, and this one was not stopped."""
+        return self._other.is_paused and not self.is_stopping
+
+    def wait_while_paused(self, timeout: float | None = None) -> bool:
+        """Block while paused; see `RunControl.wait_while_paused`."""
+        if timeout is not None:
+            return self._other.wait_while_paused(timeout)
+        while self.is_paused:
+            self._other.wait_while_paused(_POLL_SECONDS)
+        return True
 
 
 def is_in_team() -> bool:

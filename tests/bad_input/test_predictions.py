@@ -47,7 +47,9 @@ def test_a_volume_is_needed(fails, tmp_path: Path, capsys) -> None:
     capsys.readouterr()
     save(tmp_path / "a.tif", disks((64, 64), 0)[0])
     words = ("segments volumes", "axes YX", "2D model")
-    fails("predict", "run", "a.tif", "-o", "s", code=MODEL, words=words)
+    given = ("predict", "run", "a.tif", "-o", "s")
+    fails(*given, code=MODEL, words=words)
+    fails(*given, "--format", "zarr", code=MODEL, words=words)
 
 
 @pytest.mark.parametrize(

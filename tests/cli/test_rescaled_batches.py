@@ -56,9 +56,7 @@ def test_stores(tmp_path, model, image, capsys) -> None:
     assert "other settings" in capsys.readouterr().err
 
 
-def test_stores_say_what_is_unlike_the_training(
-    tmp_path, model, image, capsys
-) -> None:
+def test_stores_say_what_is_unlike_the_training(tmp_path, model, image, capsys) -> None:
     out = str(tmp_path / "out")
     command = ["predict", str(model), str(image), "-o", out, "--format", "zarr"]
     assert main(command) == 0

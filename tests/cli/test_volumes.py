@@ -76,6 +76,36 @@ def test_parts_say_what_is_left(
     assert files_of(tmp_path) == files_of(expected)
 
 
+def test_a_preview_counts_blocks_and_writes_nothing(
+    segtrain, trained: Path, stack: Path, tmp_path: Path
+) -> None:
+    mask = np.zeros((96, 110), np.uint8)
+    mask[:40, :70] = 1
+    write_labels(tmp_path / "mask.tif", mask, axes="YX")
+    before = files_of(tmp_path)
+    command = ("predict", trained, stack, "-o", tmp_path / "out", *BLOCKS, "--preview")
+    area = ("--region", "0:4,0:96,0:110", "--mask", tmp_path / "mask.tif")
+    threshold = ("--set", "volume.empty_below=256")
+    shown = segtrain(*command, *area)
+    assert shown.code == 0
+    assert files_of(tmp_path) == before
+    titles, row, note = shown.out.splitlines()
+    words = "image blocks predicted empty: outside region outside mask dark share of"
+    assert titles.split() == [*words.split(), "voxels", "at", "most"]
+    # of 4 x 3 x 4 blocks the region has 2 x 3 x 4, and the mask 2 x 3 in a plane
+    n_voxels = 4 * 64 * 96
+    share = f"{n_voxels / (8 * 96 * 110):.1%}"
+    size = f"{n_voxels / 1000:.3g}"
+    assert row.split() == ["stack", "48", "12", "24", "12", "0", share, size, "kB"]
+    assert "Nothing was written" in note
+    row = segtrain(*command, *area, *threshold).out.splitlines()[1]
+    assert row.split()[1:] == ["48", "0", "24", "12", "12", "0.0%", "0", "B"]
+    assert segtrain(*command[:-1], *area).code == 0
+    assert segtrain(*command, *area).code == 0, "also of a store that is there"
+    again = segtrain(*command[:-1], *area, "--overwrite")
+    assert "complete already" in again.out
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_bytes(
     trained: Path, stack: Path, expected: Path, tmp_path: Path
@@ -151,6 +181,9 @@ def test_a_stop_keeps_what_is_done(trained: Path, stack: Path, tmp_path: Path) -
         (["--region", "0:9,0:4,0:4"], ("0:9", "from 0 to 8")),
         (["--format", "tiff", "--part", "1/2"], ("for stores", "--format tiff")),
         (["--format", "zarr", "--slices", "1"], ("--slices", "--region")),
+        (["--preview", "--slices", "1"], ("--slices", "--region")),
+        (["--preview", "--format", "png"], ("for stores", "--format png")),
+        (["--preview", "--region", "0:9,0:4,0:4"], ("0:9", "from 0 to 8")),
         (["--part", "1/2", "--overwrite"], ("--overwrite", "other parts")),
         (["--set", "volume.blocks=3"], ("blocks", "no such setting")),
         (["--scheduler", "tcp://127.0.0.1:1"], ("127.0.0.1:1", "does not answer")),

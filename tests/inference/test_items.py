@@ -266,6 +266,34 @@ def test_tiles_that_do_not_blend_come_one_by_one_also_when_memory_gets_short():
     np.testing.assert_allclose(result, whole_image(model, image), atol=1e-5)
 
 
+def test_what_is_left_is_planned_once_when_memory_gets_short(monkeypatch):
+    """However many tiles wait to be cut into smaller ones."""
+    n_planned = 0
+    plan = items_module.plan_tiles
+
+    def counted(*given, **options):
+        nonlocal n_planned
+        n_planned += 1
+        return plan(*given, **options)
+
+    monkeypatch.setattr(items_module, "plan_tiles", counted)
+    config = InferenceConfig(tile_size=(1, 32, 32), halo=(0, 8, 8), overlap=0.0)
+    item = Item(image_of((1, 128, 128)), "CZYX")
+    events, is_complete = finish(
+        predict_item(
+            item,
+            runtime=Small(MODELS[2], 24 * 24),
+            intensities=Halved(),
+            config=config,
+        )
+    )
+    assert is_complete
+    counts = [event for event in events if isinstance(event, TileDone)]
+    n_tiles = 8 * 8
+    assert counts[-1].n_done == counts[-1].n_total > 2 * n_tiles
+    assert n_planned < 5 * n_tiles
+
+
 def test_too_little_memory_is_said_in_a_sentence():
     with pytest.raises(PredictionError, match=r"Not even a tile of .* fits in memory"):
         predict(MODELS[2], image_of((1, 40, 40)), runtime=Small(MODELS[2], 3))

@@ -14,6 +14,7 @@ from napari_segtrain.io import (
     write_json,
     write_text,
 )
+from napari_segtrain.io.atomic import remove_folder, sweep_deleted
 
 
 def test_file_appears_at_the_end(tmp_path):
@@ -117,3 +118,20 @@ def test_existing_output_is_refused(tmp_path):
     refuse_existing(tmp_path / "a", overwrite=True)
     with pytest.raises(OutputError, match="a exists already"):
         refuse_existing(tmp_path / "a", overwrite=False)
+
+
+def test_a_killed_removal_is_swept(tmp_path, monkeypatch):
+    """And nothing else: not what is being made, nor what belongs to another name."""
+    kept = [".a.zarr-0123abcd.tmp", ".a.zarr.b-0123abcd.tmp.deleted", ".a.zarr-x", "a"]
+    for name in ("a.zarr", *kept):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        remove_folder(tmp_path / "a.zarr")
+    names = {path.name for path in tmp_path.iterdir()}
+    (left,) = names - set(kept)
+    assert left.startswith(".a.zarr-")
+    sweep_deleted(tmp_path / "a.zarr")
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
+    sweep_deleted(tmp_path / "none/a.zarr")

@@ -99,6 +99,14 @@ def predict(
             "are left empty (stores).",
         ),
     ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Tell which blocks would be left empty, and why, and write nothing "
+            "(stores).",
+        ),
+    ] = False,
     part: Annotated[
         str | None,
         typer.Option(
@@ -157,7 +165,12 @@ def predict(
         overlays=overlays,
         volume=volume,
         blocks=volume_run.VolumeOptions(
-            part=part, region=region, mask=mask, workers=workers, scheduler=scheduler
+            part=part,
+            region=region,
+            mask=mask,
+            workers=workers,
+            scheduler=scheduler,
+            preview=preview,
         ),
         overwrite=overwrite,
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from napari_segtrain.cli.batch_run import SUMMARY, Job, Summary, run_batch, run_one
 from napari_segtrain.cli.file_job import FileJob, FileOptions, Slices
+from napari_segtrain.cli.volume_preview import show_preview
 from napari_segtrain.cli.volume_run import (
     StoreJob,
     StoreOptions,
@@ -156,6 +157,9 @@ def start(order: Order) -> None:
     for job in jobs:
         job.check_input()
     _check_places(jobs, [image for _, image in images])
+    if order.blocks.preview:
+        show_preview([job for job in jobs if isinstance(job, StoreJob)])
+        return
     names = content_names(predicted_table(models[0].spec.classes))
     is_parted = order.blocks.part is not None  # parts would replace the file of others
     has_file = not is_parted and not order.names_store
@@ -178,15 +182,16 @@ def _check_order(order: Order) -> None:
     )
     if order.kind in ("tiff", "png") and order.asks_for_blocks:
         raise ConfigError(
-            "Regions, masks, parts, workers and settings of volumes are for stores; "
-            f"leave --format {order.kind} out, or these."
+            "Regions, masks, previews, parts, workers and settings of volumes are for "
+            f"stores; leave --format {order.kind} out, or these."
         )
     if order.kind in ("tiff", "png") and order.names_store:
         raise ConfigError(
             f"--output {order.output} names a store, but --format {order.kind} asks "
             "for files; change one of the two."
         )
-    if order.slices is not None and (order.kind == "zarr" or order.names_store):
+    is_stored = order.kind == "zarr" or order.names_store or order.asks_for_blocks
+    if order.slices is not None and is_stored:
         raise ConfigError(
             "--slices is for files, not for stores; give --region with the slices "
             "first, such as 10:20,0:512,0:512."

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from napari_segtrain.boxes import Box, full_box
+from napari_segtrain.boxes import full_box
 from napari_segtrain.cli.batch_run import Outcome, State
 from napari_segtrain.cli.interruption import SignalControl
 from napari_segtrain.cli.progress import Bar
@@ -22,9 +22,16 @@ from napari_segtrain.errors import ConfigError, OutputError
 from napari_segtrain.image import ClassTable, Image
 from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.inference.events import EngineChosen
-from napari_segtrain.inference.fit import check_fit
+from napari_segtrain.inference.likeness import remarks
+from napari_segtrain.inference.volume.area import Region, checked_area
 from napari_segtrain.inference.volume.events import StageProgress, VolumeOpened
 from napari_segtrain.inference.volume.on_dask import Cluster
+from napari_segtrain.inference.volume.opening import check_order
+from napari_segtrain.inference.volume.preview import (
+    BlockPreviewed,
+    VolumePreview,
+    iter_preview,
+)
 from napari_segtrain.inference.volume.request import differences
 from napari_segtrain.inference.volume.run import VolumeResult
 from napari_segtrain.inference.volume.stores import map_path
@@ -79,6 +86,8 @@ class VolumeOptions:
         Of a cluster of this computer.
     scheduler : str, optional
         Address of a cluster.
+    preview : bool
+        Only tell what would be done.
     """
 
     part: str | None = None
@@ -86,6 +95,7 @@ class VolumeOptions:
     mask: Path | None = None
     workers: int | None = None
     scheduler: str | None = None
+    preview: bool = False
 
     @property
     def are_given(self) -> bool:
@@ -218,8 +228,33 @@ class StoreJob:
 
     def check_input(self) -> None:
         """Raise the error that the prediction would end with, where it is known now."""
-        for model in self.options.models:
-            check_fit(model, self.image)
+        order = self.order
+        check_order(
+            self.options.models,
+            self.image,
+            order.config,
+            order.volume,
+            order.open_area(),
+        )
+
+    def preview(self, control: SignalControl) -> VolumePreview:
+        """Say which blocks would be left empty."""
+        order = self.order
+        work = iter_preview(
+            self.options.models,
+            self.image,
+            order.config,
+            order.volume,
+            area=order.open_area(),
+            control=control,
+        )
+        with Bar(self.name) as bar:
+
+            def show(event: Event) -> None:
+                if isinstance(event, BlockPreviewed):
+                    bar.update(event.n_done / event.n_total, "looking at blocks")
+
+            return run(work, show)
 
     def is_done(self) -> bool:
         """Whether the store is complete.
@@ -270,13 +305,16 @@ class StoreJob:
     def _must_begin_again(self) -> bool:
         """Whether another result is there that may be replaced."""
         begun = begun_with(self.output) if self.options.overwrite else None
-        region = self.order.region
-        area = region and [[part.start, part.stop] for part in region]
-        same = self._request({"region": area, "mask": None})
-        return begun is not None and (begun != same or self.order.mask is not None)
+        if begun is None:
+            return False
+        area = checked_area(self.image, self.order.volume, self.order.open_area())
+        return begun != self._request(area.describe())
 
     def _predict(self, control: SignalControl) -> VolumeResult:
         part = self.options.part
+        specs = [model.spec for model in self.options.models]
+        for text in remarks(specs, self.image, self.order.config):
+            typer.echo(f"warning: {text}")
         work = iter_order(
             self.order,
             part=part,
@@ -345,8 +383,8 @@ def _was_complete(result: VolumeResult) -> bool:
     return not result.n_blocks and result.seconds < 1
 
 
-def parse_region(text: str | None) -> Box | None:
-    """Read ``z0:z1,y0:y1,x0:x1``.
+def parse_region(text: str | None) -> Region | None:
+    """Read ``z0:z1,y0:y1,x0:x1``, or two ranges, which a flat image may have.
 
     Raises
     ------
@@ -362,8 +400,7 @@ def parse_region(text: str | None) -> Box | None:
             f"'{text}' is no region; write --region 0:64,512:1024,512:1024 (voxels "
             "along Z, Y, X), or two ranges for a flat image."
         )
-    z, y, x = [slice(0, 1), *ranges][-3:]
-    return z, y, x
+    return tuple(ranges)
 
 
 def _parse_part(text: str | None) -> tuple[int, int]:

@@ -30,6 +30,8 @@ from napari_segtrain.inference.tile_settings import choose_tiles
 from napari_segtrain.inference.tiling import Tile, plan_tiles, widened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import Item
     from napari_segtrain.inference.protocol import Array32, Intensities, Runtime
@@ -182,25 +184,34 @@ class _ItemWork:
 
     def run(self, control: RunControl) -> ItemEvents:
         """Predict column by column; smaller tiles take over when memory is short."""
-        columns = self._columns(self._box)
+        columns = deque(self._columns(self._box))
+        counts = self._counts(columns)
         while columns:
-            column = columns.pop(0)
+            column = columns.popleft()
             plan = self._plan(column)
             is_blended = not all(tile.is_alone for tile in plan)
             tiles = deque(plan if is_blended else self._view_first(plan))
             slabs = self._accumulator(column) if is_blended else None
-            n_later = sum(len(self._plan(later)) for later in columns)
+            counts.popleft()
             try:
-                is_complete = yield from self._predict(tiles, slabs, n_later, control)
+                is_complete = yield from self._predict(
+                    tiles, slabs, sum(counts), control
+                )
             except OutOfMemory as error:
                 self._shrink_tiles(error)
                 left = [tile.keep for tile in tiles] if slabs is None else [slabs.rest]
                 again = [part for box in left for part in self._columns(box)]
-                columns = [*again, *columns]
+                columns.extendleft(reversed(again))
+                counts = self._counts(columns)
                 continue
             if not is_complete:
                 return False
         return True
+
+    def _counts(self, columns: Sequence[Box]) -> deque[int]:
+        """Tiles of each column; of the first they are counted when it is planned."""
+        later = itertools.islice(columns, 1, None)
+        return deque([0, *(len(self._plan(column)) for column in later)])
 
     def _predict(
         self,

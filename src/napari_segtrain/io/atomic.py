@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import secrets
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LITTLE_SPACE = 1 << 20
+_DELETED = ".tmp.deleted"
+"""End of the names of folders that are being removed; what is being made ends else."""
+_TOKEN = "[0-9a-f]" * 8
 
 
 @contextmanager
@@ -115,13 +119,23 @@ def remove_folder(path: Path) -> None:
     """
     if not path.is_dir():
         return
-    old = path.with_name(f".{path.name}-{secrets.token_hex(4)}.tmp")
+    old = path.with_name(f".{path.name}-{secrets.token_hex(4)}{_DELETED}")
     try:
         path.rename(old)
     except OSError as error:
         raise _output_error(path, error) from error
     _remove(old)
     _flush_folder(path.parent)
+
+
+def sweep_deleted(path: Path) -> None:
+    """Remove what `remove_folder` has left of a folder of this name when it was killed.
+
+    Another process that is just removing it is not disturbed.
+    """
+    pattern = f".{glob.escape(path.name)}-{_TOKEN}{_DELETED}"
+    for old in path.parent.glob(pattern):
+        _remove(old)
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:

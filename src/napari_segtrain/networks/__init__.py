@@ -7,7 +7,12 @@ from napari_segtrain.networks.constraints import (
     round_up_to_grid,
 )
 from napari_segtrain.networks.deep_supervision import SupervisedNetwork, supervised
-from napari_segtrain.networks.device import choose_device, in_layout
+from napari_segtrain.networks.device import (
+    choose_device,
+    choose_devices,
+    in_layout,
+    on_device,
+)
 from napari_segtrain.networks.memory import estimate_training_bytes
 from napari_segtrain.networks.registry import (
     build_network,
@@ -25,12 +30,14 @@ __all__ = [
     "check_patch",
     "check_slices",
     "choose_device",
+    "choose_devices",
     "describe_levels",
     "describe_network",
     "estimate_training_bytes",
     "fit_patch",
     "in_layout",
     "network_names",
+    "on_device",
     "round_up_to_grid",
     "supervised",
 ]

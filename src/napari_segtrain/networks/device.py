@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
 
 from napari_segtrain.errors import ConfigError
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+_LEAST_SHARE = 0.25
+"""Of the memory that is free on the best GPU; one with less is left to others."""
 _RANKS = {torch.channels_last: 4, torch.channels_last_3d: 5}
 
 DeviceSetting = Literal["auto", "cpu", "cuda", "mps"]
@@ -30,6 +36,39 @@ def choose_device(setting: DeviceSetting) -> torch.device:
             f"{' and '.join(available)}; set device to auto or to one of these."
         )
     return torch.device(name)
+
+
+def choose_devices(setting: DeviceSetting) -> list[torch.device]:
+    """Turn a setting into all devices that may work at once: the GPUs, or one device.
+
+    A GPU of which much less memory is free than of the best one is left out.
+
+    Returns
+    -------
+    list of torch.device
+        Several have a number each; a single one is what `choose_device` gives.
+
+    Raises
+    ------
+    ConfigError
+        As of `choose_device`.
+    """
+    chosen = choose_device(setting)
+    n_gpus = torch.cuda.device_count() if chosen.type == "cuda" else 0
+    if n_gpus <= 1:
+        return [chosen]
+    gpus = [torch.device("cuda", number) for number in range(n_gpus)]
+    free = [torch.cuda.mem_get_info(gpu)[0] for gpu in gpus]
+    least = max(free) * _LEAST_SHARE
+    return [gpu for gpu, n in zip(gpus, free, strict=True) if n >= least]
+
+
+def on_device(device: torch.device) -> AbstractContextManager[Any]:
+    """Let this thread mean one GPU of several where a setting says only ``cuda``."""
+    if device.type != "cuda" or device.index is None:
+        return nullcontext()
+    context: AbstractContextManager[Any] = torch.cuda.device(device)
+    return context
 
 
 def in_layout(network: nn.Module, layout: torch.memory_format) -> nn.Module:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_segtrain.boxes import Box
 from napari_segtrain.config import InferenceConfig, VolumeConfig
 from napari_segtrain.data.files import open_images
 from napari_segtrain.errors import ConfigError, DataError, OutputError
+from napari_segtrain.inference.volume.area import Region
 from napari_segtrain.inference.volume.on_dask import Cluster, iter_on_dask
 from napari_segtrain.inference.volume.opening import Area, OpenVolume, open_volume
+from napari_segtrain.inference.volume.preview import VolumePreview, iter_preview
 from napari_segtrain.inference.volume.run import VolumeResult, iter_volume_prediction
 from napari_segtrain.inference.volume.work_folder import (
     WorkFolder,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.image import Image
     from napari_segtrain.inference.volume.request import Request
 
 SUFFIX = ".ome.zarr"
@@ -59,8 +61,8 @@ class VolumeOrder:
         Letters of an image that does not say.
     stack : bool
         Read a folder as one volume.
-    region : Box, optional
-        ZYX voxels that are wanted.
+    region : Region, optional
+        Voxels that are wanted.
     mask : Path, optional
         Label image; blocks where it is 0 are left empty.
     """
@@ -72,28 +74,42 @@ class VolumeOrder:
     volume: VolumeConfig
     axes: str | None = None
     stack: bool = False
-    region: Box | None = None
+    region: Region | None = None
     mask: Path | None = None
 
     def open(self, *, overwrite: bool = False, may_begin: bool = True) -> OpenVolume:
         """Open models, image and stores; see `open_volume`."""
+        return open_volume(
+            [load_model(path) for path in self.models],
+            self.open_image(),
+            self.output,
+            self.config,
+            self.volume,
+            area=self.open_area(),
+            overwrite=overwrite,
+            may_begin=may_begin,
+        )
+
+    def open_image(self) -> Image:
+        """Open the image.
+
+        Raises
+        ------
+        DataError
+            When there are several.
+        """
         images = open_images(self.image, axes=self.axes, stack=self.stack)
         if len(images) != 1:
             raise DataError(
                 f"{self.image} holds {len(images)} images; give one, or --stack for a "
                 "folder of slices."
             )
+        return images[0]
+
+    def open_area(self) -> Area:
+        """Open the mask, if there is one; see `Area`."""
         mask = None if self.mask is None else read_labels(self.mask)
-        return open_volume(
-            [load_model(path) for path in self.models],
-            images[0],
-            self.output,
-            self.config,
-            self.volume,
-            area=Area(self.region, mask),
-            overwrite=overwrite,
-            may_begin=may_begin,
-        )
+        return Area(self.region, mask)
 
     def absolute(self) -> VolumeOrder:
         """The same for processes with other working folders."""
@@ -165,7 +181,7 @@ def predict_volume(  # noqa: PLR0913 - for scripts
     output: str | Path,
     *,
     axes: str | None = None,
-    region: Box | None = None,
+    region: Region | None = None,
     mask: LabelsLike | None = None,
     part: tuple[int, int] = (1, 1),
     overwrite: bool = False,
@@ -190,7 +206,8 @@ def predict_volume(  # noqa: PLR0913 - for scripts
     axes : str, optional
         Letters of an array or file that does not say.
     region : tuple of three slices, optional
-        ZYX voxels; blocks outside are left empty.
+        ZYX voxels; blocks outside are left empty. Slices may be open, and two do for a
+        flat image.
     mask : array, LabelImage or path, optional
         Blocks in which it is 0 are left empty; at the resolution of the image or lower.
     part : (int, int)
@@ -215,14 +232,10 @@ def predict_volume(  # noqa: PLR0913 - for scripts
         full.
     """
     check_part(part)
-    blocks = {n: settings.pop(n) for n in VolumeConfig.model_fields if n in settings}
-    config, volume = parse_inference(settings), parse_volume(blocks)
-    models = [
-        each if isinstance(each, Model) else load_model(each) for each in as_list(model)
-    ]
+    config, volume = _parse_settings(settings)
     data = parse_data({"axes": axes})
     opened = open_volume(
-        models,
+        _load_models(model),
         as_image(image, data),
         Path(output),
         config,
@@ -231,3 +244,61 @@ def predict_volume(  # noqa: PLR0913 - for scripts
         overwrite=overwrite,
     )
     return run(iter_volume_prediction(opened, part=part, control=control), on_event)
+
+
+def preview_blocks(
+    model: Model | str | Path | Sequence[Model | str | Path],
+    image: ImageLike,
+    *,
+    axes: str | None = None,
+    region: Region | None = None,
+    mask: LabelsLike | None = None,
+    control: RunControl | None = None,
+    on_event: Listener | None = None,
+    **settings: Any,
+) -> VolumePreview:
+    """Say which blocks `predict_volume` would leave empty, and why; writes nothing.
+
+    Parameters
+    ----------
+    model, image, axes, region, mask, **settings
+        As of `predict_volume`.
+    control : RunControl, optional
+        Stop and pause.
+    on_event : callable, optional
+        Is given each event.
+
+    Returns
+    -------
+    VolumePreview
+        Blocks with their reasons, and the share of voxels that would be predicted.
+
+    Raises
+    ------
+    SegtrainError
+        As of `predict_volume`.
+    """
+    config, volume = _parse_settings(settings)
+    data = parse_data({"axes": axes})
+    work = iter_preview(
+        _load_models(model),
+        as_image(image, data),
+        config,
+        volume,
+        area=Area(region, None if mask is None else as_labels(mask, data)),
+        control=control,
+    )
+    return run(work, on_event)
+
+
+def _parse_settings(settings: dict[str, Any]) -> tuple[InferenceConfig, VolumeConfig]:
+    names = VolumeConfig.model_fields
+    blocks = {name: value for name, value in settings.items() if name in names}
+    others = {name: value for name, value in settings.items() if name not in names}
+    return parse_inference(others), parse_volume(blocks)
+
+
+def _load_models(model: Any) -> list[Model]:
+    return [
+        each if isinstance(each, Model) else load_model(each) for each in as_list(model)
+    ]

@@ -17,6 +17,7 @@ from tests.inference.volume.volumes import (
     SHAPE,
     VOLUME,
     cells,
+    files_of,
     labels_of,
     maps_of,
     predicted,
@@ -122,14 +123,6 @@ def stopped(store, n_blocks, **options):
     model = options.get("model", MODEL)
     opened = open_volume([model], VOLUME, store, MAPS, BLOCKS)
     return finish(iter_volume_prediction(opened, control=control), on_event)[1]
-
-
-def files_of(folder):
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_goes_on_where_it_was_stopped_with_the_same_bytes(tmp_path):
@@ -315,6 +308,30 @@ def test_only_a_region_is_predicted(tmp_path):
     expected[box] = whole().labels.array[box]
     np.testing.assert_array_equal(labels_of(store), expected)
     assert not maps_of(store)[:, :8].any()
+
+
+def test_open_slices_are_a_region_like_others(tmp_path):
+    store = tmp_path / "a.zarr"
+    area = Area((slice(None, 8), slice(20, None), slice(None)))
+    assert predicted(store, area=area)[1].n_blocks == 4
+    same = Area((slice(0, 8), slice(20, 40), slice(0, 53)))
+    assert predicted(store, area=same)[1].n_blocks == 0
+
+
+def test_what_a_killed_deletion_left_is_gone_after_the_next_run(tmp_path):
+    left = [".a.zarr-01234567.tmp.deleted", ".a.zarr.work-89abcdef.tmp.deleted"]
+    left += ["probabilities/.a.zarr-01234567.tmp.deleted"]
+    other = tmp_path / ".b.zarr-01234567.tmp.deleted"
+    area = Area((slice(0, 1),) * 3)
+    for overwrite in (False, False, True):
+        for name in left:
+            (tmp_path / name / "0").mkdir(parents=True)
+        other.mkdir(exist_ok=True)
+        store = tmp_path / "a.zarr"
+        predicted(store, config=MAPS, area=area, overwrite=overwrite)
+        found = [path for path in tmp_path.rglob(".*") if path.is_dir()]
+        assert found == [other]
+        assert store.is_dir()
 
 
 @pytest.mark.parametrize("step", [(1, 1, 1), (3, 5, 7)])

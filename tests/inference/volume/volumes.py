@@ -55,3 +55,12 @@ def same_partition(first, second):
     is_zero = (pairs == 0).any(axis=0)
     own = [len(np.unique(row)) for row in pairs]
     return own[0] == own[1] == pairs.shape[1] and is_zero.sum() <= 1
+
+
+def files_of(folder):
+    """Bytes of all files of a folder."""
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

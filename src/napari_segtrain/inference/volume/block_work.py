@@ -22,7 +22,7 @@ from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import chosen_recipe
 from napari_segtrain.inference.item_predictor import item_key
 from napari_segtrain.inference.rescaling import rescaling_of
-from napari_segtrain.inference.volume.source import ReadAhead
+from napari_segtrain.inference.volume.source import ReadAhead, item_position
 from napari_segtrain.io.atomic import flush, writing
 from napari_segtrain.objects.joining import local_objects
 from napari_segtrain.objects.seeded import make_objects
@@ -90,7 +90,7 @@ class BlockWork:
         self._empty_below = empty_below
         self._control = control
         self._items = {item_key(item.index): item for item in self._ahead.image.items()}
-        self._letters = item_axes(image.axes)
+        self._axes = image.axes
         self._predictor: Predictor | None = None
         self._context = _context(models, image, plan)
         decided = len(models) == 1
@@ -128,6 +128,8 @@ class BlockWork:
         """
         block = self._grid[number]
         try:
+            if self._is_stopped():
+                return None
             if self._is_dark(block):
                 return {}
             return (yield from self._predicted(block))
@@ -183,13 +185,13 @@ class BlockWork:
     def _predicted(self, block: Block) -> Generator[TileDone, None, Painted | None]:
         self.engines(0)
         assert self._predictor is not None
-        item = self._items[tuple(block.position[i] for i in self._sorted_letters())]
+        item = self._items[item_position(self._axes, block.position)]
         canvas = Canvas(
             self._ahead.image,
             self._models[0].spec,
             block.box,
             self._plan.config,
-            dropped=self._letters,
+            dropped=item_axes(self._axes),
             decision=self._decision,
             objects=self._recipe,
         )
@@ -204,8 +206,12 @@ class BlockWork:
             else:
                 yield event
 
-    def _sorted_letters(self) -> list[int]:
-        return sorted(range(len(self._letters)), key=lambda i: self._letters[i])
+    def _is_stopped(self) -> bool:
+        """Ask before each block: many dark ones may follow one another."""
+        if self._control is None:
+            return False
+        self._control.wait_while_paused()
+        return self._control.is_stopping
 
     def _is_dark(self, block: Block) -> bool:
         if self._empty_below is None:

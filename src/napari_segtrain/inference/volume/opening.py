@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_segtrain.axes import SPATIAL_AXES, ZYX, spatial_axes
-from napari_segtrain.boxes import Box
+from napari_segtrain.axes import SPATIAL_AXES, spatial_axes
 from napari_segtrain.config import VolumeConfig
-from napari_segtrain.errors import (
-    ConfigError,
-    DataError,
-    OtherResultFound,
-    OutputError,
-)
-from napari_segtrain.image import Image, LabelImage
+from napari_segtrain.errors import OtherResultFound, OutputError
+from napari_segtrain.image import Image
 from napari_segtrain.inference.committee import check_committee
 from napari_segtrain.inference.engines import choose_engine
 from napari_segtrain.inference.fit import check_fit, chosen_recipe
-from napari_segtrain.inference.protocol import TrainedModel
+from napari_segtrain.inference.protocol import Runtime, TrainedModel
+from napari_segtrain.inference.rescaling import rescaling_of
+from napari_segtrain.inference.volume.area import Area, checked_area, empty_blocks
 from napari_segtrain.inference.volume.block_work import BlockWork
 from napari_segtrain.inference.volume.plan import (
     VolumePlan,
@@ -45,33 +38,19 @@ from napari_segtrain.inference.volume.work_folder import (
     work_path,
     write_report,
 )
-from napari_segtrain.io import fingerprint
-from napari_segtrain.io.atomic import remove_folder
+from napari_segtrain.io.atomic import remove_folder, sweep_deleted
 from napari_segtrain.io.pyramids import remove_leftovers
-from napari_segtrain.networks import choose_device
+from napari_segtrain.networks import choose_device, choose_devices, on_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.control import RunControl
 
-
-@dataclass(frozen=True)
-class Area:
-    """Which part of an image is predicted; blocks without voxels of it are left empty.
-
-    Parameters
-    ----------
-    region : Box, optional
-        ZYX voxels of the image; all of it without.
-    mask : LabelImage, optional
-        Where it is not 0; of the shape of the image, or at a lower resolution of the
-        same place.
-    """
-
-    region: Box | None = None
-    mask: LabelImage | None = None
+__all__ = ["Area", "OpenVolume", "check_order", "open_volume"]
 
 
 @dataclass(frozen=True)
@@ -193,15 +172,9 @@ def open_volume(  # noqa: PLR0913 - what a run is
     OutputError
         When another result is there, or the place cannot be written to.
     """
-    area = area or Area()
-    for model in models:
-        check_fit(model, image)
-    check_committee(models, config)
-    chosen_recipe(models[0], config)
-    _check(image, volume, area)
+    area = check_order(models, image, config, volume, area)
     coarse = at_lower_resolution(image, volume.downsampling)
-    described = _describe(area)
-    request = describe_request(models, image, config, volume, described)
+    request = describe_request(models, image, config, volume, area.describe())
     folder = WorkFolder(work_path(path))
     origin = _origin(image, volume)
 
@@ -226,18 +199,50 @@ def open_volume(  # noqa: PLR0913 - what a run is
         if may_begin and path.exists():
             _check_complete(path, request)
             plan = plan_volume(models, coarse, config, volume, max_voxels=1 << 20)
-            return opened(plan, is_complete=True)
+            return _swept(opened(plan, is_complete=True))
     if not may_begin:
         raise OutputError(
             f"There is no run at {path}, as this computer sees it; give workers the "
             "same folders as the process that began it."
         )
-    plan = _complete_plan(models, coarse, config, volume, area)
+    plan = _complete_plan(models, coarse, config, volume)
+    empty = empty_blocks(plan.grid, image, volume, area)
+    plan = replace(plan, empty=tuple(empty))
     _clear(opened(plan), overwrite=overwrite)
     if not folder.write_manifest({"request": request, "plan": dump_plan(plan)}):
         found = _begun(folder, request)  # another process was faster
         plan = plan if found is None else found
     return _with_stores(opened(plan))
+
+
+def check_order(
+    models: Sequence[TrainedModel],
+    image: Image,
+    config: InferenceConfig,
+    volume: VolumeConfig,
+    area: Area | None,
+) -> Area:
+    """Raise the error that a prediction would end with, where it is known before.
+
+    Returns
+    -------
+    Area
+        Of `checked_area`.
+
+    Raises
+    ------
+    ModelError, ConfigError, DataError
+        When models, settings and image do not fit.
+    """
+    for model in models:
+        check_fit(model, image)
+    check_committee(models, config)
+    chosen_recipe(models[0], config)
+    area = checked_area(image, volume, area)
+    coarse = at_lower_resolution(image, volume.downsampling)
+    for model in models:
+        rescaling_of(model, coarse, config)
+    return area
 
 
 def _begun(folder: WorkFolder, request: Request) -> VolumePlan | None:
@@ -295,6 +300,13 @@ def _with_stores(volume: OpenVolume) -> OpenVolume:
         plans.append(volume.stores.labels())
     for plan in plans:
         plan.create()
+    return _swept(volume)
+
+
+def _swept(volume: OpenVolume) -> OpenVolume:
+    """Remove what is left of old folders whose removal was killed."""
+    for path in (volume.folder.path, *volume.stores.results):
+        sweep_deleted(path)
     return volume
 
 
@@ -315,57 +327,6 @@ def _compare(path: Path, begun: Request, request: Request) -> None:
         )
 
 
-def _check(image: Image, volume: VolumeConfig, area: Area) -> None:
-    shape = image.items()[0].shape
-    for axis, factor, size in zip(
-        SPATIAL_AXES, volume.downsampling, shape, strict=True
-    ):
-        if factor > size:
-            raise ConfigError(
-                f"Downsampling by {factor} along {axis} leaves nothing of the {size} "
-                "voxels there; choose a smaller factor."
-            )
-    if area.region is not None:
-        for axis, part, size in zip(SPATIAL_AXES, area.region, shape, strict=True):
-            if not 0 <= part.start < part.stop <= size:
-                raise DataError(
-                    f"The region {part.start}:{part.stop} along {axis} is not in "
-                    f"{image.name}, which has {size} voxels there; choose from 0 to "
-                    f"{size}."
-                )
-    if area.mask is not None:
-        _check_mask(area.mask, image, shape)
-
-
-def _check_mask(mask: LabelImage, image: Image, shape: ZYX) -> None:
-    (first, *others) = mask.items()
-    is_flat = "Z" not in mask.axes
-    ratios = [n / m for n, m in zip(shape, first.shape, strict=True)][is_flat:]
-    if others or not all(ratio >= 1 for ratio in ratios):
-        raise DataError(
-            f"The mask {mask.name} has the shape {tuple(mask.array.shape)} (axes "
-            f"{mask.axes}), but {image.name} {tuple(image.array.shape)} (axes "
-            f"{image.axes}); give one mask of the same place, as large or smaller."
-        )
-
-
-def _describe(area: Area) -> Request:
-    region = area.region
-    return {
-        "region": region and [[part.start, part.stop] for part in region],
-        "mask": area.mask and _mask_hash(area.mask),
-    }
-
-
-def _mask_hash(mask: LabelImage) -> str:
-    if mask.source is not None:
-        return f"{mask.level} {fingerprint(mask.source)}"
-    digest = hashlib.sha256(repr(mask.array.shape).encode())
-    for number in range(mask.array.shape[0]):
-        digest.update(np.ascontiguousarray(mask.array[number]).data)
-    return digest.hexdigest()
-
-
 def _origin(image: Image, volume: VolumeConfig) -> tuple[float, ...]:
     """Place of the first voxel of the result, whose middle is that of several."""
     letters = spatial_axes(image.axes)
@@ -382,60 +343,24 @@ def _complete_plan(
     image: Image,
     config: InferenceConfig,
     volume: VolumeConfig,
-    area: Area,
 ) -> VolumePlan:
-    """Plan with the engine that is fastest here, and the blocks that are empty."""
+    """Plan with the engine that is fastest here."""
     n_voxels = math.prod(image.items()[0].shape) * len(image.items())
     chosen = [choose_engine(model, config, n_voxels) for model in models]
     engines = {engine.engine for _, engine in chosen}
+    wanted = config.device
     config = config.model_copy(
         update={
             "engine": engines.pop() if len(engines) == 1 else "torch",
-            "device": choose_device(config.device).type,
+            "device": choose_device(wanted).type,
         }
     )
-    limit = min(runtime.max_voxels for runtime, _ in chosen)
-    plan = plan_volume(models, image, config, volume, max_voxels=limit)
-    return replace(plan, empty=tuple(empty_blocks(plan, volume, area)))
+    runtimes = [runtime for runtime, _ in chosen]
+    limit = min(_max_voxels(runtimes, device) for device in choose_devices(wanted))
+    return plan_volume(models, image, config, volume, max_voxels=limit)
 
 
-def empty_blocks(plan: VolumePlan, volume: VolumeConfig, area: Area) -> list[int]:
-    """Numbers of the blocks that have nothing of an area; in order.
-
-    Parameters
-    ----------
-    plan : VolumePlan
-        Blocks.
-    volume : VolumeConfig
-        Resolution of the blocks.
-    area : Area
-        At the resolution of the image.
-    """
-    grid = plan.grid
-    wanted = set(range(grid.n_blocks))
-    if area.region is not None:
-        z, y, x = (
-            slice(part.start // factor, -(-part.stop // factor))
-            for part, factor in zip(area.region, volume.downsampling, strict=True)
-        )
-        wanted &= set(grid.touching((z, y, x)))
-    if area.mask is not None:
-        (mask,) = area.mask.items()
-        seen: dict[ZYX, bool] = {}
-        for number in sorted(wanted):
-            block = grid[number]
-            if block.place not in seen:
-                place = _scaled(block.box, grid.shape, mask.shape)
-                seen[block.place] = bool(np.any(mask.read(place)))
-            if not seen[block.place]:
-                wanted.discard(number)
-    return [number for number in range(grid.n_blocks) if number not in wanted]
-
-
-def _scaled(box: Box, shape: ZYX, other: ZYX) -> Box:
-    """Box of an image as one of a mask of the same place."""
-    z, y, x = (
-        slice(part.start * m // n, max(-(-part.stop * m // n), 1))
-        for part, n, m in zip(box, shape, other, strict=True)
-    )
-    return z, y, x
+def _max_voxels(runtimes: Sequence[Runtime], device: torch.device) -> int:
+    """Voxels that all networks can be given at once on one device of several."""
+    with on_device(device):
+        return min(runtime.max_voxels for runtime in runtimes)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segtrain.boxes import Box, box_shape
-from napari_segtrain.control import Event, RunControl
+from napari_segtrain.control import Event, LinkedControl, RunControl
 from napari_segtrain.inference.volume.events import (
     BlockWritten,
     StageProgress,
@@ -18,12 +19,18 @@ from napari_segtrain.inference.volume.events import (
 )
 from napari_segtrain.inference.volume.grid import part_of, view_first
 from napari_segtrain.inference.volume.joining import iter_joining
+from napari_segtrain.inference.volume.predicting import iter_on_devices, iter_predicted
+from napari_segtrain.networks import choose_device, choose_devices, on_device
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
-    from napari_segtrain.inference.volume.block_work import BlockWork, Painted
+    import torch
+
+    from napari_segtrain.inference.events import EngineChosen
+    from napari_segtrain.inference.volume.block_work import BlockWork
     from napari_segtrain.inference.volume.opening import OpenVolume
+    from napari_segtrain.inference.volume.predicting import BlockStep, BlockSteps
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,21 @@ class _Meter:
     n_total: int
     n_voxels: float = 0.0
     start: float = field(default_factory=time.perf_counter)
+    n_done: int = 0
+    shares: dict[int, float] = field(default_factory=dict)
 
     def progress(self, n_done: float) -> StageProgress:
         seconds = max(time.perf_counter() - self.start, 1e-9)
         share = n_done / max(1, self.n_total)
         return StageProgress(self.stage, share, self.n_voxels / seconds)
+
+    def of_step(self, step: BlockStep) -> StageProgress:
+        """Progress with the blocks that are under way."""
+        self.shares[step.number] = step.share
+        if step.kind == "predicted":
+            self.n_done += 1
+            del self.shares[step.number]
+        return self.progress(self.n_done + sum(self.shares.values()))
 
 
 def iter_volume_prediction(
@@ -75,10 +92,13 @@ def iter_volume_prediction(
     part: tuple[int, int] = (1, 1),
     view: Box | None = None,
     control: RunControl | None = None,
+    devices: Sequence[torch.device] = (),
 ) -> Generator[Event, None, VolumeResult]:
     """Predict what is not predicted yet, and finish when nothing is left.
 
-    While a block is predicted the next one is read and the last one written.
+    While a block is predicted the next one is read and the last one written. Several
+    GPUs take blocks in turn, each with its own copy of the network; when one of them
+    fails all end.
 
     Parameters
     ----------
@@ -92,6 +112,9 @@ def iter_volume_prediction(
     control : RunControl, optional
         Stop and pause; effective between two batches of tiles, and between two blocks
         of the later stages. What is written stays, and another run goes on with it.
+    devices : sequence of torch.device
+        Where networks compute; those of the setting without, which are all GPUs for
+        ``cuda``.
 
     Yields
     ------
@@ -106,14 +129,20 @@ def iter_volume_prediction(
     SegtrainError
         As of `iter_prediction`; `OutputError` when a store cannot be written.
     """
-    run = _Run(volume, control or RunControl())
+    run = _Run(volume, control or RunControl(), devices)
     return (yield from run.all_stages(part, view))
 
 
 class _Run:
-    def __init__(self, volume: OpenVolume, control: RunControl) -> None:
+    def __init__(
+        self,
+        volume: OpenVolume,
+        control: RunControl,
+        devices: Sequence[torch.device],
+    ) -> None:
         self._volume = volume
         self._control = control
+        self._devices = devices
         self._work: BlockWork = volume.block_work(control)
         self._start = time.perf_counter()
         self._n_predicted = 0
@@ -156,47 +185,45 @@ class _Run:
         )
 
     def _predict(self, todo: Sequence[int]) -> Generator[Event, None, bool]:
-        n_voxels = sum(map(self._n_voxels, todo))
-        yield from self._work.engines(n_voxels)
         meter = _Meter("predict", len(todo))
-        with (
-            ThreadPoolExecutor(1, "read ahead") as reader,
-            ThreadPoolExecutor(1, "write behind") as writer,
-        ):
-            loaded = reader.submit(self._work.load, todo[0])
-            written: tuple[int, Future[None]] | None = None
-            for place, number in enumerate(todo):
-                loaded.result()
-                if place + 1 < len(todo):
-                    loaded = reader.submit(self._work.load, todo[place + 1])
-                painted = yield from self._block(number, place, meter)
-                if written is not None:
-                    yield from self._end_of_writing(*written)
-                    written = None
-                if painted is None:
-                    return False
-                meter.n_voxels += self._n_voxels(number)
-                written = number, writer.submit(self._work.write, number, painted)
-            if written is not None:
-                yield from self._end_of_writing(*written)
-        return True
+        engines, steps = self._steps(todo)
+        with closing(steps):
+            yield from engines
+            meter.start = time.perf_counter()
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return bool(end.value)
+                yield self._event(step, meter)
 
-    def _block(
-        self, number: int, place: int, meter: _Meter
-    ) -> Generator[Event, None, Painted | None]:
-        events = self._work.predict(number)
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                painted: Painted | None = end.value
-                return painted
-            yield meter.progress(place + event.n_done / event.n_total)
+    def _steps(
+        self, todo: Sequence[int]
+    ) -> tuple[tuple[EngineChosen, ...], BlockSteps]:
+        """Make what predicts on each device, and say what runs the networks."""
+        n_voxels = sum(map(self._n_voxels, todo))
+        setting = self._volume.plan.config.device
+        devices = list(self._devices or choose_devices(setting))[: len(todo)]
+        if devices == [choose_device(setting)]:
+            engines = self._work.engines(n_voxels)
+            return engines, iter_predicted(self._work, deque(todo))
+        control = LinkedControl(self._control)
+        works = []
+        found: list[EngineChosen] = []
+        for device in devices:
+            work = self._volume.block_work(control)
+            with on_device(device):
+                found += work.engines(n_voxels)
+            works.append((device, work))
+        return tuple(dict.fromkeys(found)), iter_on_devices(works, todo, control)
 
-    def _end_of_writing(self, number: int, written: Future[None]) -> Iterator[Event]:
-        written.result()
-        self._n_predicted += 1
-        yield self._written("predict", number)
+    def _event(self, step: BlockStep, meter: _Meter) -> Event:
+        if step.kind == "written":
+            self._n_predicted += 1
+            return self._written("predict", step.number)
+        if step.kind == "predicted":
+            meter.n_voxels += self._n_voxels(step.number)
+        return meter.of_step(step)
 
     def _written(self, stage: str, number: int) -> BlockWritten:
         volume = self._volume

@@ -15,6 +15,8 @@ from napari_segtrain.io.lazy import BlockArray, Slices
 from napari_segtrain.io.pyramids import mean_along
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_segtrain.boxes import Box
     from napari_segtrain.image import Image, LazyArray
 
@@ -50,12 +52,7 @@ class ReadAhead:
         """Read a box of an item, ZYX voxels, and keep it under a key."""
         place = self._slices(position, box)
         values = np.asarray(self._source[place])
-        if self._path is not None and not self._path.exists():
-            # what a store lacks is 0 to its reader, also when all of it is gone
-            raise DataError(
-                f"{self._path} is not there any more; bring it back, and the same "
-                "command goes on."
-            )
+        check_source(self._path)
         with self._lock:
             self._parts[key] = place, values
 
@@ -87,6 +84,24 @@ class ReadAhead:
                 inner = (slice(b.start - p.start, b.stop - p.start) for b, p in pairs)
                 return values[tuple(inner)]
         return np.asarray(self._source[box])
+
+
+def check_source(path: Path | None) -> None:
+    """Raise `DataError` when what was read from is gone.
+
+    What a store lacks is 0 to its reader, also when all of it is gone.
+    """
+    if path is not None and not path.exists():
+        raise DataError(
+            f"{path} is not there any more; bring it back, and the same command goes "
+            "on."
+        )
+
+
+def item_position(axes: str, position: tuple[int, ...]) -> tuple[int, ...]:
+    """Turn a position on the item axes, in their order, into an `item_key`."""
+    places = dict(zip(item_axes(axes), position, strict=True))
+    return tuple(places[axis] for axis in sorted(places))
 
 
 def at_lower_resolution(image: Image, factors: ZYX) -> Image:

@@ -129,11 +129,16 @@ class Stores:
         return self._first()
 
     @property
+    def kept(self) -> list[StorePlan]:
+        """Stores of the result: labels, then maps."""
+        first = self.first_stage()
+        maps = [plan for name, plan in first.items() if name != self._first_name()]
+        return [self.labels(), *maps]
+
+    @property
     def results(self) -> list[Path]:
         """Paths of all stores that are kept."""
-        plans = self.first_stage()
-        kept = [plan.path for plan in plans.values() if plan.path.parent != self._work]
-        return list(dict.fromkeys([self._path, *kept]))
+        return [plan.path for plan in self.kept]
 
     def _first_name(self) -> str:
         if len(self._plan.stages) == 1:
