@@ -37,7 +37,7 @@ _ROWS = (
     ClassInfo(3, "dark", "#e6194b"),
 )
 _VALUES = {None: 1, "region": 2, "mask": 2, "dark": 3}
-_GB = 1e9
+_MB, _GB = 1e6, 1e9
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,13 @@ def _words(job: Job, preview: VolumePreview) -> str:
         f"{job.image.name}: {n_empty} of {preview.n_total} blocks would be left empty "
         f"({n('region') + n('mask')} outside of the area, {n('dark')} dark); "
         f"{100 * preview.share:.0f} % of the voxels would be predicted, into stores of "
-        f"at most {preview.n_bytes / _GB:.2g} GB."
+        f"at most {_size_text(preview.n_bytes)}."
     )
+
+
+def _size_text(n_bytes: int) -> str:
+    is_large = n_bytes > _GB / 10
+    return f"{n_bytes / _GB:.2g} GB" if is_large else f"{n_bytes / _MB:.2g} MB"
 
 
 def _show(viewer: ViewerModel, origin: Origin, found: BlockMap) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_segtrain.ui.models.model_items import class_names
 
@@ -116,6 +123,7 @@ class _Row(QWidget):
         self.remove_button = QPushButton("Remove")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(QLabel("Mean with"))
         layout.addWidget(self.box, stretch=1)
         layout.addWidget(self.remove_button)
         self.box.activated.connect(self.changed)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 EDITED = " (edited)"
 _MAX_SLICE_BYTES = 4 << 20
-"""napari reads a slice of a layer of one resolution as a whole."""
+"""napari reads a slice of a layer of one resolution as a whole, at each step."""
+_MAX_FLAT_BYTES = 64 << 20
+"""Of a flat image, which is read once."""
 
 
 def editable_store(layer: Layer | None) -> Path | None:
@@ -72,8 +74,10 @@ def edit_store(viewer: ViewerModel, layer: Labels) -> Labels:
     array = EditedLabels(store, axes=axes)
     window = look_at(viewer, layer, array.axes, 0).window
     plane = array.shape[-2] * array.shape[-1] * array.dtype.itemsize
+    is_flat = all(size == 1 for size in array.shape[:-2])
+    most = _MAX_FLAT_BYTES if is_flat else _MAX_SLICE_BYTES
     origin: dict[str, int] = {}
-    if window is not None and plane > _MAX_SLICE_BYTES:
+    if window is not None and plane > most:
         spans = {
             axis: (part.start, part.stop)
             for axis, part in zip("YX", window, strict=True)
