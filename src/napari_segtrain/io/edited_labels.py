@@ -110,6 +110,12 @@ class EditedLabels:
         return dtype
 
     @property
+    def origin(self) -> dict[str, int]:
+        """First voxel of the store that is covered, along each of its axes."""
+        letters = [self.axes[n] for n in self._kept]
+        return dict(zip(letters, self._starts, strict=True))
+
+    @property
     def n_changed(self) -> int:
         """Blocks that were changed since the last save."""
         return len(self._changed)

@@ -68,7 +68,9 @@ def edit(qtbot, viewer):
     bar = EditBar(viewer)
     qtbot.addWidget(bar)
     bar.show()
+    n_layers = len(viewer.layers)
     bar.edit_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) > n_layers, timeout=WAIT)
     return bar, viewer.layers.selection.active
 
 

@@ -9,11 +9,9 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
-from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.predict.store_editing import editable_store, edited_of
 from napari_segtrain.ui.predict.store_edits import edits_of
 from napari_segtrain.ui.session import session_of
-from napari_segtrain.ui.worker import Failure
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -91,9 +89,5 @@ class EditBar(QWidget):
 
     def _on_edit_clicked(self) -> None:
         layer = self._active()
-        if not isinstance(layer, Labels) or editable_store(layer) is None:
-            return
-        try:
+        if isinstance(layer, Labels) and editable_store(layer) is not None:
             self._edits.edit(layer)
-        except SegtrainError as error:
-            self.failed.emit(Failure(str(error), ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from napari_segtrain.ui.classes.class_metadata import (
 )
 from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.layers.transforms import result_transform
-from napari_segtrain.ui.predict.look import look_at
+from napari_segtrain.ui.predict.look import Window, look_at
 from napari_segtrain.ui.reader import result_at
 
 if TYPE_CHECKING:
@@ -50,42 +51,75 @@ def edited_of(layer: Layer | None) -> EditedLabels | None:
     return data if isinstance(data, EditedLabels) else None
 
 
-def edit_store(viewer: ViewerModel, layer: Labels) -> Labels:
-    """Add a layer on which the labels of a store can be painted.
+@dataclass(frozen=True)
+class Edit:
+    """What of a store is to be painted on.
 
-    Where a slice is so large that it would be slow, the layer covers what is in view.
+    Parameters
+    ----------
+    store : Path
+        Of labels.
+    axes : str
+        Letters of the layer.
+    window : (slice, slice), optional
+        Pixels along Y and X that are in view.
+    """
+
+    store: Path
+    axes: str
+    window: Window | None
+
+    def open(self) -> EditedLabels:
+        """Open what is painted on; to be run in a thread.
+
+        Where a slice is so large that it would be slow, it is what is in view.
+
+        Raises
+        ------
+        DataError
+            When the store cannot be read.
+        """
+        array = EditedLabels(self.store, axes=self.axes)
+        plane = array.shape[-2] * array.shape[-1] * array.dtype.itemsize
+        is_flat = all(size == 1 for size in array.shape[:-2])
+        most = _MAX_FLAT_BYTES if is_flat else _MAX_SLICE_BYTES
+        if self.window is None or plane <= most:
+            return array
+        y, x = self.window
+        spans = {"Y": (y.start, y.stop), "X": (x.start, x.stop)}
+        return EditedLabels(self.store, spans, self.axes)
+
+
+def edit_of(viewer: ViewerModel, layer: Labels) -> Edit:
+    """Say what is to be painted on of the store that a layer shows.
+
+    Raises
+    ------
+    ValueError
+        When it shows none.
+    """
+    store = editable_store(layer)
+    if store is None:
+        raise ValueError(f"{layer.name} shows no store")
+    letters = "".join(str(label) for label in layer.axis_labels).upper()
+    axes = str((result_of(layer) or {}).get("axes") or letters)
+    return Edit(store, axes, look_at(viewer, layer, axes, 0).window)
+
+
+def show_edited(viewer: ViewerModel, layer: Labels, array: EditedLabels) -> Labels:
+    """Add a layer on which labels of a store are painted; hide the one that shows it.
 
     Parameters
     ----------
     viewer : ViewerModel
         Gets the layer.
     layer : napari Labels layer
-        Shows the store; it is hidden.
-
-    Raises
-    ------
-    DataError
-        When the store cannot be read.
+        Shows the store.
+    array : EditedLabels
+        From `Edit.open`.
     """
-    store = editable_store(layer)
-    if store is None:
-        raise ValueError(f"{layer.name} shows no store")
-    axes = (result_of(layer) or {}).get("axes")
-    array = EditedLabels(store, axes=axes)
-    window = look_at(viewer, layer, array.axes, 0).window
-    plane = array.shape[-2] * array.shape[-1] * array.dtype.itemsize
-    is_flat = all(size == 1 for size in array.shape[:-2])
-    most = _MAX_FLAT_BYTES if is_flat else _MAX_SLICE_BYTES
-    origin: dict[str, int] = {}
-    if window is not None and plane > most:
-        spans = {
-            axis: (part.start, part.stop)
-            for axis, part in zip("YX", window, strict=True)
-        }
-        array = EditedLabels(store, spans, axes)
-        origin = {axis: start for axis, (start, _) in spans.items()}
     place: dict[str, Any] = result_transform(
-        layer, array.axes, keep=array.axes, origin=origin
+        layer, array.axes, keep=array.axes, origin=array.origin
     )
     edited = Labels(array, name=layer.name + EDITED, **place)
     table = read_class_table(layer)

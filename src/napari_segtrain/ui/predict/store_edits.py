@@ -12,8 +12,9 @@ from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.predict.store_editing import (
-    edit_store,
+    edit_of,
     edited_of,
+    show_edited,
     show_saved,
 )
 from napari_segtrain.ui.worker import start_job
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.io.edited_labels import EditedLabels
     from napari_segtrain.ui.session import Session
-    from napari_segtrain.ui.worker import Task
+    from napari_segtrain.ui.worker import Failure, Task
 
 IDLE_MS = 15_000
 """After the last stroke edits are saved by themselves."""
@@ -50,7 +51,7 @@ class StoreEdits(QObject):
     changed : Signal()
         Something was painted or saved.
     failed : Signal(Failure)
-        Why edits could not be saved; they stay in the layer.
+        Why labels could not be opened, or edits saved, which stay in the layer.
     """
 
     changed = Signal()
@@ -60,6 +61,7 @@ class StoreEdits(QObject):
         super().__init__()
         self._session = weakref.ref(session)
         self._arrays: list[EditedLabels] = []
+        self._opening: weakref.ref[Labels] | None = None
         self._tasks: dict[Task, EditedLabels] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -76,18 +78,33 @@ class StoreEdits(QObject):
         if application is not None:
             application.aboutToQuit.connect(self._on_application_about_to_quit)
 
-    def edit(self, layer: Labels) -> Labels:
-        """Add a layer to paint on; see `edit_store`."""
+    def edit(self, layer: Labels) -> None:
+        """Add a layer to paint on, once the store is open."""
         session = self._session()
         viewer = None if session is None else session.viewer
-        if viewer is None:
-            raise ValueError("the viewer is closed")
-        edited = edit_store(viewer, layer)
-        array = edited_of(edited)
-        if array is not None:
-            self._arrays.append(array)
+        if viewer is None or self._opening is not None:
+            return
+        wanted = edit_of(viewer, layer)
+        self._opening = weakref.ref(layer)
+        task = start_job(wanted.open, title=f"Opening {wanted.store.name}")
+        task.succeeded.connect(self._on_opened)
+        task.failed.connect(self._on_opening_failed)
+
+    def _on_opened(self, array: EditedLabels) -> None:
+        reference, self._opening = self._opening, None
+        layer = None if reference is None else reference()
+        session = self._session()
+        viewer = None if session is None else session.viewer
+        if viewer is None or layer is None or layer not in viewer.layers:
+            return
+        show_edited(viewer, layer, array)
+        self._arrays.append(array)
         self._watch.start()
-        return edited
+        self.changed.emit()
+
+    def _on_opening_failed(self, failure: Failure) -> None:
+        self._opening = None
+        self.failed.emit(failure)
 
     def is_saving(self, array: EditedLabels) -> bool:
         """Whether edits are being written."""
