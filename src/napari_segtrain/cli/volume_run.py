@@ -285,7 +285,7 @@ class StoreJob:
             is_stopped = control.is_stopping
             state: State = "stopped" if is_stopped else "part"
             return Outcome(self.name, self.output, state, result.seconds)
-        state = "skipped" if _was_complete(result) else "done"
+        state = "skipped" if result.was_complete else "done"
         if not self.options.is_counted and not self._shown:
             return Outcome(self.name, self.output, state, result.seconds)
         record = self._noted(result)
@@ -366,9 +366,9 @@ def _opened_text(event: VolumeOpened) -> str:
 
 
 def _result_text(name: str, result: VolumeResult, part: tuple[int, int]) -> str:
+    if result.was_complete:
+        return f"{name} -> {result.path} (complete already)"
     if result.is_complete:
-        if _was_complete(result):
-            return f"{name} -> {result.path} (complete already)"
         return f"{name} -> {result.path} ({result.seconds:.1f} s)"
     if result.finisher:
         host, process = result.finisher.split()
@@ -377,10 +377,6 @@ def _result_text(name: str, result: VolumeResult, part: tuple[int, int]) -> str:
         number, n_parts = part
         return f"{name}: part {number} of {n_parts} has ended; others are not done"
     return f"stopped before {name} was done; the same command goes on"
-
-
-def _was_complete(result: VolumeResult) -> bool:
-    return not result.n_blocks and result.seconds < 1
 
 
 def parse_region(text: str | None) -> Region | None:

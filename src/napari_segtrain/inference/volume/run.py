@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,8 @@ class VolumeResult:
         That this process has predicted.
     finisher : str
         Computer and process that does the last steps instead, if one does.
+    was_complete : bool
+        Whether there was nothing to do.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class VolumeResult:
     seconds: float = 0.0
     n_blocks: int = 0
     finisher: str = ""
+    was_complete: bool = False
 
 
 @dataclass
@@ -154,7 +157,7 @@ class _Run:
     ) -> Generator[Event, None, VolumeResult]:
         volume = self._volume
         if volume.is_complete:
-            return self._result(is_complete=True)
+            return replace(self._result(is_complete=True), was_complete=True)
         done = volume.folder.marked("predict")
         wanted = volume.wanted
         self._n_done = len(done & set(wanted))
