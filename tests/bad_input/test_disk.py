@@ -114,6 +114,7 @@ def test_a_disk_that_is_really_full(fails, small_disk: Path, tmp_path: Path) -> 
     assert listing(small_disk) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX limits")
 def test_files_may_not_grow(tmp_path: Path) -> None:
     """The limit that a system administrator sets for a user's files."""

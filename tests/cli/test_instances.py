@@ -78,6 +78,7 @@ def test_what_an_object_is_may_change_when_predicting(segtrain, cells: Path) -> 
     assert tifffile.imread(cells / "usual" / NAMES[0]).any()
 
 
+@pytest.mark.slow
 def test_a_model_of_classes_has_no_objects_to_change(segtrain, cells: Path) -> None:
     run, out = train(segtrain, cells, "semantic"), cells / "out"
     options = ("--set", "objects.fill_holes=true")

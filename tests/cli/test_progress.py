@@ -25,6 +25,7 @@ def arguments(data: Path) -> list[str]:
     return [str(a) for a in ("train", *paths, *options, *SMALL)]
 
 
+@pytest.mark.slow
 def test_a_log_has_plain_lines(arguments, tmp_path: Path) -> None:
     said = call(*arguments, cwd=tmp_path)
     assert (said.code, said.err) == (0, "")

@@ -48,6 +48,7 @@ def iterations(run: Path) -> list[int]:
     return [json.loads(line)["iteration"] for line in lines]
 
 
+@pytest.mark.slow
 @needs_signals
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_stops_and_saves(segtrain, data, tmp_path: Path, name: str) -> None:

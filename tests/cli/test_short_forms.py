@@ -39,6 +39,7 @@ def check(folder: Path, least: float) -> None:
     assert listing(folder / "report") == {"metrics.csv", "metrics.json"}
 
 
+@pytest.mark.slow
 def test_short_forms(tmp_path: Path) -> None:
     table = run_all(tmp_path, "3s")
     assert "overall" in table

@@ -157,6 +157,7 @@ def test_workers_make_the_same_bytes_and_may_die(
     assert files_of(tmp_path) == files_of(expected)
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_what_is_done(trained: Path, stack: Path, tmp_path: Path) -> None:
     command = [*COMMAND, "predict", trained, stack, "-o", tmp_path, *BLOCKS]
     folder = tmp_path / "stack.ome.zarr.work"

@@ -20,6 +20,7 @@ from napari_segtrain.data.samples import sample_dir
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = [PAGES[0], *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])]
 LINKING = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 NOT_RUN = ("make ", "python -m pip ")
 LENGTHS = ("--time-budget", "--epochs", "--iterations")
@@ -77,7 +78,7 @@ def shortened(arguments: list[str]) -> list[str]:
     return [*arguments, *SMALL, "--iterations", "2"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_commands(page: Path, workplace: Path) -> None:
     prepare(page)
     for program, *arguments in commands(page):
@@ -104,7 +105,7 @@ def prepare(page: Path) -> None:
         stop_at_once(Path("train"), Path("stopped"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_python(page: Path, workplace: Path) -> None:
     names: dict[str, object] = {}
     for block in blocks(page, "python"):

@@ -46,6 +46,7 @@ def test_an_example_is_short_and_uses_public_names(path: Path) -> None:
     assert "usage:" in text
 
 
+@pytest.mark.slow
 def test_train_2d_from_arrays(run_example, tmp_path: Path) -> None:
     printed = run_example("train_2d_from_arrays", tmp_path, 25)
     assert overall_iou(printed) > 0.3

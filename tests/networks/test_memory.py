@@ -42,6 +42,7 @@ def measured_bytes(config, batch, patch):
     return int(run.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("config", "batch", "patch"),

@@ -9,6 +9,11 @@ from tests.networks.networks import CASES, small
 from napari_segtrain.networks import build_network, describe_network
 from napari_segtrain.networks.transplant import Graft, transplant
 
+MARKED = [
+    pytest.param(*case, marks=pytest.mark.slow) if case[0] == "swin-unetr" else case
+    for case in CASES
+]
+
 
 def network(config, n_channels, n_classes, seed=0):
     found = build_network(
@@ -35,7 +40,7 @@ def image_for(config, n_channels):
     return torch.rand(1, n_channels, *size[-info.dims :], generator=generator)
 
 
-@pytest.mark.parametrize(("name", "dims"), CASES)
+@pytest.mark.parametrize(("name", "dims"), MARKED)
 @torch.no_grad()
 def test_channels_and_classes_in_another_order_give_the_same(name, dims) -> None:
     config = small(name, dims)
@@ -46,7 +51,7 @@ def test_channels_and_classes_in_another_order_give_the_same(name, dims) -> None
     torch.testing.assert_close(new(image[:, [1, 0]]), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "dims"), CASES)
+@pytest.mark.parametrize(("name", "dims"), MARKED)
 @torch.no_grad()
 def test_a_new_channel_is_not_seen_at_first(name, dims) -> None:
     config = small(name, dims)

@@ -129,6 +129,7 @@ def test_a_time_is_shared_by_the_folds(tmp_path: Path) -> None:
         cross_validate(tmp_path / "b", length={"kind": "time-budget", "seconds": 2})
 
 
+@pytest.mark.slow
 def test_folds_go_on_from_a_model_also_after_a_resumption(
     whole, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_local_contrast_is_trained_stored_and_predicted_with(
     np.testing.assert_array_equal(tile[:, :, 8:, :36], whole[:, :, :40, 60:])
 
 
+@pytest.mark.slow
 def test_tiles_of_another_size_predict_the_same(
     tmp_path: Path,
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_denoised_model_is_stored_and_predicts_the_same_with_other_tiles(
     check_tiles(tmp_path / "run", image)
 
 
+@pytest.mark.slow
 def test_a_run_with_denoising_that_was_stopped_is_the_unbroken_one(
     tmp_path: Path,
 ) -> None:

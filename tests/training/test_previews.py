@@ -92,6 +92,7 @@ def test_without_a_held_out_part_training_patches_are_shown(run_dir: Path) -> No
     assert accuracy(shown[-1]) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["auto", "none"])
 def test_previews_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -62,6 +62,7 @@ def test_patches_lie_beside_their_truth_and_prediction(
     assert pictures[0].width == 3 * pictures[0].height
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_with_its_curves(dataset: Dataset, run_dir: Path) -> None:
     train(dataset, CONFIG, run_dir, Recorder(stop_at=7))
     run(iter_resumed_run(run_dir))

@@ -370,6 +370,7 @@ def test_train_on_starts_from_the_weights_of_a_model(tmp_path: Path) -> None:
     assert second.score == pytest.approx(first.score, abs=0.05)
 
 
+@pytest.mark.slow
 def test_3d_volumes_train(run_dir: Path) -> None:
     config = make_config(
         network={"dims": 3, "depth": 2, "first_filters": 4},

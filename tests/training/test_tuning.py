@@ -188,6 +188,7 @@ def test_a_time_that_is_too_short_to_choose_is_told(
     assert "time did not suffice" in notice.finding.text
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_decision(tmp_path: Path) -> None:
     config = make_config(loss=SKEWED, training=SHORT)
     results = [train(make_dataset(), config, tmp_path / name) for name in "ab"]

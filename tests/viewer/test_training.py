@@ -75,6 +75,7 @@ def paint_everywhere(viewer) -> None:
         layer.paint((center, center), 1)
 
 
+@pytest.mark.slow
 def test_painting_changes_nothing_in_the_run(qtbot, viewer) -> None:
     widget = open_dock(viewer, 60)
     quiet = start(qtbot, widget, "quiet")
@@ -227,6 +228,7 @@ def open_train_and_close(qtbot, viewer, name: str) -> int:
     return psutil.Process().num_threads()
 
 
+@pytest.mark.slow
 def test_runs_and_docks_leave_nothing_behind(qtbot, viewer) -> None:
     n_threads = [open_train_and_close(qtbot, viewer, f"run {n}") for n in range(4)]
     assert n_threads[-1] <= n_threads[0] + 1

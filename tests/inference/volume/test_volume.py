@@ -234,6 +234,7 @@ def test_workers_only_go_on_with_what_was_begun(tmp_path):
     assert predicted(tmp_path / "a.zarr", config=MAPS, may_begin=False)[1].is_complete
 
 
+@pytest.mark.slow
 def test_the_one_that_finishes_is_named(tmp_path):
     """A part that comes to the end while another one joins objects leaves it alone."""
     model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
@@ -248,6 +249,7 @@ def test_the_one_that_finishes_is_named(tmp_path):
     assert predicted(store, model, config=MAPS)[1].is_complete
 
 
+@pytest.mark.slow
 def test_processes_that_begin_together_make_one_run(tmp_path):
     model = tiny_model(3, classes=class_table(0, 1, is_objects=True), seed=4)
     predicted(tmp_path / "whole/cells.zarr", model)
