@@ -112,6 +112,14 @@ def test_blocks_without_voxels_of_the_area_are_left_empty(shape, block, steps, d
     assert len(found) == 2 * math.prod(grid.sides)
 
 
+def test_a_mask_may_be_of_several_steps():
+    """Two voxels for four: each may be of two, or the first of three."""
+    image = Image(np.zeros((4, 1, 1), np.uint8), "ZYX")
+    area = Area(mask=LabelImage(np.array([1, 0], bool).reshape(2, 1, 1), "ZYX"))
+    grid = BlockGrid((), (4, 1, 1), (1, 1, 1))
+    assert empty_blocks(grid, image, PLAIN, area) == [3]
+
+
 @given(sizes, sizes, st.tuples(*[st.integers(1, 4)] * 3), st.data())
 def test_a_coarser_mask_loses_no_block(shape, block, factors, data):
     """One of every few voxels of a mask, or some of the last of them."""

@@ -236,9 +236,15 @@ def _in_mask(box: Box, shape: ZYX, other: ZYX) -> Box:
 
 
 def _mask_slice(part: slice, n: int, m: int) -> slice:
-    """Where ``m`` voxels are as long as ``n``, or the last of them stands out."""
+    """Where ``m`` voxels are as long as ``n``, or the last of them stands out.
+
+    Several whole steps may leave as many voxels (4 voxels in steps of 2 or of 3); what
+    any of them has counts.
+    """
     start, stop = part.start * m // n, -(-part.stop * m // n)
-    step = -(-n // m)
-    if -(-n // step) == m:
-        start, stop = min(start, part.start // step), max(stop, -(-part.stop // step))
-    return slice(start, stop)
+    least, most = -(-n // m), n if m == 1 else (n - 1) // (m - 1)
+    if -(-n // least) == m:
+        stop = max(stop, -(-part.stop // least))
+    if -(-n // most) == m:
+        start = min(start, part.start // most)
+    return slice(start, min(stop, m))
