@@ -62,6 +62,7 @@ def assert_same(model: TinyModel, runtime: object) -> None:
         assert np.abs(found - expected).max() < MAX_DIFFERENCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", RUNTIMES)
 @pytest.mark.parametrize(("name", "dims"), QUICK)
 def test_engines_give_the_same_result(engine: str, name: str, dims: int) -> None:
@@ -309,6 +310,7 @@ def test_many_small_images_are_enough_for_a_trial(
         assert other.n_made == n_made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", *RUNTIMES])
 def test_a_prediction_says_what_runs_it(engine: str) -> None:
     image = Image(image_of((1, 60, 70))[0, 0], "YX")

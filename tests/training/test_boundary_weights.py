@@ -68,6 +68,7 @@ def disks(shape, seed, n_classes=2, unlabelled=0.0):
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(32, 28), (9, 14, 12)])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("unlabelled", [0.0, 0.05])

@@ -145,6 +145,7 @@ def test_folds_go_on_from_a_model_also_after_a_resumption(
         torch.testing.assert_close(state[name], first[name], atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_cross_validation_is_deleted_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "run"
     cross_validate(path, k=2)
@@ -152,6 +153,7 @@ def test_a_cross_validation_is_deleted_as_a_whole(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_folds_are(tmp_path: Path) -> None:
     recorder = Recorder()
     cross_validate(tmp_path / "run", recorder, k=2)

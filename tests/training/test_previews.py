@@ -81,6 +81,7 @@ def test_scores_and_previews_come_from_one_prediction(run_dir: Path) -> None:
         assert event.iou["foreground"] == pytest.approx(iou(shown))
 
 
+@pytest.mark.slow
 def test_without_a_held_out_part_training_patches_are_shown(run_dir: Path) -> None:
     recorder = Recorder()
     config = make_config(validation={"kind": "none"}, training=LENGTH)

@@ -207,6 +207,7 @@ def test_what_is_left(seconds: float, text: str) -> None:
     assert remaining_text(seconds) == text
 
 
+@pytest.mark.slow
 def test_the_folds_of_a_cross_validation_are_told(qtbot, tmp_path: Path) -> None:
     run = start(
         tmp_path,

@@ -133,6 +133,7 @@ def test_a_run_that_fails_gives_the_labels_back(qtbot, viewer, monkeypatch) -> N
     assert layer.editable
 
 
+@pytest.mark.slow
 def test_layers_may_come_and_go_during_a_run(qtbot, viewer) -> None:
     widget = open_dock(viewer, 60)
     quiet = start(qtbot, widget, "quiet")

@@ -112,6 +112,7 @@ def weights(run_dir: Path) -> bytes:
     return (run_dir / "model/weights.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CASES)
 @pytest.mark.parametrize("scope", ["image", "training-set"])
 def test_the_command_trains_the_same_model(

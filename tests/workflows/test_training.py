@@ -30,6 +30,7 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
     return disks((48, 48), 0)
 
 
+@pytest.mark.slow
 def test_every_form_of_data_trains_the_same(pair, tmp_path: Path) -> None:
     image, labels = pair
     write_set(tmp_path / "set", 1, (48, 48))

@@ -273,6 +273,7 @@ def weights(folder: Path) -> bytes:
     return (folder / "model/weights.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_yaml_gives_the_same_model(qtbot, dock, tmp_path, monkeypatch) -> None:
     run = trained(qtbot, dock)
     exports = dock.setup_page.export_row
@@ -287,6 +288,7 @@ def test_the_yaml_gives_the_same_model(qtbot, dock, tmp_path, monkeypatch) -> No
     assert weights(again) == weights(run.result.run_dir)
 
 
+@pytest.mark.slow
 def test_the_command_gives_the_same_model(qtbot, dock, tmp_path, monkeypatch) -> None:
     first = trained(qtbot, dock)
     dock.run_page.outcome.train_button.click()
