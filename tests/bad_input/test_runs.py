@@ -76,6 +76,7 @@ def test_going_on_with_another_network(fails, model: Path, tmp_path: Path) -> No
     fails(*TRAIN, *option, code=CONFIG, words=words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(20, 13), (1, 7), (3, 20, 9), (2, 3, 200)])
 def test_images_smaller_than_a_patch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]

@@ -29,6 +29,7 @@ def cells(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_targets_from_files_and_ids_to_files(segtrain, cells: Path) -> None:
     run, out = cells / "run", cells / "out"
     said = segtrain(

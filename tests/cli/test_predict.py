@@ -220,6 +220,7 @@ def test_overwrite(segtrain, data: Path, trained: Path, tmp_path: Path) -> None:
     assert tifffile.imread(tmp_path / "cell_d.tif").shape == (80, 70)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "labels",
     [

@@ -34,6 +34,7 @@ def kept_bytes(network: nn.Module, image: torch.Tensor) -> int:
     return sum(kept.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "dims"), CASES)
 def test_every_network_steps_the_same_from_less_memory(name, dims):
     config = small(name, dims, **({"dropout": 0.1} if name == "unet" else {}))

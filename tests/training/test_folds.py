@@ -162,6 +162,7 @@ def test_the_plan_says_what_folds_are(tmp_path: Path) -> None:
     assert any("2 models are trained one after another" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_a_fold_without_a_whole_model_is_finished_by_a_resumption(
     whole, tmp_path: Path
 ) -> None:

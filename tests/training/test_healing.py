@@ -98,6 +98,7 @@ def test_a_healed_run_goes_on_from_the_same_step(tmp_path: Path, limit) -> None:
     assert_same_run(tmp_path / "small", tmp_path / "healed")
 
 
+@pytest.mark.slow
 def test_a_healed_run_resumes_with_what_it_was_healed_to(tmp_path: Path, limit) -> None:
     limit(24 * 24, from_step=3)
     whole = config_of(10)

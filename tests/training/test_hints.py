@@ -178,6 +178,7 @@ def test_a_run_says_that_its_rate_is_too_high(
     assert "learning-rate" not in [event.kind for event in again.of(Noticed)]
 
 
+@pytest.mark.slow
 def test_a_run_says_that_a_class_is_rare(run_dir: Path) -> None:
     dataset = make_dataset(5, (128, 128))
     for sample in dataset.samples:

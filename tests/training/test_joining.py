@@ -87,6 +87,7 @@ def test_folds_choose_no_decision_when_it_is_off(tmp_path: Path) -> None:
     assert not recorder.of(DecisionTuned)
 
 
+@pytest.mark.slow
 def test_all_folds_together_predict_what_one_run_affords(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +105,7 @@ def test_all_folds_together_predict_what_one_run_affords(
     assert 0.8 * 9000 < sum(sizes) <= 9000
 
 
+@pytest.mark.slow
 def test_a_model_of_folds_is_there_when_memory_runs_out_in_its_last_predictions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_model_of_folds_is_there_when_memory_runs_out_in_its_last_predictions(
     assert len(RunFolder.open(tmp_path / "run").read_notices()) == 1
 
 
+@pytest.mark.slow
 def test_a_fold_that_moved_to_the_processor_predicts_there(tmp_path: Path) -> None:
     path, recorder = tmp_path / "run", Recorder()
     cross_validate(path, recorder, k=2, loss=SKEWED)

@@ -45,6 +45,7 @@ def check_tiles(run_dir: Path, image: Image) -> None:
     np.testing.assert_allclose(*found, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["image", "training-set"])
 def test_local_contrast_is_trained_stored_and_predicted_with(
     tmp_path: Path, scope: str
@@ -97,6 +98,7 @@ def test_a_matched_model_segments_an_image_of_other_brightness(tmp_path: Path) -
     assert (found & truth).sum() / (found | truth).sum() > 0.6
 
 
+@pytest.mark.slow
 def test_a_denoised_model_is_stored_and_predicts_the_same_with_other_tiles(
     tmp_path: Path,
 ) -> None:

@@ -143,6 +143,7 @@ def test_a_resumed_run_is_as_an_unbroken_one(run_dir: Path) -> None:
         torch.testing.assert_close(tensor, second.average[name], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_training_on_takes_over_what_has_the_same_parts(run_dir: Path) -> None:
     dataset = touching_dataset(2)
     train(dataset, config_of("boundaries", 2), run_dir / "base")

@@ -195,6 +195,7 @@ def test_the_same_seed_gives_the_same_decision(tmp_path: Path) -> None:
     assert results[0].decision == results[1].decision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sections",
     [

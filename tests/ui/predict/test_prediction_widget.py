@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -492,3 +494,19 @@ def test_layers_are_not_drawn_for_every_block(
     predicted(qtbot, widget)
     assert viewer.layers["stack segmentation"].data[-1].any()
     assert 0 < len(drawn) < 8
+
+
+def test_a_dock_is_gone_without_the_collector(qtbot, viewer, folder: Path) -> None:
+    """What only the collector frees may be closed a second time by others."""
+    widget = PredictionWidget(viewer)
+    reference = weakref.ref(widget)
+    gc.collect()
+    gc.disable()
+    try:
+        widget.images.check([viewer.layers["cells"]])
+        widget.deleteLater()
+        del widget
+        qtbot.wait(50)
+        assert reference() is None
+    finally:
+        gc.enable()

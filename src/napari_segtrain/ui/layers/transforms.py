@@ -129,6 +129,8 @@ def _micrometers(unit: pint.Unit) -> float:
 
 def unit_ratio(unit: pint.Unit, other: pint.Unit) -> float | None:
     """How many of ``other`` a unit is; ``None`` when they measure different things."""
+    if unit.dimensionality != other.dimensionality:
+        return None  # an error of pint would keep its frames, and with them a widget
     try:
         return float((1.0 * unit).to(other).magnitude)
     except (pint.DimensionalityError, ValueError):
