@@ -8,67 +8,33 @@ from typing import Annotated, Any
 import typer
 
 from napari_segtrain.cli import options as o
+from napari_segtrain.cli import train_options as t
 
 
 def train(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="YAML file, as written by segtrain init."),
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", help="File, folder or store.")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="File, folder or store.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="New folder of the run.")
-    ] = None,
-    time_budget: Annotated[
-        str | None,
-        typer.Option("--time-budget", help="As 60s, 5m or 1.5h, all included."),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Length in epochs.")
-    ] = None,
-    iterations: Annotated[
-        int | None, typer.Option("--iterations", help="Length in iterations.")
-    ] = None,
+    config: t.ConfigOption = None,
+    images: t.ImagesOption = None,
+    labels: t.LabelsOption = None,
+    output: t.OutputOption = None,
+    time_budget: t.TimeBudgetOption = None,
+    epochs: t.EpochsOption = None,
+    iterations: t.IterationsOption = None,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
     background: o.BackgroundOption = None,
     ignore: o.IgnoreOption = None,
     target: o.TargetOption = None,
-    dims: Annotated[
-        o.Dims | None,
-        typer.Option("--dims", help="2 for slice by slice, 3 for volumes."),
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", help="Name of the network.")
-    ] = None,
-    voxel_size: Annotated[
-        str | None,
-        typer.Option("--voxel-size", help="Micrometers along Z,Y,X.", metavar="Z,Y,X"),
-    ] = None,
+    dims: t.DimsOption = None,
+    network: t.NetworkOption = None,
+    voxel_size: t.VoxelSizeOption = None,
     axes: o.AxesOption = None,
     stack: o.StackOption = False,
-    validation: Annotated[
-        str | None,
-        typer.Option(
-            "--validation",
-            help="auto, none, a share such as 0.2, 5-fold, or names of samples.",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of all chance.")] = None,
+    validation: t.ValidationOption = None,
+    seed: t.SeedOption = None,
     device: o.DeviceOption = None,
-    continue_from: Annotated[
-        Path | None,
-        typer.Option("--continue-from", help="Model or run with the first weights."),
-    ] = None,
+    continue_from: t.ContinueFromOption = None,
     settings: o.SetOption = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and stop.")
-    ] = False,
+    dry_run: t.DryRunOption = False,
 ) -> None:
     """Train a network on images and labels."""
     data: dict[str, Any] = {
