@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
+import numpy as np
 import PIL.Image
+from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 
@@ -28,6 +30,7 @@ from napari_segtrain.config import (
     TimeBudgetLength,
 )
 from napari_segtrain.ui.demo import Script
+from napari_segtrain.ui.predict.result_box import STORE
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
@@ -39,6 +42,7 @@ PICTURES = (
     "window-training.png",
     "window-predicted.png",
     "window-compared.png",
+    "window-edited.png",
     "train-setup.png",
     "train-classes.png",
     "train-augmentation.png",
@@ -55,6 +59,7 @@ DOCK_HEIGHT = 1000
 ZOOM = 2.0
 WELL_ON, LATE, N_EPOCHS = 0.6, 0.9, 3
 SETTLE = 0.6
+BRUSH_SIZE = 15
 
 Wait = Callable[[], bool] | float
 Steps = Generator[Wait, None, None]
@@ -92,6 +97,7 @@ class Photographer:
         yield from self._predict()
         yield from self._compare()
         yield from self._list_models()
+        yield from self._edit_a_store()
         missing = set(PICTURES) ^ self.made
         if missing:
             raise RuntimeError(f"pictures that were not made: {sorted(missing)}")
@@ -186,6 +192,30 @@ class Photographer:
         yield SETTLE
         yield from self._dock(dock, "models.png")
 
+    def _edit_a_store(self) -> Steps:
+        layers = self._viewer.layers
+        dock = self._open("Predict")
+        for layer in list(layers)[1:]:
+            layer.visible = layer.name == "axons test"
+        dock.images.check([layers["axons test"]])
+        dock.result.kind_box.setCurrentIndex(STORE)
+        dock.start()
+        yield lambda: dock.run is not None and not dock.run.is_running
+        _check(dock.run)
+        layers.selection.active = next(
+            layer for layer in layers if isinstance(layer, Labels) and layer.multiscale
+        )
+        dock.edit_bar.edit_button.click()
+        yield lambda: not layers.selection.active.multiscale
+        edits = layers.selection.active
+        edits.selected_label, edits.brush_size, edits.mode = 2, BRUSH_SIZE, "paint"
+        self._look_at("axons test", ZOOM)
+        _paint_a_stroke(edits, self._viewer.camera.center[-2:])
+        yield SETTLE
+        yield from self._window("window-edited.png")
+        dock.edit_bar.save_button.click()
+        yield lambda: not dock.edit_bar.save_button.isEnabled()
+
     def _open(self, name: str) -> Any:
         dock, widget = self._viewer.window.add_plugin_dock_widget(
             PLUGIN, name, tabify=True
@@ -235,6 +265,14 @@ class Photographer:
             raise RuntimeError(f"{path} has {path.stat().st_size} bytes; zoom in")
         self.made.add(name)
         print(f"{path}: {picture.width} × {picture.height}, {path.stat().st_size} B")
+
+
+def _paint_a_stroke(layer: Labels, center: tuple[float, ...]) -> None:
+    """Paint a bow through a place in world units."""
+    size = layer.brush_size * min(layer.scale[-2:])
+    for angle in np.linspace(0.0, np.pi, 30):
+        place = np.add(center, 2.5 * size * np.array([-np.sin(angle), np.cos(angle)]))
+        layer.paint(layer.world_to_data(place), layer.selected_label)
 
 
 def _picture(pixmap: QPixmap) -> PIL.Image.Image:
