@@ -316,7 +316,7 @@ def fill_polygon(points: Points, shape: tuple[int, int]) -> Mask:
         rows = np.arange(low, high)
         if not len(rows):
             continue
-        x = x0 + (rows - y0) * ((x1 - x0) / (y1 - y0))
+        x = x0 + (rows - y0) / (y1 - y0) * (x1 - x0)  # a share never overflows
         columns = np.clip(np.ceil(x), 0, n_x).astype(int)
         found.append(rows * width + columns)
     # a row has an even number of crossings, between which it is outside and inside
