@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from napari_segtrain.axes import ZYX
 
 Indices = npt.NDArray[np.uint8]
+Votes = npt.NDArray[np.unsignedinteger[Any]]
 
 
 def take_majority(indices: Indices, window: ZYX, n_classes: int) -> Indices:
@@ -38,11 +40,13 @@ def take_majority(indices: Indices, window: ZYX, n_classes: int) -> Indices:
     -------
     ndarray of uint8, same shape
     """
-    best = np.zeros(indices.shape, np.int32)
+    # small types, since this is bound by memory
+    dtype = np.min_scalar_type(2 * math.prod(window) + 1)
+    best = np.zeros(indices.shape, dtype)
     winner = indices.copy()
     for index in range(n_classes):
         mask = indices == index
-        votes = 2 * _box_sum(mask, window) + mask
+        votes = 2 * _box_sum(mask, window, dtype) + mask
         np.copyto(winner, np.uint8(index), where=votes > best)
         np.maximum(best, votes, out=best)
     np.copyto(winner, np.uint8(IGNORE_INDEX), where=indices == IGNORE_INDEX)
@@ -86,20 +90,18 @@ def give_away_small(
     return result
 
 
-def _box_sum(mask: npt.NDArray[np.bool_], window: ZYX) -> npt.NDArray[np.int32]:
+def _box_sum(mask: npt.NDArray[np.bool_], window: ZYX, dtype: np.dtype[Any]) -> Votes:
     """Voxels of a mask in the window around each voxel."""
-    total = mask.astype(np.int32)
+    total = mask.astype(dtype)
     for axis, width in enumerate(window):
-        if width == 1:
-            continue
-        size, radius = total.shape[axis], width // 2
-        sums = np.cumsum(total, axis=axis, dtype=np.int32)
-        lead = np.zeros_like(np.take(sums, [0], axis=axis))
-        sums = np.concatenate([lead, sums], axis=axis)
-        places = np.arange(size)
-        high = np.minimum(places + radius + 1, size)
-        low = np.maximum(places - radius, 0)
-        total = np.take(sums, high, axis=axis) - np.take(sums, low, axis=axis)
+        radius = min(width // 2, total.shape[axis] - 1)
+        line = np.moveaxis(total, axis, 0)
+        summed = total.copy()
+        sums = np.moveaxis(summed, axis, 0)
+        for step in range(1, radius + 1):
+            sums[:-step] += line[step:]
+            sums[step:] += line[:-step]
+        total = summed
     return total
 
 
