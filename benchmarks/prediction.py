@@ -2,8 +2,9 @@
 
 A network is trained for a short time on a bundled sample, and predicts the sample
 repeated to a large image: with our tiles and engine, by MONAI (eager torch), and by
-our engine in MONAI's windows. All give probabilities; nothing is cleaned. Errors are
-differences to one pass over a whole, smaller image that is not of the training.
+our engine in MONAI's windows. All give the most likely class of each voxel; nothing is
+cleaned. Errors are differences of probabilities to one pass over a whole, smaller image
+that is not of the training.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from napari_segtrain import load_model, train
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.data.samples import sample_dir
 from napari_segtrain.image import Image
-from napari_segtrain.inference import iter_prediction
+from napari_segtrain.inference import Prediction, iter_prediction
 from napari_segtrain.inference.engines import choice
 from napari_segtrain.inference.reading import read_tile
 from napari_segtrain.io import read_image
@@ -131,15 +132,14 @@ def _config(**settings: Any) -> InferenceConfig:
         device="cpu",
         engine="openvino",
         memory_limit=_MEMORY_GB,
-        probabilities="float32",
         decision="argmax",
         **settings,
     )
 
 
-def _ours(model: Model, image: Image, config: InferenceConfig) -> Array32:
-    result = finish(iter_prediction(model, image, config), None)
-    return np.asarray(result.probabilities.array)
+def _ours(model: Model, image: Image, config: InferenceConfig) -> Prediction:
+    result: Prediction = finish(iter_prediction(model, image, config), None)
+    return result
 
 
 def _normalized(model: Model, image: Image) -> torch.Tensor:
@@ -150,12 +150,19 @@ def _normalized(model: Model, image: Image) -> torch.Tensor:
     return torch.from_numpy(block[None] if z > 1 else block[None, :, 0])
 
 
-def _monai(batch: torch.Tensor, window: tuple[int, ...], predictor: Any) -> Array32:
+def _monai(batch: torch.Tensor, window: tuple[int, ...], predictor: Any) -> Any:
+    """Probabilities (1, K, ...) as a tensor."""
     with torch.inference_mode():
-        found = sliding_window_inference(
+        return sliding_window_inference(
             batch, window, 1, predictor, overlap=_OVERLAP, mode="gaussian"
         )
-    return found[0].numpy()
+
+
+def _monai_classes(
+    batch: torch.Tensor, window: tuple[int, ...], predictor: Any
+) -> torch.Tensor:
+    with torch.inference_mode():
+        return _monai(batch, window, predictor).argmax(dim=1).to(torch.uint8)
 
 
 def _eager(model: Model) -> Any:
@@ -168,8 +175,9 @@ def _report_errors(model: Model, image: Image, case: _Case) -> None:
         whole = model.network(batch).softmax(dim=1)[0].numpy()
     sizes = case.crop if len(case.window) == 3 else case.crop[1:]
     tile = tuple(min(n, 128 if len(sizes) == 3 else 768) for n in case.crop)
-    ours = _ours(model, image, _config(tile_size=tile))
-    theirs = _monai(batch, case.window, _eager(model))
+    config = _config(tile_size=tile, probabilities="float32")
+    ours = np.asarray(_ours(model, image, config).probabilities.array)
+    theirs = _monai(batch, case.window, _eager(model))[0].numpy()
     for who, found in (("ours", ours), ("MONAI", theirs)):
         error = np.abs(found - whole)
         print(
@@ -192,10 +200,10 @@ def _report_speed(model: Model, image: Image, case: _Case) -> None:
         shares.append(1 - runtime.take() / seconds["ours"][-1])
         rss = max(rss, peak_bytes() / 1e9)
         seconds["MONAI"].append(
-            _seconds(lambda: _monai(batch, case.window, _eager(model)))
+            _seconds(lambda: _monai_classes(batch, case.window, _eager(model)))
         )
         seconds["windows"].append(
-            _seconds(lambda: _monai(batch, case.window, runtime.of_tensor))
+            _seconds(lambda: _monai_classes(batch, case.window, runtime.of_tensor))
         )
         runtime.take()
     ours = statistics.median(seconds["ours"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -155,6 +156,64 @@ def test_workers_make_the_same_bytes_and_may_die(
         workers[0].kill()
         assert process.wait(timeout=200) == 0
     assert files_of(tmp_path) == files_of(expected)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path):
+    """A scheduler and a worker of two threads, as on other computers; stops them."""
+    file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    options = ["--port", "0", "--no-dashboard", "--scheduler-file", file]
+    scheduler = subprocess.Popen([*dask, "scheduler", *options])
+    options = ["--nthreads", "2", "--memory-limit", "0", "--scheduler-file", file]
+    worker = subprocess.Popen([*dask, "worker", "--no-dashboard", *options])
+    while not file.is_file() or not file.read_text():
+        assert scheduler.poll() is None
+        time.sleep(0.05)
+    yield json.loads(file.read_text())["address"], scheduler
+    for process in (worker, scheduler):
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_scheduler_may_be_lost(
+    trained: Path, stack: Path, expected: Path, tmp_path: Path, cluster
+) -> None:
+    address, scheduler = cluster
+    output = tmp_path / "stores"
+    command = [*COMMAND, "predict", trained, stack, "-o", output, *BLOCKS]
+    command += ["--probabilities", "--format", "zarr"]
+    folder = output / "stack.ome.zarr.work"
+    with subprocess.Popen(
+        [str(word) for word in (*command, "--scheduler", address)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not list(folder.glob("*/predict/[0-9]*.json")):
+            assert process.poll() is None
+            time.sleep(0.005)
+        scheduler.kill()
+        _, said = process.communicate(timeout=200)
+    assert process.returncode not in {0, None}
+    assert "scheduler is gone" in said
+    assert 0 < len(list(folder.glob("*/predict/[0-9]*.json"))) < 48
+    ended = subprocess.run([str(word) for word in command], check=False)
+    assert ended.returncode == 0
+    assert files_of(output) == files_of(expected)
+
+
+@pytest.mark.slow
+def test_workers_of_a_scheduler_make_the_same_bytes(
+    trained: Path, stack: Path, expected: Path, tmp_path: Path, cluster
+) -> None:
+    address, _ = cluster
+    output = tmp_path / "stores"
+    command = [*COMMAND, "predict", trained, stack, "-o", output, *BLOCKS]
+    command += ["--probabilities", "--scheduler", address]
+    ended = subprocess.run([str(word) for word in command], check=False)
+    assert ended.returncode == 0
+    assert files_of(output) == files_of(expected)
 
 
 @pytest.mark.slow

@@ -142,6 +142,11 @@ def test_all_types_of_voxels_are_denoised(dtype):
     assert np.abs(np.diff(found)).sum() < np.abs(np.diff(voxels.astype(float))).sum()
 
 
+def test_a_rule_says_what_is_read_around_a_box():
+    assert Normalization("zscore", "image", denoising=0.5).reach == (0, REACH, REACH)
+    assert Normalization("zscore", "image").reach == (0, 0, 0)
+
+
 class TestNormalization:
     items = tuple(item_of(blobs(noise=n, seed=n)[0]) for n in (4, 16))
 

@@ -27,6 +27,8 @@ def class_table(*values, is_objects=False):
 class Halved:
     """Intensities that are divided by two."""
 
+    reach = (0, 0, 0)
+
     def apply(self, block, _box=None, /):
         return block.astype(np.float32) / 2
 

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.inference.helpers import Spec, finish, tiny_model, whole_image
 
-from napari_segtrain.boxes import full_box
+from napari_segtrain.boxes import full_box, grown_box, relative
 from napari_segtrain.config import InferenceConfig
 from napari_segtrain.control import RunControl
 from napari_segtrain.image import Image
 from napari_segtrain.inference import BlockPredicted, iter_prediction
 from napari_segtrain.inference.canvas import Canvas
-from napari_segtrain.inference.decision import clean, decide
+from napari_segtrain.inference.decision import clean, decide, sees_enough
 from napari_segtrain.models import Decision
 
 CPU = InferenceConfig(device="cpu", memory_limit=1)
@@ -148,3 +148,33 @@ def test_what_was_not_predicted_stays_empty_and_touches_nothing():
 def test_the_reach_is_that_of_window_and_parts():
     assert SMOOTH.reach == 0
     assert replace(SMOOTH, window=(5, 3, 3), per_slice=False).reach == 2 + 2 * 9
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    margin=st.integers(1, 8),
+    grain=st.integers(1, 4),
+    least=st.integers(2, 30),
+    width=st.sampled_from([1, 3]),
+    per_slice=st.booleans(),
+)
+def test_what_sees_enough_is_as_in_the_whole(
+    seed, margin, grain, least, width, per_slice
+):
+    rng = np.random.default_rng(seed)
+    shape = (5, 18, 21)
+    whole = rng.integers(0, 3, [-(-n // grain) for n in shape]).astype(np.uint8)
+    for axis, n in enumerate(shape):
+        whole = whole.repeat(grain, axis).take(range(n), axis)
+    whole[rng.random(shape) < 0.02] = 255
+    window = (1 if per_slice else width, width, width)
+    decision = Decision((0.3, 0.4, 0.3), window, (0, least, least), per_slice=per_slice)
+    block = slice(2, 4), slice(6, 12), slice(8, 14)
+    # windows need their voxels whatever is seen
+    z, y, x = (margin + n // 2 for n in window)
+    piece = grown_box(block, (z, y, x), shape)
+    core = relative(block, piece)
+    if sees_enough(whole[piece], core, decision):
+        found = clean(whole[piece], decision)[core]
+        np.testing.assert_array_equal(found, clean(whole, decision)[block])

@@ -169,3 +169,34 @@ def test_a_halo_that_was_asked_for_stays_when_tiles_shrink():
         assert smaller.halo == (0, 20, 20)
     assert smaller.tile[1] < settings.tile[1]
     assert smaller.tile[1] - 2 * 20 >= PLANE.grid[1]
+
+
+def test_a_measured_halo_stays_as_long_as_there_is_room():
+    info = replace(VOLUME, halo=(12, 12, 12))
+    settings = choose((300, 300, 300), info)
+    previous = settings
+    while settings is not None and settings.halo == (12, 12, 12):
+        assert settings.overlap == (0, 0, 0)
+        assert plan((300, 300, 300), info, settings)
+        previous, settings = settings, settings.smaller(info)
+    assert min(previous.tile) - 2 * 12 <= 2 * info.grid[0]
+    while settings is not None:  # shorter than measured: what is left is blended
+        for halo, overlap, tile in zip(
+            settings.halo, settings.overlap, settings.tile, strict=True
+        ):
+            room = tile - 2 * halo - info.grid[0]
+            assert halo == 12 or overlap >= min(info.grid[0], room)
+        assert plan((300, 300, 300), info, settings)
+        settings = settings.smaller(info)
+
+
+def test_a_tile_that_was_asked_for_keeps_a_measured_halo():
+    info = replace(VOLUME, halo=(12, 12, 12))
+    assert choose((300, 300, 300), info, tile_size=(32, 32, 32)).halo == (12, 12, 12)
+    small = choose((300, 300, 300), info, tile_size=(24, 24, 24))
+    assert max(small.halo) < 12
+    assert small.overlap == info.grid
+
+
+def test_one_number_is_a_halo_along_all_axes():
+    assert choose((300, 300, 300), VOLUME, halo=4).halo == (4, 4, 4)

@@ -14,7 +14,7 @@ from napari_segtrain.io import (
     write_json,
     write_text,
 )
-from napari_segtrain.io.atomic import remove_folder, sweep_deleted
+from napari_segtrain.io.atomic import remove_folder, remove_folders, sweep_deleted
 
 
 def test_file_appears_at_the_end(tmp_path):
@@ -135,3 +135,19 @@ def test_a_killed_removal_is_swept(tmp_path, monkeypatch):
     sweep_deleted(tmp_path / "a.zarr")
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
     sweep_deleted(tmp_path / "none/a.zarr")
+
+
+def test_of_several_folders_all_names_go_first(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in ("a", "none", "b")]
+    for path in (paths[0], paths[2]):
+        path.mkdir()
+    names = []
+
+    def killed(*_, **__):
+        names.append([path.exists() for path in paths])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        remove_folders(paths)
+    assert names == [[False, False, False]]

@@ -55,3 +55,13 @@ def test_store(tmp_path):
     before = fingerprint(tmp_path / "c.zarr")
     group["0"][1] = np.zeros((20, 30), np.uint8)
     assert fingerprint(tmp_path / "c.zarr") != before
+
+
+def test_what_desktops_leave_in_a_folder_does_not_count(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"abc")
+    before = fingerprint(tmp_path)
+    for name in (".DS_Store", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"x")
+    assert fingerprint(tmp_path) == before
+    (tmp_path / "b.tif").write_bytes(b"abc")
+    assert fingerprint(tmp_path) != before

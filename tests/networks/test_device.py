@@ -10,12 +10,18 @@ from napari_segtrain.networks import choose_devices, on_device
 def gpus(monkeypatch):
     """Pretend that there are GPUs with so much free memory."""
 
+    def ask(device):
+        if free_of[device.index] is None:
+            raise RuntimeError("CUDA out of memory")
+        return free_of[device.index], 100
+
+    free_of = []
+
     def offer(*free):
+        free_of[:] = free
         monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(free))
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
-        monkeypatch.setattr(
-            torch.cuda, "mem_get_info", lambda device: (free[device.index], 100)
-        )
+        monkeypatch.setattr(torch.cuda, "mem_get_info", ask)
 
     return offer
 
@@ -29,6 +35,7 @@ def gpus(monkeypatch):
         ((90, 80, 90), "auto", ["cuda:0", "cuda:1", "cuda:2"]),
         ((90, 80), "cuda", ["cuda:0", "cuda:1"]),
         ((5, 80, 30), "cuda", ["cuda:1", "cuda:2"]),
+        ((None, 80), "cuda", ["cuda:1"]),
         ((90, 80), "cpu", ["cpu"]),
     ],
 )

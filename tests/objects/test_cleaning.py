@@ -5,7 +5,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_segtrain.image import IGNORE_INDEX
-from napari_segtrain.objects.cleaning import give_away_small, take_majority
+from napari_segtrain.objects.cleaning import (
+    give_away_small,
+    is_cut_off,
+    take_majority,
+)
 
 
 def random_map(shape, n_classes=2, seed=0):
@@ -100,3 +104,28 @@ def test_what_is_left_is_large_enough_or_was_surrounded_by_small_parts(seed, lea
     components, _ = ndimage.label(found == 1)
     sizes = np.bincount(components.ravel())[1:]
     assert (sizes >= least).all()
+
+
+LINE = (slice(0, 1), slice(0, 1), slice(3, 6))
+GOES_ON = ((False, False), (False, False), (True, True))
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("000000000", False),  # large
+        ("001111100", False),  # small, but it ends in the part
+        ("011111111", True),  # small as far as it is seen, and in the core
+        ("111000000", False),  # small and cut off, but not beside the core
+        ("110000001", False),
+        ("000111222", True),  # beside a small one of the core
+        ("000010222", False),
+    ],
+)
+def test_a_part_that_goes_on_is_cut_off(row, expected):
+    assert is_cut_off(rows(row), (0, 9, 9), LINE, GOES_ON, per_slice=False) == expected
+
+
+def test_nothing_is_cut_off_where_the_image_ends():
+    ends = ((False, False),) * 3
+    assert not is_cut_off(rows("011111111"), (0, 9, 9), LINE, ends, per_slice=False)

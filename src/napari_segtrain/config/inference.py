@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
 
+from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.config.base import Auto, Config
 from napari_segtrain.config.objects import PredictedObjectsConfig
 
@@ -19,9 +26,10 @@ class InferenceConfig(Config):
     halo: (
         tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt] | Auto | Literal["exact"]
     ) = "auto"
-    """Context read around each tile and thrown away, in voxels along Z, Y, X. auto is
-    what the training has measured to suffice (a difference of at most 1/255 to the
-    prediction of a whole image); exact is all that the network sees."""
+    """Context read around each tile and thrown away, in voxels along Z, Y, X, or one
+    number for all three. auto is what the training has measured to suffice (a
+    difference of at most 1/255 to the prediction of a whole image); exact is all that
+    the network sees."""
 
     overlap: Annotated[float, Field(ge=0, lt=1)] | Auto = "auto"
     """Share of a tile, without its halo, that is blended with its neighbour."""
@@ -74,3 +82,10 @@ class InferenceConfig(Config):
     probabilities, 0 is sure and 1 all classes alike; deviation: greatest standard
     deviation of a probability over several models, or over the orientations and members
     of one; agreement: share of these that take the same class."""
+
+    @field_validator("halo", mode="before")
+    @classmethod
+    def _along_all_axes(cls, value: Any) -> Any:
+        """Let one number count along Z, Y and X."""
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return (value,) * len(SPATIAL_AXES) if is_number else value

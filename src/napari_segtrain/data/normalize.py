@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.data.denoising import DenoisedItem, measure_noise
+from napari_segtrain.data.denoising import REACH, DenoisedItem, measure_noise
 from napari_segtrain.data.histogram import HistogramMatch, Quantiles, quantiles_of
 from napari_segtrain.data.intensity_map import (
     IntensityMap,
@@ -31,6 +31,7 @@ from napari_segtrain.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.axes import ZYX
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import NormalizationConfig
     from napari_segtrain.image import Item
@@ -93,6 +94,11 @@ class Normalization:
             f"denoising {self.denoising:g}" if self.denoising else "",
         ]
         return ", ".join(part for part in parts if part)
+
+    @property
+    def reach(self) -> ZYX:
+        """Voxels around a box, on each side, that are read with it."""
+        return (0, REACH, REACH) if self.denoising else (0, 0, 0)
 
     def prepare(
         self, item: Item, known: IntensityMap | None = None

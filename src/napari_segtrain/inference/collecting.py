@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
+from napari_segtrain.axes import ZYX
 from napari_segtrain.boxes import box_shape, relative
 from napari_segtrain.inference.events import BlockPredicted, TileDone
 
@@ -26,6 +27,29 @@ _BYTES = 32
 _MEMORY_SHARE = 0.25
 _GB = 1e9
 _SHARES = 1000
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Into what work is cut, chosen once so that every process cuts alike.
+
+    Parameters
+    ----------
+    max_numbers : int
+        Probabilities of a part, see `affordable_numbers`.
+    tiles : tuple of (ZYX, int)
+        ``tile_size`` and ``batch_size`` of each model; empty where the config has them.
+    """
+
+    max_numbers: int
+    tiles: tuple[tuple[ZYX, int], ...] = ()
+
+    def config_of(self, number: int, config: InferenceConfig) -> InferenceConfig:
+        """Settings of one of the models."""
+        if not self.tiles:
+            return config
+        tile, batch = self.tiles[number]
+        return config.model_copy(update={"tile_size": tile, "batch_size": batch})
 
 
 def affordable_numbers(config: InferenceConfig) -> int:

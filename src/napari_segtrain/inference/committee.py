@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_segtrain.boxes import absolute, box_shape, iter_blocks, nearest_first
 from napari_segtrain.errors import ConfigError, ModelError
-from napari_segtrain.inference.collecting import affordable_numbers, collected
+from napari_segtrain.inference.collecting import Cut, affordable_numbers, collected
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.rescaled_predictor import build_item_predictor
 from napari_segtrain.inference.uncertainty import SpreadSum
@@ -43,6 +43,8 @@ class Committee:
         Stop and pause.
     n_voxels : int
         How much is to be predicted.
+    cut : Cut, optional
+        Into what it is cut; by the memory that is free without.
     spread : {"deviation", "agreement"}, optional
         How far the models differ, given with each block.
 
@@ -59,18 +61,28 @@ class Committee:
         config: InferenceConfig,
         control: RunControl | None = None,
         n_voxels: int = 0,
+        *,
+        cut: Cut | None = None,
         spread: Spread | None = None,
     ) -> None:
+        cut = cut or Cut(affordable_numbers(config))
         self._predictors = [
-            build_item_predictor(model, image, config, control, n_voxels)
-            for model in models
+            build_item_predictor(
+                model,
+                image,
+                cut.config_of(number, config),
+                control,
+                n_voxels,
+                max_numbers=cut.max_numbers,
+            )
+            for number, model in enumerate(models)
         ]
         self._weights = config.weights or (1.0,) * len(models)
         self._spread: Spread | None = spread
         self._n_classes = len(models[0].spec.output_names)
         found = (engine for each in self._predictors for engine in each.engines)
         self.engines = tuple(dict.fromkeys(found))
-        self._max_numbers = affordable_numbers(config)
+        self._max_numbers = cut.max_numbers
 
     def predict(self, item: Item, box: Box, view: Box | None = None) -> ItemEvents:
         """Predict a box of an item of the image, with true context around it.
@@ -111,6 +123,7 @@ def make_predictor(
     config: InferenceConfig,
     control: RunControl | None = None,
     n_voxels: int = 0,
+    cut: Cut | None = None,
 ) -> Predictor:
     """Make what predicts with one model, or with the mean of several.
 
@@ -126,6 +139,8 @@ def make_predictor(
         Stop and pause.
     n_voxels : int
         How much is to be predicted.
+    cut : Cut, optional
+        Into what it is cut; by the memory that is free without.
 
     Raises
     ------
@@ -140,8 +155,11 @@ def make_predictor(
     if kind in {"deviation", "agreement"}:
         spread = kind
     if len(models) == 1:
-        return build_item_predictor(models[0], image, config, control, n_voxels, spread)
-    return Committee(models, image, config, control, n_voxels, spread)
+        max_numbers = None if cut is None else cut.max_numbers
+        return build_item_predictor(
+            models[0], image, config, control, n_voxels, spread, max_numbers
+        )
+    return Committee(models, image, config, control, n_voxels, cut=cut, spread=spread)
 
 
 def check_committee(models: Sequence[TrainedModel], config: InferenceConfig) -> None:

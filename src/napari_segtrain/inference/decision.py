@@ -15,13 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.boxes import relative
 from napari_segtrain.inference.items import most_likely
 from napari_segtrain.inference.rescaling import rescaling_of
-from napari_segtrain.objects.cleaning import give_away_small, take_majority
+from napari_segtrain.objects.cleaning import (
+    give_away_small,
+    is_cut_off,
+    take_majority,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.config import InferenceConfig
     from napari_segtrain.image import Image
     from napari_segtrain.inference.protocol import Array32, TrainedModel
@@ -108,6 +114,39 @@ def _cleaned(indices: Indices, decision: Decision) -> Indices:
             indices, decision.min_voxels, per_slice=decision.per_slice
         )
     return indices
+
+
+def sees_enough(indices: Indices, core: Box, decision: Decision) -> bool:
+    """Whether `clean` of a part of an image is right in the core of it.
+
+    Parameters
+    ----------
+    indices : ndarray of uint8, shape (Z, Y, X)
+        Class indices of the part.
+    core : Box
+        What is kept of it; the image ends where core and part do.
+    decision : Decision
+        Window and least sizes.
+    """
+    if not decision.has_minimum:
+        return True
+    if decision.has_window:
+        indices = take_majority(indices, decision.window, len(decision.thresholds))
+    # near the sides at which the image goes on, windows were cut off
+    z, y, x = (
+        slice(min(part.start, width // 2), n - min(n - part.stop, width // 2))
+        for part, n, width in zip(core, indices.shape, decision.window, strict=True)
+    )
+    return not is_cut_off(
+        indices[z, y, x],
+        decision.min_voxels,
+        relative(core, (z, y, x)),
+        [
+            (part.start > 0, part.stop < n)
+            for part, n in zip(core, indices.shape, strict=True)
+        ],
+        per_slice=decision.per_slice,
+    )
 
 
 def _slabs(

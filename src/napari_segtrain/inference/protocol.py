@@ -31,6 +31,11 @@ class Intensities(Protocol):
 class IntensityRule(Protocol):
     """Normalization of a model."""
 
+    @property
+    def reach(self) -> ZYX:
+        """Voxels around a box that are read with it."""
+        ...
+
     def prepare(self, item: Item, /) -> tuple[Item, Intensities]:
         """Return the item as it is to be read, and the map that its tiles share."""
         ...

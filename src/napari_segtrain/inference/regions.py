@@ -141,7 +141,7 @@ def iter_regions(
         check_fit(each, image)
     total = sum(math.prod(box_shape(region.box)) for region in regions)
     if has_preview and regions:
-        yield from _preview(models, image, regions[0], config, control)
+        yield from iter_first_blocks(models, image, regions[0], config, control)
     predictor = make_predictor(models, image, config, control, max(n_voxels, total))
     yield from predictor.engines
     work = _Work(image, predictor)
@@ -154,14 +154,40 @@ def iter_regions(
     return True
 
 
-def _preview(
+def iter_first_blocks(
     models: Sequence[TrainedModel],
     image: Image,
     region: Region,
     config: InferenceConfig,
-    control: RunControl | None,
+    control: RunControl | None = None,
 ) -> Iterator[RegionBlock]:
-    """Predict a small part of what is looked at, with the engine that is at hand."""
+    """Predict a small part of what is looked at, with the engine that is at hand.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        What is applied.
+    image : Image
+        Channels as in training.
+    region : Region
+        What is to be predicted, and the view.
+    config : InferenceConfig
+        Tiles and device.
+    control : RunControl, optional
+        Stop and pause.
+
+    Yields
+    ------
+    RegionBlock
+        None where all is as quick, or nothing of it is looked at.
+
+    Raises
+    ------
+    SegtrainError
+        As `iter_prediction` does.
+    """
+    for each in models:
+        check_fit(each, image)
     if region.view is None:
         return
     shape, fitted = image.items()[0].shape, fitted_config(config, models[0])

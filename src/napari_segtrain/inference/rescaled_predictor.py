@@ -32,6 +32,7 @@ def build_item_predictor(
     control: RunControl | None = None,
     n_voxels: int = 0,
     spread: Spread | None = None,
+    max_numbers: int | None = None,
 ) -> Predictor:
     """Make what predicts boxes of an image with one model, rescaled where asked for.
 
@@ -43,6 +44,8 @@ def build_item_predictor(
         Whose items are predicted.
     config, control, n_voxels, spread
         As of `ItemPredictor`; voxels of the image are counted.
+    max_numbers : int, optional
+        Probabilities of a part; what fits in memory without.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def build_item_predictor(
         n_classes=n_classes,
         has_spread=spread is not None,
         is_sliced=model.info.dims < len(SPATIAL_AXES),
-        max_numbers=affordable_numbers(config),
+        max_numbers=max_numbers or affordable_numbers(config),
     )
 
 

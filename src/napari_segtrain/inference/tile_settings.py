@@ -52,6 +52,9 @@ class TileSettings:
         Tiles that pass the network together.
     keeps_halo : bool
         Whether smaller tiles have the same halo, since it was asked for.
+    is_measured : bool
+        Whether the halo is what was measured to suffice: it stays as long as there is
+        a tile that has room for it.
     """
 
     tile: ZYX
@@ -59,32 +62,46 @@ class TileSettings:
     overlap: ZYX
     batch_size: int
     keeps_halo: bool = False
+    is_measured: bool = False
 
     def smaller(self, info: NetworkInfo) -> TileSettings | None:
         """Halve the longest side; ``None`` when the tile is as small as it can be.
 
-        A halo that was asked for stays: the side is then no shorter than it needs, and
-        the next longest is taken where nothing of it can be given up.
+        A halo that was asked for or measured stays: the side is then no shorter than
+        it needs, and the next longest is taken where nothing of it can be given up.
+        Only when nothing at all can be given up does a measured one get shorter, and
+        tiles overlap by a step of the grid.
         """
+        if not (self.keeps_halo or self.is_measured):
+            return self._smaller(info, keeps_halo=False)
+        found = self._smaller(info, keeps_halo=True)
+        if found is None and not self.keeps_halo:
+            return self._smaller(info, keeps_halo=False)
+        return found
+
+    def _smaller(self, info: NetworkInfo, *, keeps_halo: bool) -> TileSettings | None:
         sizes = list(zip(self.tile, info.grid, info.min_result, self.halo, strict=True))
         steps = [tile // grid for tile, grid, _, _ in sizes]
         for axis in sorted(range(len(steps)), key=steps.__getitem__, reverse=True):
             tile, grid, least, halo = sizes[axis]
             shorter = steps[axis] // 2 * grid
-            if self.keeps_halo and halo:
+            if keeps_halo and halo:
                 shorter = max(shorter, _ceil(2 * halo + grid, grid))
             if least <= shorter < tile:
-                return self._with_side(axis, shorter, info)
-            if not self.keeps_halo:
+                return self._with_side(axis, shorter, info, keeps_halo=keeps_halo)
+            if not keeps_halo:
                 return None
         return None
 
-    def _with_side(self, axis: int, tile: int, info: NetworkInfo) -> TileSettings:
-        room = (tile - info.grid[axis]) // 2
-        halo = self.halo[axis]
-        if not self.keeps_halo:
-            halo = min(halo, tile // _HALO_SHARE, room)
-        overlap = min(self.overlap[axis], max(0, tile - 2 * halo - info.grid[axis]))
+    def _with_side(
+        self, axis: int, tile: int, info: NetworkInfo, *, keeps_halo: bool
+    ) -> TileSettings:
+        grid, halo, overlap = info.grid[axis], self.halo[axis], self.overlap[axis]
+        if not keeps_halo:
+            halo = min(halo, tile // _HALO_SHARE, (tile - grid) // 2)
+            if halo < self.halo[axis]:
+                overlap = max(overlap, grid)
+        overlap = min(overlap, max(0, tile - 2 * halo - grid))
         return replace(
             self,
             tile=_with(self.tile, axis, tile),
@@ -104,16 +121,16 @@ def choose_tiles(
 ) -> TileSettings:
     """Choose what the config leaves open.
 
-    An automatic halo is what was measured to suffice. Without a measurement it is the
-    reach of the receptive field in two dimensions and half of it in three, at most
-    `MAX_HALO`; where memory is short it is a quarter of the tile at most, and of
-    networks that are not local an eighth of the tile. A network with a margin
-    needs none; a tile size that is asked for holds the margin. An automatic overlap is
-    none where the halo was measured or asked for, or holds all that a local network
-    sees, since there is nothing to blend, else one step of the grid; of networks that
-    are not local it is a quarter of the tile without its halo. An automatic tile is the
-    one that computes the fewest voxels, halos and margins included, of those with at
-    most ``max_voxels``.
+    An automatic halo is what was measured to suffice, wherever a tile has room for it.
+    Without a measurement it is the reach of the receptive field in two dimensions and
+    half of it in three, at most `MAX_HALO`; where memory is short it is a quarter of
+    the tile at most, and of networks that are not local an eighth of the tile. A
+    network with a margin needs none; a tile size that is asked for holds the margin. An
+    automatic overlap is none where the halo was measured or asked for, or holds all
+    that a local network sees, since there is nothing to blend, else one step of the
+    grid; of networks that are not local it is a quarter of the tile without its halo.
+    An automatic tile is the one that computes the fewest voxels, halos and margins
+    included, of those with at most ``max_voxels``.
 
     Parameters
     ----------
@@ -150,6 +167,7 @@ def choose_tiles(
         overlap=(z.overlap, y.overlap, x.overlap),
         batch_size=batch if config.batch_size == "auto" else config.batch_size,
         keeps_halo=config.halo != "auto",
+        is_measured=config.halo == "auto" and info.halo is not None,
     )
 
 
@@ -261,7 +279,8 @@ class _Axis:
     def _halo(self, tile: int, *, is_whole: bool) -> int:
         if self._fixed is not None:
             return self._fixed
-        if is_whole:
+        has_room = tile - 2 * self._reach >= self._grid
+        if is_whole or (self._is_measured and has_room):
             return self._reach
         share = _HALO_SHARE if self._is_local else _HALO_SHARE_NOT_LOCAL
         return min(self._reach, tile // share)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from napari_segtrain.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LITTLE_SPACE = 1 << 20
@@ -117,15 +117,33 @@ def remove_folder(path: Path) -> None:
     OutputError
         When it may not be renamed, for instance since a program has a file of it open.
     """
-    if not path.is_dir():
-        return
-    old = path.with_name(f".{path.name}-{secrets.token_hex(4)}{_DELETED}")
+    remove_folders([path])
+
+
+def remove_folders(paths: Sequence[Path]) -> None:
+    """Remove folders, if they are there: first all names, then what was in them.
+
+    So no long removal of one lies between the names of two.
+
+    Raises
+    ------
+    OutputError
+        As of `remove_folder`; those before are gone then.
+    """
+    removed = []
     try:
-        path.rename(old)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    _remove(old)
-    _flush_folder(path.parent)
+        for path in paths:
+            if not path.is_dir():
+                continue
+            token = secrets.token_hex(4)
+            old = path.with_name(f".{path.name}-{token}{_DELETED}")
+            with writing(path):
+                path.rename(old)
+            removed.append(old)
+    finally:
+        for old in removed:
+            _remove(old)
+            _flush_folder(old.parent)
 
 
 def sweep_deleted(path: Path) -> None:
@@ -189,7 +207,8 @@ def _is_full(folder: Path, error: OSError) -> bool:
     """Whether an error means a full disk; NumPy's says only how much it wrote."""
     if error.errno is not None:
         return error.errno in _FULL
-    return shutil.disk_usage(folder).free < _LITTLE_SPACE
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free < _LITTLE_SPACE
 
 
 def _output_error(target: Path, error: OSError) -> OutputError:

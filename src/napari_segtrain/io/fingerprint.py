@@ -22,6 +22,8 @@ _METADATA = {
     *("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"),
     "attributes.json",
 }
+_OF_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""Files that come when somebody looks into a folder."""
 
 
 def fingerprint(path: str | Path) -> str:
@@ -83,4 +85,4 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Files below a folder in sorted order, folder by folder."""
     for root, folders, names in os.walk(folder):
         folders.sort()
-        yield from (Path(root, name) for name in sorted(names))
+        yield from (Path(root, name) for name in sorted(set(names) - _OF_DESKTOPS))

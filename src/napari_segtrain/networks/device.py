@@ -58,9 +58,17 @@ def choose_devices(setting: DeviceSetting) -> list[torch.device]:
     if n_gpus <= 1:
         return [chosen]
     gpus = [torch.device("cuda", number) for number in range(n_gpus)]
-    free = [torch.cuda.mem_get_info(gpu)[0] for gpu in gpus]
+    free = [_free_memory(gpu) for gpu in gpus]
     least = max(free) * _LEAST_SHARE
     return [gpu for gpu, n in zip(gpus, free, strict=True) if n >= least]
+
+
+def _free_memory(gpu: torch.device) -> int:
+    """Bytes; none where not even a question fits beside what others hold."""
+    try:
+        return int(torch.cuda.mem_get_info(gpu)[0])
+    except RuntimeError:
+        return 0
 
 
 def on_device(device: torch.device) -> AbstractContextManager[Any]:

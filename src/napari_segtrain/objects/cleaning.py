@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_segtrain.axes import ZYX
+    from napari_segtrain.boxes import Box
+
+_OPEN_BESIDE_INNER = 3
 
 Indices = npt.NDArray[np.uint8]
 Votes = npt.NDArray[np.unsignedinteger[Any]]
@@ -90,6 +93,57 @@ def give_away_small(
     return result
 
 
+def is_cut_off(
+    indices: Indices,
+    min_voxels: Sequence[int],
+    core: Box,
+    goes_on: Sequence[tuple[bool, bool]],
+    *,
+    per_slice: bool,
+) -> bool:
+    """Whether `give_away_small` needs more around a part to be right in its core.
+
+    That is so where a component looks too small, reaches a side of the part at which
+    the image goes on, and lies in the core or beside a small one that does.
+
+    Parameters
+    ----------
+    indices : ndarray of uint8, shape (Z, Y, X)
+        Class indices of a part of an image.
+    min_voxels, per_slice
+        As in `give_away_small`.
+    core : Box
+        What is kept of the part.
+    goes_on : sequence of (bool, bool)
+        Whether there is more of the image before and behind it, along each axis.
+    """
+    ids = _small_components(indices, min_voxels, _links(is_flat=per_slice))
+    is_open = np.zeros(int(ids.max(initial=0)) + 1, bool)
+    is_inner = is_open.copy()
+    axes = range(1 if per_slice else 0, ids.ndim)
+    for axis in axes:
+        before, behind = goes_on[axis]
+        if before:
+            is_open[ids.take(0, axis)] = True
+        if behind:
+            is_open[ids.take(-1, axis)] = True
+    is_inner[ids[core]] = True
+    is_open[0] = is_inner[0] = False
+    if not is_open.any() or (is_open & is_inner).any():
+        return bool(is_open.any())
+    kinds = (is_open + 2 * is_inner).astype(np.uint8)[ids]
+    both = [np.moveaxis(kinds, axis, 0) for axis in axes]
+    return any(((line[1:] | line[:-1]) == _OPEN_BESIDE_INNER).any() for line in both)
+
+
+def _links(*, is_flat: bool) -> npt.NDArray[np.bool_]:
+    """Neighbors that belong together: those that share a face."""
+    links: npt.NDArray[np.bool_] = ndimage.generate_binary_structure(3, 1)
+    if is_flat:
+        links[[0, 2]] = False
+    return links
+
+
 def _box_sum(mask: npt.NDArray[np.bool_], window: ZYX, dtype: np.dtype[Any]) -> Votes:
     """Voxels of a mask in the window around each voxel."""
     total = mask.astype(dtype)
@@ -106,7 +160,9 @@ def _box_sum(mask: npt.NDArray[np.bool_], window: ZYX, dtype: np.dtype[Any]) -> 
 
 
 def _small_components(
-    indices: Indices, min_voxels: Sequence[int]
+    indices: Indices,
+    min_voxels: Sequence[int],
+    links: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int32]:
     """Ids 1, 2, ... of the components that are too small, 0 elsewhere."""
     ids = np.zeros(indices.shape, np.int32)
@@ -114,7 +170,7 @@ def _small_components(
     for index, least in enumerate(min_voxels):
         if least <= 1:
             continue
-        components, _ = ndimage.label(indices == index)
+        components, _ = ndimage.label(indices == index, links)
         sizes = np.bincount(components.ravel())
         is_small = sizes < least
         is_small[0] = False

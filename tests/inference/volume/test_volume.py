@@ -109,6 +109,22 @@ def test_a_decision_sees_what_lies_around_a_block(tmp_path, per_slice):
     np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected)
 
 
+def test_small_parts_are_judged_by_all_of_them_however_far_they_reach(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_segtrain.inference.volume.plan._MARGIN", 2)
+    decision = Decision((0.3, 0.4, 0.3), (1, 1, 1), (0, 60, 60), per_slice=False)
+    model = tiny_model(3, decision=decision)
+    expected = whole(model).labels.array
+    opened = open_volume([model], VOLUME, tmp_path / "a.zarr", CPU, BLOCKS)
+    assert max(opened.plan.margin) == 2
+    finish(iter_volume_prediction(opened))
+    np.testing.assert_array_equal(labels_of(tmp_path / "a.zarr"), expected)
+    asked_for = BLOCKS.model_copy(update={"margin": 2})
+    predicted(tmp_path / "b.zarr", model, volume=asked_for)
+    assert (labels_of(tmp_path / "b.zarr") != expected).any()
+
+
 def stopped(store, n_blocks, **options):
     """Stop once so many blocks are written; return the result."""
     control = RunControl()

@@ -10,7 +10,8 @@ from tests.ui.predictions import WAIT, opened, predicted, trained
 
 from napari_segtrain import predict
 from napari_segtrain.config import VolumeConfig
-from napari_segtrain.inference import fit
+from napari_segtrain.errors import OutputError
+from napari_segtrain.inference import fit, preview
 from napari_segtrain.ui.layers.results import is_result
 from napari_segtrain.ui.predict import prediction_run
 from napari_segtrain.ui.predict.result_box import MEMORY, STORE
@@ -250,3 +251,55 @@ def test_images_that_differ_anywhere_have_stores_of_their_own(
     widget.images.check([viewer.layers["cells"]])
     predicted(qtbot, widget)
     assert widget.run.stores != first
+
+
+@pytest.mark.parametrize("kind", ["disks", "objects"])
+def test_a_part_of_the_view_is_there_before_the_store(
+    qtbot, viewer, models, folder, monkeypatch, kind
+) -> None:
+    """And goes when the first block is there."""
+    monkeypatch.setattr(preview, "MAX_VOXELS", {2: 1 << 13, 3: 1 << 13})
+    image, seen = viewer.layers["cells"], []
+    viewer.dims.set_point(0, 5 + 3 * 2)
+    shown = prediction_run.PredictionRun._show_stores  # noqa: SLF001
+
+    def look(run, event) -> None:
+        if not seen:
+            seen.append([layer for layer in viewer.layers if layer is not image])
+            assert not list((folder / "out").glob("*/segtrain.json"))
+        shown(run, event)
+
+    monkeypatch.setattr(prediction_run.PredictionRun, "_show_stores", look)
+    predicted(qtbot, in_stores(qtbot, viewer, models / kind, folder))
+    ((part,),) = seen
+    assert part.name == "cells preview"
+    assert part.data.shape[0] == 1
+    np.testing.assert_array_equal(part.data_to_world((0, 0, 0))[0], 5 + 3 * 2)
+    expected = predict(models / kind, image.data, axes="ZYX", device="cpu").labels
+    start = image.world_to_data(part.data_to_world((0, 0, 0)))
+    z, y, x = (round(float(n)) for n in start)
+    height, width = part.data.shape[1:]
+    there = np.asarray(expected.array)[z : z + 1, y : y + height, x : x + width]
+    assert part.data.any()
+    if kind == "objects":
+        assert np.mean((there > 0) == (part.data > 0)) > 0.8
+    else:
+        assert np.mean(there == part.data) > 0.98
+    assert names(viewer) == ["cells", "cells segmentation"]
+    predicted(qtbot, in_stores(qtbot, viewer, models / kind, folder))
+    assert names(viewer) == ["cells", "cells segmentation"]
+
+
+def test_a_preview_goes_when_the_prediction_fails(
+    qtbot, viewer, models, folder, monkeypatch
+) -> None:
+    monkeypatch.setattr(preview, "MAX_VOXELS", {2: 1 << 13, 3: 1 << 13})
+
+    def fail(*_given, **_options):
+        raise OutputError("The disk is full.")
+
+    monkeypatch.setattr("napari_segtrain.inference.volume.opening.open_volume", fail)
+    widget = in_stores(qtbot, viewer, models / "disks", folder)
+    predicted(qtbot, widget)
+    assert "disk is full" in widget.run.failure.text
+    assert names(viewer) == ["cells"]

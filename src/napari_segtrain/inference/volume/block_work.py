@@ -5,6 +5,7 @@ Everything here may be done twice, or by another process, with the same result.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,17 @@ import zarr
 from zarr.codecs import ZstdCodec
 
 from napari_segtrain.axes import ZYX, item_axes
-from napari_segtrain.boxes import grown_box, relative
+from napari_segtrain.boxes import box_shape, grown_box, relative
 from napari_segtrain.inference.canvas import Canvas, cleaned_values
 from napari_segtrain.inference.committee import make_predictor
-from napari_segtrain.inference.decision import chosen_decision
+from napari_segtrain.inference.decision import chosen_decision, sees_enough
 from napari_segtrain.inference.events import BlockPredicted
 from napari_segtrain.inference.fit import chosen_recipe
 from napari_segtrain.inference.item_predictor import item_key
 from napari_segtrain.inference.rescaling import rescaling_of
 from napari_segtrain.inference.volume.source import ReadAhead, item_position
-from napari_segtrain.io.atomic import flush, writing
+from napari_segtrain.io.atomic import new_folder
+from napari_segtrain.io.guard import reading
 from napari_segtrain.objects.joining import local_objects
 from napari_segtrain.objects.seeded import make_objects
 
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 Painted = dict[str, npt.NDArray[Any]]
 
 _CHUNK = 64
+_MAX_SURROUNDINGS = 1 << 27
+"""Voxels that are looked at around a block, where small parts reach far."""
 PIECES = "pieces"
 
 
@@ -108,6 +112,7 @@ class BlockWork:
                 self._plan.config,
                 self._control,
                 n_voxels,
+                self._plan.cut,
             )
         return self._predictor.engines
 
@@ -159,9 +164,7 @@ class BlockWork:
             As of `write`.
         """
         block = self._grid[number]
-        piece = grown_box(block.box, self._plan.margin, self._grid.shape)
-        core = relative(block.box, piece)
-        found = self._stores.between().open().read(block.position, piece)
+        found, core = self._surroundings(block)
         if self._recipe is None:
             classes = self._models[0].spec.classes
             values = cleaned_values(found, classes, self._decision)[core]
@@ -174,12 +177,41 @@ class BlockWork:
         sizes = [int(size) for size in objects.sizes]
         self._folder.mark("finish", number, {"sizes": sizes})
 
+    def _surroundings(self, block: Block) -> tuple[npt.NDArray[Any], Box]:
+        """Read what lies around a block; more of it where small parts need it.
+
+        Returns
+        -------
+        ndarray
+            Of the block and around it.
+        Box
+            The block in it.
+        """
+        margin, most = self._plan.margin, self._plan.reach or self._plan.margin
+        store = self._stores.between().open()
+        while True:
+            piece = grown_box(block.box, margin, self._grid.shape)
+            core = relative(block.box, piece)
+            found = store.read(block.position, piece)
+            z, y, x = (min(2 * n + 1, m) for n, m in zip(margin, most, strict=True))
+            widest = grown_box(block.box, (z, y, x), self._grid.shape)
+            if (
+                self._decision is None
+                or widest == piece
+                or math.prod(box_shape(widest)) > _MAX_SURROUNDINGS
+                or sees_enough(found, core, self._decision)
+            ):
+                return found, core
+            margin = z, y, x
+
     def read_piece(self, number: int, box: Box) -> npt.NDArray[np.uint32]:
         """Read ids of a block and its surroundings, in a box that lies in them."""
         block = self._grid[number]
         piece = grown_box(block.box, self._plan.margin, self._grid.shape)
-        array = zarr.open_array(str(self._piece_path(number)), mode="r")
-        found: npt.NDArray[np.uint32] = np.asarray(array[relative(box, piece)])
+        path = self._piece_path(number)
+        with reading(path):
+            array = zarr.open_array(str(path), mode="r")
+            found: npt.NDArray[np.uint32] = np.asarray(array[relative(box, piece)])
         return found
 
     def _predicted(self, block: Block) -> Generator[TileDone, None, Painted | None]:
@@ -219,9 +251,9 @@ class BlockWork:
         return self._ahead.brightest(block.position, block.box) < self._empty_below
 
     def _write_piece(self, number: int, ids: npt.NDArray[np.uint32]) -> None:
-        path = self._piece_path(number)
+        """Write a piece, which appears complete; one that is there is the same."""
         chunk = tuple(min(_CHUNK, n) for n in ids.shape)
-        with writing(path):
+        with new_folder(self._piece_path(number)) as path:
             array = zarr.create_array(
                 str(path),
                 shape=ids.shape,
@@ -231,10 +263,8 @@ class BlockWork:
                 chunks=chunk,
                 dtype=ids.dtype,
                 compressors=ZstdCodec(level=1),
-                overwrite=True,
             )
             array[...] = ids
-            flush(path)
 
     def _piece_path(self, number: int) -> Path:
         return self._folder.run / PIECES / str(number)
@@ -253,6 +283,10 @@ def _context_of(model: TrainedModel, image: Image, config: InferenceConfig) -> Z
     if isinstance(config.halo, tuple):
         reach = config.halo
     widths = zip(reach, info.grid, info.prediction_margin, strict=True)
-    z, y, x = (n + 2 * grid + margin for n, grid, margin in widths)
+    read = model.spec.normalization.reach
+    z, y, x = (
+        n + 2 * grid + margin + more
+        for (n, grid, margin), more in zip(widths, read, strict=True)
+    )
     rescaling = rescaling_of(model, image, config)
     return (z, y, x) if rescaling is None else rescaling.context((z, y, x))

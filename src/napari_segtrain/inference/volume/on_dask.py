@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _opened: dict[str, BlockWork] = {}
 """In a worker: what works on the blocks of a run, by the token of the run."""
+
+_one_at_a_time = threading.Lock()
+"""In a worker, which may have been started with several threads."""
 
 _POLL_SECONDS = 0.2
 _TIMEOUT = "20s"
@@ -173,6 +177,11 @@ class _Tasks:
         return True
 
     def _check(self, future: Any) -> None:
+        if future.status not in {"finished", "error"}:  # cancelled or lost
+            raise PredictionError(
+                "The scheduler is gone, or has given up a block; start it again, and "
+                "the same command goes on with the blocks that are left."
+            )
         error = future.exception()
         if error is None:
             return
@@ -188,6 +197,13 @@ def _do_block(
     opener: Opener, key: str, stage: str, number: int, n_threads: int
 ) -> None:
     """Do a block, in a worker."""
+    with _one_at_a_time:
+        _do_own_block(opener, key, stage, number, n_threads)
+
+
+def _do_own_block(
+    opener: Opener, key: str, stage: str, number: int, n_threads: int
+) -> None:
     if key not in _opened:
         import torch
 

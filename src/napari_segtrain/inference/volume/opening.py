@@ -31,14 +31,15 @@ from napari_segtrain.inference.volume.request import (
     differences,
 )
 from napari_segtrain.inference.volume.source import at_lower_resolution
-from napari_segtrain.inference.volume.stores import Stores
+from napari_segtrain.inference.volume.stores import MAPS, Stores, map_path
 from napari_segtrain.inference.volume.work_folder import (
     WorkFolder,
     read_report,
     work_path,
     write_report,
 )
-from napari_segtrain.io.atomic import remove_folder, sweep_deleted
+from napari_segtrain.io.atomic import remove_folders, sweep_deleted
+from napari_segtrain.io.formats import file_of
 from napari_segtrain.io.pyramids import remove_leftovers
 from napari_segtrain.networks import choose_device, choose_devices, on_device
 
@@ -192,23 +193,36 @@ def open_volume(  # noqa: PLR0913 - what a run is
             is_complete=is_complete,
         )
 
-    if not overwrite:
-        found = _begun(folder, request)
+    def there() -> OpenVolume | None:
+        """Run that was begun, or has been completed."""
+        found = None if overwrite else _begun(folder, request)
         if found is not None:
             return _with_stores(opened(_on_device(found, config)))
-        if may_begin and path.exists():
-            _check_complete(path, request)
-            plan = plan_volume(models, coarse, config, volume, max_voxels=1 << 20)
-            return _swept(opened(plan, is_complete=True))
+        if overwrite or not (may_begin and path.exists()):
+            return None
+        _check_complete(path, request)
+        plan = plan_volume(models, coarse, config, volume, max_voxels=1 << 20)
+        return _swept(opened(plan, is_complete=True))
+
+    run = there()
+    if run is not None:
+        return run
     if not may_begin:
         raise OutputError(
             f"There is no run at {path}, as this computer sees it; give workers the "
             "same folders as the process that began it."
         )
+    _check_place(path, image, area)
     plan = _complete_plan(models, coarse, config, volume)
     empty = empty_blocks(plan.grid, image, volume, area)
     plan = replace(plan, empty=tuple(empty))
-    _clear(opened(plan), overwrite=overwrite)
+    try:
+        _clear(opened(plan), overwrite=overwrite)
+    except OtherResultFound:
+        run = there()  # of a process that began while this one planned
+        if run is None:
+            raise
+        return run
     if not folder.write_manifest({"request": request, "plan": dump_plan(plan)}):
         found = _begun(folder, request)  # another process was faster
         plan = plan if found is None else found
@@ -270,6 +284,28 @@ def _check_complete(path: Path, request: Request) -> None:
     _compare(path, report, request)
 
 
+def _check_place(path: Path, image: Image, area: Area) -> None:
+    """Raise `OutputError` when a result would lie in what is read, or replace it."""
+    results = [path, *(map_path(path, name) for name in MAPS)]
+    masks = [] if area.mask is None else [area.mask.source]
+    for source in (image.source, *masks):
+        if source is None:
+            continue
+        read = file_of(source).resolve()
+        for result in results:
+            place = result.resolve()
+            if place == read or place in read.parents:
+                raise OutputError(
+                    f"{result} is what is read, or holds it, and would be replaced; "
+                    "choose another output."
+                )
+            if read in place.parents:
+                raise OutputError(
+                    f"{result} lies in {read}, which is read; choose an output outside "
+                    "of it."
+                )
+
+
 def _clear(volume: OpenVolume, *, overwrite: bool) -> None:
     """Make room for the stores of a run.
 
@@ -288,10 +324,8 @@ def _clear(volume: OpenVolume, *, overwrite: bool) -> None:
             raise OtherResultFound(
                 f"{store} exists already; choose another name{way_out}."
             )
-    if overwrite:
-        volume.folder.remove()  # first: no mark may be left without its store
-    for store in there:
-        remove_folder(store)
+    if overwrite:  # the marks first: none may be left without its store
+        remove_folders([volume.folder.path, *there])
 
 
 def _with_stores(volume: OpenVolume) -> OpenVolume:
@@ -346,7 +380,9 @@ def _complete_plan(
 ) -> VolumePlan:
     """Plan with the engine that is fastest here."""
     n_voxels = math.prod(image.items()[0].shape) * len(image.items())
-    chosen = [choose_engine(model, config, n_voxels) for model in models]
+    devices = choose_devices(config.device)
+    with on_device(devices[0]):
+        chosen = [choose_engine(model, config, n_voxels) for model in models]
     engines = {engine.engine for _, engine in chosen}
     wanted = config.device
     config = config.model_copy(
@@ -356,7 +392,7 @@ def _complete_plan(
         }
     )
     runtimes = [runtime for runtime, _ in chosen]
-    limit = min(_max_voxels(runtimes, device) for device in choose_devices(wanted))
+    limit = min(_max_voxels(runtimes, device) for device in devices)
     return plan_volume(models, image, config, volume, max_voxels=limit)
 
 

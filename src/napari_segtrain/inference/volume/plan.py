@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
 from napari_segtrain.axes import ZYX, item_axes, spatial_axes
 from napari_segtrain.config import InferenceConfig, VolumeConfig
+from napari_segtrain.inference.collecting import Cut, affordable_numbers
 from napari_segtrain.inference.decision import chosen_decision, needs_neighbors
 from napari_segtrain.inference.fit import fitted_config
 from napari_segtrain.inference.rescaling import rescaling_of
@@ -51,6 +52,10 @@ class VolumePlan:
         Voxels around a block that the stages after the first look at.
     empty : tuple of int
         Blocks that are left as they are.
+    cut : Cut, optional
+        Tiles of each of several models, and parts; runs of older releases have none.
+    reach : ZYX, optional
+        How far they look where the margin cuts off parts that may be small.
     """
 
     layout: Layout
@@ -58,6 +63,8 @@ class VolumePlan:
     stages: tuple[Stage, ...]
     margin: ZYX
     empty: tuple[int, ...] = ()
+    cut: Cut | None = None
+    reach: ZYX | None = None
 
     @property
     def grid(self) -> BlockGrid:
@@ -127,8 +134,12 @@ def plan_volume(
         stages = ("predict", "finish", "join")
     elif needs_neighbors(decision):
         stages = ("predict", "finish")
+    pins = [_pinned(each, image, config, layout, max_voxels) for each in models]
+    cut = Cut(affordable_numbers(config))
     if len(models) == 1:
-        config = _pinned(model, image, config, layout, max_voxels)
+        config = pins[0]
+    else:
+        cut = replace(cut, tiles=tuple(_tiles_of(pin) for pin in pins))
     return VolumePlan(
         layout=layout,
         config=config,
@@ -136,6 +147,8 @@ def plan_volume(
         margin=_margin(
             volume, is_flat=is_flat, decision=decision, has_objects=has_objects
         ),
+        cut=cut,
+        reach=_farthest(volume, decision, is_flat=is_flat),
     )
 
 
@@ -158,6 +171,12 @@ def _pinned(
     return fitted.model_copy(
         update={"tile_size": (z, y, x), "batch_size": tiles.batch_size}
     )
+
+
+def _tiles_of(pinned: InferenceConfig) -> tuple[ZYX, int]:
+    size, batch = pinned.tile_size, pinned.batch_size
+    assert size != "auto" and batch != "auto"  # noqa: PT018 - both are pinned
+    return size, batch
 
 
 def _longest_block(layout: Layout) -> Box:
@@ -200,6 +219,16 @@ def _margin(
     if not has_objects:
         reach = (0, 0, 0) if decision is None else _reach(decision)
         z, y, x = (min(most, n) for n in reach)
+    return 0 if is_flat else z, y, x
+
+
+def _farthest(
+    volume: VolumeConfig, decision: Decision | None, *, is_flat: bool
+) -> ZYX | None:
+    """All that a decision may depend on, unless the margin was asked for."""
+    if decision is None or volume.margin != "auto":
+        return None
+    z, y, x = _reach(decision)
     return 0 if is_flat else z, y, x
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from napari_segtrain.inference.volume.predicting import BlockStep, BlockSteps
 
 
+_POLL_SECONDS = 0.2
+
+
 @dataclass(frozen=True)
 class VolumeResult:
     """Result of `iter_volume_prediction`.
@@ -156,7 +159,7 @@ class _Run:
         self, part: tuple[int, int], view: Box | None
     ) -> Generator[Event, None, VolumeResult]:
         volume = self._volume
-        if volume.is_complete:
+        if volume.is_complete or volume.was_completed():
             return replace(self._result(is_complete=True), was_complete=True)
         done = volume.folder.marked("predict")
         wanted = volume.wanted
@@ -247,7 +250,7 @@ class _Run:
         if not set(volume.wanted) <= volume.folder.marked("predict"):
             return volume.was_completed()
         if "finish" in volume.plan.stages and not (yield from self._finish(part)):
-            return False
+            return volume.was_completed()
         if not volume.folder.lock():
             self._finisher = volume.folder.finisher
             return volume.was_completed()
@@ -260,7 +263,14 @@ class _Run:
         return True
 
     def _finish(self, part: tuple[int, int]) -> Generator[Event, None, bool]:
-        """Do what is not done yet, beginning with the own part: others may help."""
+        """Do what no process has done or is doing, beginning with the own part.
+
+        Returns
+        -------
+        bool
+            Whether all blocks are done; else stopped, or others are at work on the
+            last ones and the one that ends last goes on.
+        """
         volume = self._volume
         done = volume.folder.marked("finish")
         own = part_of(volume.wanted, *part)
@@ -268,15 +278,34 @@ class _Run:
         todo = [number for number in (*own, *others) if number not in done]
         self._n_done = len(done)
         meter = _Meter("finish", len(todo))
-        for place, number in enumerate(todo):
+        waiting = deque(todo)
+        while waiting:
             self._control.wait_while_paused()
-            if self._control.is_stopping:
+            if self._control.is_stopping or not volume.folder.is_current():
                 return False
-            if not volume.folder.is_marked("finish", number):
-                self._work.finish(number)
+            number = waiting.popleft()
+            if self._finish_one(number):
                 meter.n_voxels += self._n_voxels(number)
                 yield self._written("finish", number)
-            yield meter.progress(place + 1)
+            elif volume.folder.is_abandoned("finish", number):
+                waiting.append(number)  # until the claim of the dead process is old
+                time.sleep(_POLL_SECONDS)
+            yield meter.progress(len(todo) - len(waiting))
+        left = set(volume.wanted) - volume.folder.marked("finish")
+        self._finisher = volume.folder.claimant("finish", sorted(left))
+        return not left
+
+    def _finish_one(self, number: int) -> bool:
+        """Do a block that no other process has; return whether it was done here."""
+        folder = self._volume.folder
+        if folder.is_marked("finish", number) or not folder.claim("finish", number):
+            return False
+        try:
+            if folder.is_marked("finish", number):  # just now, and given back
+                return False
+            self._work.finish(number)
+        finally:
+            folder.release("finish", number)
         return True
 
     def _join(self) -> Generator[Event, None, bool]:

@@ -83,7 +83,9 @@ class ReadAhead:
             if all(p.start <= b.start and b.stop <= p.stop for b, p in pairs):
                 inner = (slice(b.start - p.start, b.stop - p.start) for b, p in pairs)
                 return values[tuple(inner)]
-        return np.asarray(self._source[box])
+        found = np.asarray(self._source[box])
+        check_source(self._path)
+        return found
 
 
 def check_source(path: Path | None) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LABELS = "labels"
 EVIDENCE = "evidence"
 INDICES = "indices"
+MAPS = ("probabilities", "uncertainty")
 
 
 @dataclass(frozen=True)

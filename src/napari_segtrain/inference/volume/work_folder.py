@@ -16,7 +16,7 @@ from napari_segtrain.errors import OutputError
 from napari_segtrain.io.atomic import remove_folder, write_json, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 FORMAT_VERSION = 1
@@ -24,6 +24,7 @@ REPORT = "segtrain.json"
 """File in a store that is complete, with the request that it answers."""
 _MANIFEST = "manifest.json"
 _LOCK = "finishing"
+_CLAIMS = "claims"
 _STALE_SECONDS = 600.0
 """A process that finishes touches its lock at each block."""
 _DEAD_SECONDS = 30.0
@@ -59,6 +60,14 @@ class WorkFolder:
     def exists(self) -> bool:
         """Whether a run was begun and did not end."""
         return (self.path / _MANIFEST).is_file()
+
+    def is_current(self) -> bool:
+        """Whether the run that was opened did not end and was not replaced."""
+        try:
+            text = (self.path / _MANIFEST).read_text(encoding="utf-8")
+            return bool(json.loads(text)["token"] == self.token)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     @property
     def run(self) -> Path:
@@ -118,12 +127,15 @@ class WorkFolder:
     def mark(self, stage: str, number: int, facts: Any = None) -> None:
         """Note that a block is on the disk, with facts for later stages.
 
+        Where another process has completed the run there is nothing to note.
+
         Raises
         ------
         OutputError
             When the folder cannot be written.
         """
-        write_json(self._mark(stage, number), facts)
+        if self.path.is_dir():
+            write_json(self._mark(stage, number), facts)
 
     def is_marked(self, stage: str, number: int) -> bool:
         """Whether a block is on the disk."""
@@ -139,8 +151,45 @@ class WorkFolder:
         return {int(stem) for stem, _, end in names if end == "json" and stem.isdigit()}
 
     def facts(self, stage: str, number: int) -> Any:
-        """Return what a block was marked with."""
-        return json.loads(self._mark(stage, number).read_text(encoding="utf-8"))
+        """Return what a block was marked with.
+
+        Raises
+        ------
+        OutputError
+            When the mark cannot be read.
+        """
+        path = self._mark(stage, number)
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"{path} cannot be read ({error}); delete {self.path} and begin again."
+            ) from error
+
+    def claim(self, stage: str, number: int) -> bool:
+        """Take a block that another process could do too; false when one has it.
+
+        Who takes it marks it or gives it back with `release`.
+
+        Raises
+        ------
+        OutputError
+            When the folder cannot be written.
+        """
+        return self._take(self._claim(stage, number))
+
+    def release(self, stage: str, number: int) -> None:
+        """Give back a block that was taken, done or not."""
+        self._give_back(self._claim(stage, number))
+
+    def is_abandoned(self, stage: str, number: int) -> bool:
+        """Whether a process of this computer had a block when it died."""
+        return _is_dead(_text(self._claim(stage, number)))
+
+    def claimant(self, stage: str, numbers: Iterable[int]) -> str:
+        """Computer and process that has one of these blocks; empty when none has."""
+        texts = (_text(self._claim(stage, number)) for number in numbers)
+        return next((_who(text) for text in texts if text), "")
 
     def lock(self) -> bool:
         """Take the right to finish; false when another process has it.
@@ -148,16 +197,7 @@ class WorkFolder:
         One that did not touch it for ten minutes has lost it. Where the folder is gone
         another process has finished.
         """
-        if not self.path.is_dir():
-            return False
-        path = self.path / _LOCK
-        draft = self.path / f"{_LOCK}-{secrets.token_hex(4)}"
-        try:
-            with writing(self.path):
-                draft.write_text(self._own, encoding="utf-8")
-            return _linked(draft, path) or (self._steal(path) and _linked(draft, path))
-        finally:
-            draft.unlink(missing_ok=True)
+        return self._take(self.path / _LOCK)
 
     def touch(self) -> None:
         """Show that the process that finishes is at work."""
@@ -166,14 +206,36 @@ class WorkFolder:
 
     def unlock(self) -> None:
         """Give the right to finish back, if it is still held."""
-        path = self.path / _LOCK
-        if _text(path) == self._own:
-            path.unlink(missing_ok=True)
+        self._give_back(self.path / _LOCK)
 
     @property
     def finisher(self) -> str:
         """Computer and process that finishes; empty when none does."""
-        return " ".join(_text(self.path / _LOCK).split()[:2])
+        return _who(_text(self.path / _LOCK))
+
+    def _claim(self, stage: str, number: int) -> Path:
+        return self.run / _CLAIMS / f"{stage}-{number}"
+
+    def _take(self, path: Path) -> bool:
+        """Make a file with the own name, unless another process has made it."""
+        if not self.is_current():
+            return False
+        draft = self.path / f"{_LOCK}-{secrets.token_hex(4)}"
+        try:
+            with writing(self.path):
+                draft.write_text(self._own, encoding="utf-8")
+                path.parent.mkdir(parents=True, exist_ok=True)
+            return _linked(draft, path) or (self._steal(path) and _linked(draft, path))
+        except OutputError:
+            if self.is_current():
+                raise
+            return False  # it was completed just now
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _give_back(self, path: Path) -> None:
+        if _text(path) == self._own:
+            path.unlink(missing_ok=True)
 
     def _mark(self, stage: str, number: int) -> Path:
         return self.run / stage / f"{number}.json"
@@ -215,6 +277,11 @@ def _linked(draft: Path, path: Path) -> bool:
     return True
 
 
+def _who(text: str) -> str:
+    """Computer and process of a lock."""
+    return " ".join(text.split()[:2])
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -227,11 +294,15 @@ def _is_stale(path: Path, holder: str) -> bool:
         age = time.time() - path.stat().st_mtime
     except OSError:
         return False
+    return age > (_DEAD_SECONDS if _is_dead(holder) else _STALE_SECONDS)
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder of a lock was a process of this computer, and is gone."""
     host, _, rest = holder.partition(" ")
     number = rest.partition(" ")[0]
     is_here = host == socket.gethostname() and number.isdigit()
-    is_dead = is_here and not psutil.pid_exists(int(number))
-    return age > (_DEAD_SECONDS if is_dead else _STALE_SECONDS)
+    return is_here and not psutil.pid_exists(int(number))
 
 
 def read_report(store: Path) -> dict[str, Any] | None:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segtrain.axes import CHANNEL_AXIS
 from napari_segtrain.image import IGNORE_INDEX
-from napari_segtrain.ui.layers.reading import result_axes, result_transform
+from napari_segtrain.ui.layers.reading import (
+    result_axes,
+    result_transform,
+    write_class_table,
+)
 from napari_segtrain.ui.layers.result_stores import layers_of
 from napari_segtrain.ui.layers.results import Origin, result_of, store_result
 from napari_segtrain.ui.layers.transforms import layer_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_segtrain.io.levels import Levels
-    from napari_segtrain.ui.predict.prediction_events import StoredResult
+    from napari_segtrain.ui.predict.prediction_events import (
+        StoredResult,
+        StorePreviewed,
+    )
 
 INCOMPLETE = " (incomplete)"
 
@@ -44,6 +51,27 @@ class PlacedStore:
         self._viewer = viewer
         self._origin = origin
         self._layers: dict[str, list[Layer]] = {}
+        self._preview: Layer | None = None
+
+    def show_preview(self, event: StorePreviewed) -> None:
+        """Add a layer of the part that was predicted first, until a block is there."""
+        keep, flat = self._axes(event.axes)
+        place = self._place(keep, event.origin)
+        if place is None:
+            return
+        values = event.labels if flat is None else np.expand_dims(event.labels, flat)
+        name = f"{self._origin.layer.name} preview"
+        self._preview = Labels(values, name=name, **place)
+        if event.classes is not None:
+            write_class_table(self._preview, event.classes)
+        self._preview.editable = False
+        self._viewer.add_layer(self._preview)
+
+    def drop_preview(self) -> None:
+        """Take the layer of the preview away."""
+        if self._preview is not None:
+            self._remove([self._preview])
+            self._preview = None
 
     def show(self, results: Sequence[StoredResult]) -> None:
         """Add layers of stores, and take away those of stores that are not named."""
@@ -56,11 +84,13 @@ class PlacedStore:
 
     def refresh(self) -> None:
         """Show the blocks that were written since."""
+        self.drop_preview()
         for layer in self._shown():
             layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def finish(self, *, is_complete: bool) -> None:
         """Say whether all is there."""
+        self.drop_preview()
         for layer in self._shown():
             store_result(layer, is_complete=is_complete)
             layer.name = layer.name.removesuffix(INCOMPLETE)
@@ -87,7 +117,7 @@ class PlacedStore:
         ]
         if there:
             return there
-        keep, flat = self._axes(result.levels)
+        keep, flat = self._axes(result.levels.axes.replace(CHANNEL_AXIS, ""))
         layers = layers_of(result.levels, result.name, self._place(keep), flat=flat)
         for layer in layers:
             store_result(
@@ -105,23 +135,25 @@ class PlacedStore:
             self._viewer.add_layer(layer)
         return list(layers)
 
-    def _axes(self, levels: Levels) -> tuple[str, int | None]:
+    def _axes(self, keep: str) -> tuple[str, int | None]:
         """Axes of layers, and where they get one of a single entry.
 
         Without it an axis of a store would lie on that of the channels of its source.
         """
         axes = result_axes(self._origin.layer, self._origin.axes)
-        keep = levels.axes.replace(CHANNEL_AXIS, "")
         if CHANNEL_AXIS not in axes or axes.replace(CHANNEL_AXIS, "") != keep:
             return keep, None
         return axes, axes.index(CHANNEL_AXIS)
 
-    def _place(self, keep: str) -> dict[str, Any] | None:
+    def _place(
+        self, keep: str, first: Mapping[str, int] | None = None
+    ) -> dict[str, Any] | None:
         """Where the source is; the place in the store where axes are others."""
         source, axes = self._origin.layer, self._origin.axes
         if not set(keep) <= set(layer_axes(source, axes)):
             return None
-        return result_transform(source, axes, keep=keep, level=self._origin.level)
+        level = self._origin.level
+        return result_transform(source, axes, keep=keep, origin=first, level=level)
 
 
 def _clear_unknown(layer: Labels) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy.typing as npt
 
 from napari_segtrain.config import InferenceConfig, VolumeConfig
 from napari_segtrain.control import Event, RunControl
-from napari_segtrain.image import Image
+from napari_segtrain.image import ClassTable, Image
 from napari_segtrain.io.levels import Levels
 from napari_segtrain.ui.layers.results import Former, Kind
 from napari_segtrain.ui.predict.result_canvas import ResultCanvas
@@ -186,6 +188,31 @@ class StoredResult:
     levels: Levels
     kind: Kind
     name: str
+
+
+@dataclass(frozen=True, eq=False)
+class StorePreviewed(Event):
+    """A small part of what is looked at is known, before there is a store.
+
+    Parameters
+    ----------
+    number : int
+        Of the job.
+    labels : ndarray
+        Values.
+    axes : str
+        Of the labels, without channels.
+    origin : dict of str to int
+        First voxel, by axis.
+    classes : ClassTable, optional
+        What the values mean; ``None`` where these are objects and all else.
+    """
+
+    number: int
+    labels: npt.NDArray[Any]
+    axes: str
+    origin: dict[str, int]
+    classes: ClassTable | None
 
 
 @dataclass(frozen=True, eq=False)

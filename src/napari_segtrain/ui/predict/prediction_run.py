@@ -25,6 +25,7 @@ from napari_segtrain.ui.predict.prediction_events import (
     StoreBegun,
     StoreEnded,
     StoreGrown,
+    StorePreviewed,
 )
 from napari_segtrain.ui.predict.prediction_work import iter_jobs
 from napari_segtrain.ui.predict.scope import Scope
@@ -156,6 +157,8 @@ class PredictionRun(QObject):
             self._place(event)
         elif isinstance(event, LayerEnded):
             self._finish(event)
+        elif isinstance(event, StorePreviewed):
+            self._preview(event)
         elif isinstance(event, StoreBegun | StoreEnded):
             self._show_stores(event)
         elif isinstance(event, StoreGrown):
@@ -207,15 +210,27 @@ class PredictionRun(QObject):
         self._unlock()
         self._timer.start(REFRESH_MS)
 
-    def _show_stores(self, event: StoreBegun | StoreEnded) -> None:
+    def _placed_store(self, number: int) -> PlacedStore | None:
+        """Layers of a job; ``None`` when there is no viewer for them any more."""
         session = self._session()
         viewer = None if session is None else session.viewer
         if viewer is None or self._is_abandoned():
+            return None
+        if number not in self._stores:
+            origin = self._requests[number].origin
+            self._stores[number] = PlacedStore(viewer, origin)
+        return self._stores[number]
+
+    def _preview(self, event: StorePreviewed) -> None:
+        placed = self._placed_store(event.number)
+        if placed is not None:
+            placed.show_preview(event)
+            self._set_state("predicting")
+
+    def _show_stores(self, event: StoreBegun | StoreEnded) -> None:
+        placed = self._placed_store(event.number)
+        if placed is None:
             return
-        origin = self._requests[event.number].origin
-        if event.number not in self._stores:
-            self._stores[event.number] = PlacedStore(viewer, origin)
-        placed = self._stores[event.number]
         if isinstance(event, StoreBegun) or event.is_complete:
             placed.show(event.results)
         if isinstance(event, StoreEnded):

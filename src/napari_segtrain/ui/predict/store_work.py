@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segtrain.axes import SPATIAL_AXES
+from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
 from napari_segtrain.errors import ConfigError, OtherResultFound, SegtrainError
 from napari_segtrain.image import ClassTable, LabelImage
 from napari_segtrain.inference.events import EngineChosen
@@ -23,6 +23,7 @@ from napari_segtrain.ui.predict.prediction_events import (
     StoreEnded,
     StoreGrown,
     StoreOrder,
+    StorePreviewed,
     named_error,
 )
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.control import Event, RunControl
+    from napari_segtrain.inference.regions import RegionBlock
     from napari_segtrain.inference.volume.opening import OpenVolume
     from napari_segtrain.inference.volume.run import VolumeResult
     from napari_segtrain.io.levels import Levels
@@ -59,7 +61,7 @@ def iter_stores(
 
     Yields
     ------
-    StoreBegun, EngineChosen, Progress, StoreGrown, StoreEnded
+    StorePreviewed, StoreBegun, EngineChosen, Progress, StoreGrown, StoreEnded
 
     Returns
     -------
@@ -74,6 +76,7 @@ def iter_stores(
     for number, job in enumerate(jobs):
         try:
             check_store(job)
+            yield from _preview(number, job, models, order, store, control)
             volume = _open(job, models, order, store)
             result = yield from _predict(number, job, volume, control, len(jobs))
         except SegtrainError as error:
@@ -145,6 +148,51 @@ def _open(
         f"{store.folder} holds {_MAX_NAMES} results of '{image.name}'; choose another "
         "folder."
     )
+
+
+def _preview(
+    number: int,
+    job: Job,
+    models: Sequence[Model],
+    order: Order,
+    store: StoreOrder,
+    control: RunControl,
+) -> Generator[StorePreviewed]:
+    """Predict a small part of what is looked at, where there is no store yet."""
+    from napari_segtrain.inference.regions import Region, iter_first_blocks
+
+    scope, image = job.scope, job.image
+    is_known = next(_names(store.folder, image.name)).exists()
+    if is_known or scope.mask is not None or max(store.volume.downsampling) > 1:
+        return
+    region = Region(scope.items(image)[0], scope.box(image), scope.view(image))
+    for block in iter_first_blocks(models, image, region, order.config, control):
+        yield _previewed(number, job, models, order, block)
+
+
+def _previewed(
+    number: int, job: Job, models: Sequence[Model], order: Order, block: RegionBlock
+) -> StorePreviewed:
+    from napari_segtrain.inference.canvas import predicted_table
+    from napari_segtrain.inference.decision import chosen_decision, decide
+
+    image, spec = job.image, models[0].spec
+    decision = None
+    if len(models) == 1:
+        decision = chosen_decision(models[0], order.config, image)
+    indices = decide(block.probabilities, decision)
+    classes = None if spec.classes.is_objects else predicted_table(spec.classes)
+    values = (indices > 0) if classes is None else classes.to_values(indices)
+    boxes = zip(SPATIAL_AXES, block.box, strict=True)
+    starts = {axis: part.start for axis, part in boxes} | block.index
+    axes = image.axes.replace(CHANNEL_AXIS, "")
+    spatial = dict(zip(SPATIAL_AXES, values.shape, strict=True))
+    shape = [spatial.get(axis, 1) for axis in axes]
+    origin = {axis: starts.get(axis, 0) for axis in axes}
+    labels = values.reshape(shape)
+    if classes is None:
+        labels = labels.astype(np.uint8)
+    return StorePreviewed(number, labels, axes, origin, classes)
 
 
 def _results(volume: OpenVolume, job: Job) -> tuple[StoredResult, ...]:
