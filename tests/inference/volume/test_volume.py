@@ -257,6 +257,7 @@ def test_the_one_that_finishes_is_named(tmp_path):
     store = tmp_path / "cells.zarr"
     stopped(store, 40, model=model)
     other = WorkFolder(work_path(store))
+    other.read_manifest()
     assert other.lock()
     _, result = predicted(store, model, config=MAPS)
     assert not result.is_complete
