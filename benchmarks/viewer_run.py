@@ -20,6 +20,7 @@ from napari_segtrain.data.samples import sample_dir
 from napari_segtrain.io import read_image
 from napari_segtrain.ui.demo import Script, Steps
 from napari_segtrain.ui.layers.samples import SampleRow
+from napari_segtrain.ui.predict.result_box import MEMORY, STORE
 from napari_segtrain.ui.preferences import PLUGIN, read_preferences
 from napari_segtrain.ui.session import session_of
 
@@ -72,12 +73,14 @@ def first_block(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
         session_of(viewer).choose_model(model)
         yield lambda dock=dock, model=model: dock.model.path == model
         dock.images.check([layer])
-        for name in ("cold", "warm"):
+        for name in ("cold", "warm", "warm, into a store"):
+            is_store = "store" in name
+            dock.result.kind_box.setCurrentIndex(STORE if is_store else MEMORY)
             viewer.dims.set_current_step(0, shape[0] // 2)
             yield 2.0
             start = time.perf_counter()
             dock.start()
-            shown = f"{sample} segmentation"
+            shown = f"{sample} {'preview' if is_store else 'segmentation'}"
             yield lambda shown=shown: shown in viewer.layers
             said[f"{dims}D {name}"] = time.perf_counter() - start
             dock.run.stop()

@@ -36,21 +36,21 @@ _KILO = 1024
 
 
 class _Virtual:
-    """Waves of gray, made when they are asked for."""
+    """Patterns of gray in single precision, made when they are asked for."""
 
-    dtype = np.dtype(np.uint16)
+    dtype = np.dtype(np.float32)
 
     def __init__(self, gigabytes: float) -> None:
         depth = round(gigabytes * 1e9 / (_PLANE**2 * self.dtype.itemsize))
         self.shape = (depth, _PLANE, _PLANE)
 
-    def __getitem__(self, key: Any) -> npt.NDArray[np.uint16]:
+    def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
         parts = [
             np.arange(n, dtype=np.uint32)[part]
             for n, part in zip(self.shape, key, strict=True)
         ]
         z, y, x = np.ix_(*parts)
-        return (np.bitwise_xor(z * 3 + y, x) & 255).astype(np.uint16)
+        return (np.bitwise_xor(z * 3 + y, x) & 255).astype(np.float32)
 
 
 def run(sizes: tuple[float, ...] = SIZES) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -151,3 +152,22 @@ def test_of_several_folders_all_names_go_first(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         remove_folders(paths)
     assert names == [[False, False, False]]
+
+
+def test_of_several_folders_all_stay_when_one_cannot_go(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in ("a", "b")]
+    for path in paths:
+        path.mkdir()
+        (path / "file").write_text("x")
+    rename = Path.rename
+
+    def refuse(self, target):
+        if self.name == "b":
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="b cannot be written"):
+        remove_folders(paths)
+    assert [(path / "file").read_text() for path in paths] == ["x", "x"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}

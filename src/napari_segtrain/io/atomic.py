@@ -128,22 +128,24 @@ def remove_folders(paths: Sequence[Path]) -> None:
     Raises
     ------
     OutputError
-        As of `remove_folder`; those before are gone then.
+        As of `remove_folder`; all are there then.
     """
-    removed = []
+    renamed: list[tuple[Path, Path]] = []
     try:
-        for path in paths:
-            if not path.is_dir():
-                continue
+        for path in filter(Path.is_dir, paths):
             token = secrets.token_hex(4)
             old = path.with_name(f".{path.name}-{token}{_DELETED}")
             with writing(path):
                 path.rename(old)
-            removed.append(old)
-    finally:
-        for old in removed:
-            _remove(old)
-            _flush_folder(old.parent)
+            renamed.append((path, old))
+    except OutputError:
+        for path, old in renamed:
+            with suppress(OSError):
+                old.rename(path)
+        raise
+    for _, old in renamed:
+        _remove(old)
+        _flush_folder(old.parent)
 
 
 def sweep_deleted(path: Path) -> None:

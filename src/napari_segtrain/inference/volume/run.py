@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from napari_segtrain.inference.volume.predicting import BlockStep, BlockSteps
 
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS, _MOST_WAITS = 0.2, 300
+"""For blocks of processes that died; longer than it takes until these are given up."""
 
 
 @dataclass(frozen=True)
@@ -274,11 +275,11 @@ class _Run:
         volume = self._volume
         done = volume.folder.marked("finish")
         own = part_of(volume.wanted, *part)
-        others = [number for number in volume.wanted if number not in set(own)]
-        todo = [number for number in (*own, *others) if number not in done]
+        ordered = dict.fromkeys((*own, *volume.wanted))  # each once
+        todo = [number for number in ordered if number not in done]
         self._n_done = len(done)
         meter = _Meter("finish", len(todo))
-        waiting = deque(todo)
+        waiting, n_waits = deque(todo), _MOST_WAITS
         while waiting:
             self._control.wait_while_paused()
             if self._control.is_stopping or not volume.folder.is_current():
@@ -287,8 +288,9 @@ class _Run:
             if self._finish_one(number):
                 meter.n_voxels += self._n_voxels(number)
                 yield self._written("finish", number)
-            elif volume.folder.is_abandoned("finish", number):
+            elif n_waits and volume.folder.is_abandoned("finish", number):
                 waiting.append(number)  # until the claim of the dead process is old
+                n_waits -= 1
                 time.sleep(_POLL_SECONDS)
             yield meter.progress(len(todo) - len(waiting))
         left = set(volume.wanted) - volume.folder.marked("finish")
