@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,16 @@ class _Case:
     most_overhead: float
 
 
+_VOLUME = _Case(
+    "embryo",
+    {"dims": 3, "depth": 2, "first_filters": 8, "flat_levels": 0, "norm": "batch"},
+    60,
+    (256, 512, 512),
+    (96, 256, 256),
+    (96, 96, 96),
+    6.0,
+    0.10,
+)
 _CASES = {
     "2D": _Case(
         "axons",
@@ -65,26 +75,8 @@ _CASES = {
         1.7,
         0.15,
     ),
-    "3D": _Case(
-        "embryo",
-        {"dims": 3, "depth": 2, "first_filters": 8, "flat_levels": 0, "norm": "batch"},
-        60,
-        (256, 512, 512),
-        (96, 256, 256),
-        (96, 96, 96),
-        6.0,
-        0.10,
-    ),
-    "3D, the default": _Case(
-        "embryo",
-        {"dims": 3},
-        60,
-        (256, 512, 512),
-        (96, 256, 256),
-        (96, 96, 96),
-        6.0,
-        0.10,
-    ),
+    "3D": _VOLUME,
+    "3D, the default": replace(_VOLUME, network={"dims": 3}),
 }
 
 
