@@ -158,6 +158,12 @@ def test_workers_make_the_same_bytes_and_may_die(
     assert files_of(tmp_path) == files_of(expected)
 
 
+def command_of(model: Path, image: Path, output: Path) -> list[str]:
+    """Predict into stores, with maps."""
+    command = [*COMMAND, "predict", model, image, "-o", output, *BLOCKS]
+    return [str(word) for word in (*command, "--probabilities", "--format", "zarr")]
+
+
 @pytest.fixture
 def cluster(tmp_path: Path):
     """A scheduler and a worker of two threads, as on other computers; stops them."""
@@ -182,11 +188,10 @@ def test_a_scheduler_may_be_lost(
 ) -> None:
     address, scheduler = cluster
     output = tmp_path / "stores"
-    command = [*COMMAND, "predict", trained, stack, "-o", output, *BLOCKS]
-    command += ["--probabilities", "--format", "zarr"]
+    command = command_of(trained, stack, output)
     folder = output / "stack.ome.zarr.work"
     with subprocess.Popen(
-        [str(word) for word in (*command, "--scheduler", address)],
+        [*command, "--scheduler", address],
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -198,8 +203,7 @@ def test_a_scheduler_may_be_lost(
     assert process.returncode not in {0, None}
     assert "scheduler is gone" in said
     assert 0 < len(list(folder.glob("*/predict/[0-9]*.json"))) < 48
-    ended = subprocess.run([str(word) for word in command], check=False)
-    assert ended.returncode == 0
+    assert subprocess.run(command, check=False).returncode == 0
     assert files_of(output) == files_of(expected)
 
 
@@ -209,10 +213,8 @@ def test_workers_of_a_scheduler_make_the_same_bytes(
 ) -> None:
     address, _ = cluster
     output = tmp_path / "stores"
-    command = [*COMMAND, "predict", trained, stack, "-o", output, *BLOCKS]
-    command += ["--probabilities", "--scheduler", address]
-    ended = subprocess.run([str(word) for word in command], check=False)
-    assert ended.returncode == 0
+    command = [*command_of(trained, stack, output), "--scheduler", address]
+    assert subprocess.run(command, check=False).returncode == 0
     assert files_of(output) == files_of(expected)
 
 

@@ -174,37 +174,8 @@ def open_volume(  # noqa: PLR0913 - what a run is
         When another result is there, or the place cannot be written to.
     """
     area = check_order(models, image, config, volume, area)
-    coarse = at_lower_resolution(image, volume.downsampling)
-    request = describe_request(models, image, config, volume, area.describe())
-    folder = WorkFolder(work_path(path))
-    origin = _origin(image, volume)
-
-    def opened(plan: VolumePlan, *, is_complete: bool = False) -> OpenVolume:
-        stores = Stores(path, folder.run, plan, coarse, models[0].spec, origin)
-        return OpenVolume(
-            path,
-            tuple(models),
-            coarse,
-            plan,
-            volume,
-            folder,
-            stores,
-            request,
-            is_complete=is_complete,
-        )
-
-    def there() -> OpenVolume | None:
-        """Run that was begun, or has been completed."""
-        found = None if overwrite else _begun(folder, request)
-        if found is not None:
-            return _with_stores(opened(_on_device(found, config)))
-        if overwrite or not (may_begin and path.exists()):
-            return None
-        _check_complete(path, request)
-        plan = plan_volume(models, coarse, config, volume, max_voxels=1 << 20)
-        return _swept(opened(plan, is_complete=True))
-
-    run = there()
+    opening = _Opening(models, image, path, config, volume, area)
+    run = None if overwrite else opening.there(may_be_complete=may_begin)
     if run is not None:
         return run
     if not may_begin:
@@ -212,21 +183,83 @@ def open_volume(  # noqa: PLR0913 - what a run is
             f"There is no run at {path}, as this computer sees it; give workers the "
             "same folders as the process that began it."
         )
-    _check_place(path, image, area)
-    plan = _complete_plan(models, coarse, config, volume)
-    empty = empty_blocks(plan.grid, image, volume, area)
-    plan = replace(plan, empty=tuple(empty))
-    try:
-        _clear(opened(plan), overwrite=overwrite)
-    except OtherResultFound:
-        run = there()  # of a process that began while this one planned
-        if run is None:
-            raise
-        return run
-    if not folder.write_manifest({"request": request, "plan": dump_plan(plan)}):
-        found = _begun(folder, request)  # another process was faster
-        plan = plan if found is None else found
-    return _with_stores(opened(plan))
+    return opening.begin(overwrite=overwrite)
+
+
+class _Opening:
+    """What is asked for, and the run that answers it; see `open_volume`."""
+
+    def __init__(
+        self,
+        models: Sequence[TrainedModel],
+        image: Image,
+        path: Path,
+        config: InferenceConfig,
+        volume: VolumeConfig,
+        area: Area,
+    ) -> None:
+        self._models = tuple(models)
+        self._image = image
+        self._coarse = at_lower_resolution(image, volume.downsampling)
+        self._path = path
+        self._config = config
+        self._volume = volume
+        self._area = area
+        self._folder = WorkFolder(work_path(path))
+        self._request = describe_request(models, image, config, volume, area.describe())
+
+    def there(self, *, may_be_complete: bool) -> OpenVolume | None:
+        """Return the run that was begun, or has been completed."""
+        found = _begun(self._folder, self._request)
+        if found is not None:
+            return _with_stores(self._opened(_on_device(found, self._config)))
+        if not (may_be_complete and self._path.exists()):
+            return None
+        _check_complete(self._path, self._request)
+        plan = plan_volume(
+            self._models, self._coarse, self._config, self._volume, max_voxels=1 << 20
+        )
+        return _swept(self._opened(plan, is_complete=True))
+
+    def begin(self, *, overwrite: bool) -> OpenVolume:
+        """Plan a run and make its stores, unless another process has begun it."""
+        _check_place(self._path, self._image, self._area)
+        plan = _complete_plan(self._models, self._coarse, self._config, self._volume)
+        empty = empty_blocks(plan.grid, self._image, self._volume, self._area)
+        plan = replace(plan, empty=tuple(empty))
+        try:
+            _clear(self._opened(plan), overwrite=overwrite)
+        except OtherResultFound:
+            run = None if overwrite else self.there(may_be_complete=True)
+            if run is None:
+                raise
+            return run
+        manifest = {"request": self._request, "plan": dump_plan(plan)}
+        if not self._folder.write_manifest(manifest):
+            found = _begun(self._folder, self._request)  # another process was faster
+            plan = plan if found is None else found
+        return _with_stores(self._opened(plan))
+
+    def _opened(self, plan: VolumePlan, *, is_complete: bool = False) -> OpenVolume:
+        stores = Stores(
+            self._path,
+            self._folder.run,
+            plan,
+            self._coarse,
+            self._models[0].spec,
+            _origin(self._image, self._volume),
+        )
+        return OpenVolume(
+            self._path,
+            self._models,
+            self._coarse,
+            plan,
+            self._volume,
+            self._folder,
+            stores,
+            self._request,
+            is_complete=is_complete,
+        )
 
 
 def check_order(
