@@ -57,7 +57,7 @@ def test_predictions_of_a_model(
     assert said.code == 0
     assert "gray" in said.out
     assert listing(tmp_path / "report") == {
-        "metrics.csv", "metrics.json", "overlays",
+        "metrics.csv", "metrics.json", "metrics_confusion.csv", "overlays",
         "overlays/cell_d.png", "overlays/cell_e.png",
     }  # fmt: skip
     names = {row["image"] for row in rows_of(tmp_path / "report/metrics.csv")}
@@ -91,6 +91,53 @@ def test_objects_of_the_nuclei(segtrain, tmp_path: Path) -> None:
     assert all(float(row["f1"]) == 1 for row in total)
     ids = sum(len(np.unique(tifffile.imread(p))) - 1 for p in folder.iterdir())
     assert int(total[0]["n_truth"]) == ids
+
+
+def test_surfaces_centers_and_a_band_that_does_not_count(
+    segtrain, tmp_path: Path
+) -> None:
+    truth = np.zeros((40, 40), np.uint8)
+    truth[10:30, 10:30] = 1
+    moved = np.roll(truth, 1, 1)
+    given = (write(tmp_path / "a", x=truth), write(tmp_path / "b", x=moved))
+    options = ("--boundaries", "--tolerance", 0.5, "--center-distance", 2, "--iou", 0.9)
+    said = segtrain("evaluate", *given, *options, "--output", tmp_path / "r")
+    assert (said.code, said.err) == (0, "")
+    (surface,) = rows_of(tmp_path / "r/metrics_boundaries.csv")[-1:]
+    assert (float(surface["hausdorff"]), surface["unit"]) == (1.0, "voxels")
+    assert 0 < float(surface["boundary_f1"]) < 1
+    (center,) = rows_of(tmp_path / "r/metrics_centers.csv")[-1:]
+    assert (float(center["f1"]), float(center["mean_distance"])) == (1.0, 1.0)
+    (objects,) = rows_of(tmp_path / "r/metrics_objects.csv")[-1:]
+    assert (float(objects["threshold"]), float(objects["f1"])) == (0.9, 1.0)
+    assert "100.0% of the labelled voxels" not in said.out
+    lenient = segtrain("evaluate", *given, "--exclude-boundaries", 1)
+    assert "100.0% of the labelled voxels" in lenient.out
+    side = ("--exclude-boundaries", 1, "--exclude-side", "inside")
+    inside = segtrain("evaluate", *given, *side)
+    assert "100.0% of the labelled voxels" not in inside.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--boundaries", "--unit", "um"), "voxel size of a ground truth is not known"),
+        (("--boundaries", "--tolerance", -1), "tolerance"),
+        (("--exclude-boundaries", 11), "exclusion_width"),
+        (("--iou", "0.5,2"), "iou_thresholds"),
+        (("--iou", "half"), "--iou"),
+        (("--center-distance", "nan"), "center_distance"),
+    ],
+)
+def test_impossible_measures_are_refused(
+    segtrain, tmp_path: Path, options: tuple[object, ...], said: str
+) -> None:
+    labels = np.eye(9, dtype=np.uint8)
+    given = (write(tmp_path / "a", x=labels), write(tmp_path / "b", x=labels))
+    ended = segtrain("evaluate", *given, *options)
+    assert ended.code not in {0, 1}
+    assert said in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_nuclei_from_training_to_objects(segtrain, tmp_path: Path) -> None:

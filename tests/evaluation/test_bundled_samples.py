@@ -6,6 +6,7 @@ import numpy as np
 import tifffile
 from tests.evaluation.helpers import class_table
 
+from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.data.samples import sample_dir
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.pairs import LabelPair
@@ -13,7 +14,8 @@ from napari_segtrain.image import LabelImage
 
 
 def evaluate(pairs, classes, **options):
-    evaluation = iter_evaluation(pairs, classes=classes, **options)
+    config = EvaluationConfig(**options)
+    evaluation = iter_evaluation(pairs, classes=classes, config=config)
     while True:
         try:
             next(evaluation)

@@ -5,6 +5,7 @@ import pytest
 from tests.evaluation.helpers import class_table, label_image
 
 from napari_segtrain.boxes import iter_blocks
+from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation import evaluate
@@ -20,7 +21,10 @@ CLASSES = class_table("myelin", "axon", ignored=255)
 def run(pairs, **options):
     """Events and report of an evaluation."""
     events = []
-    evaluation = iter_evaluation(pairs, **{"classes": CLASSES, **options})
+    named = {"classes": CLASSES, **options}
+    fields = EvaluationConfig.model_fields
+    config = {name: named.pop(name) for name in tuple(named) if name in fields}
+    evaluation = iter_evaluation(pairs, config=EvaluationConfig(**config), **named)
     while True:
         try:
             events.append(next(evaluation))
@@ -142,7 +146,7 @@ def test_ids_start_anew_in_each_item_and_image():
     movie[0, 0, :2] = movie[1, 3, :2] = 1
     labels = LabelImage(movie, "TYX", classes=class_table("cell", is_objects=True))
     pairs = [LabelPair(name, labels, labels) for name in ("a", "b")]
-    report = run(pairs, classes=labels.classes, objects=True, thresholds=(0.5,))[1]
+    report = run(pairs, classes=labels.classes, objects=True, iou_thresholds=(0.5,))[1]
     assert report.images[0].objects[0].n_truth == 2
     assert report.total.objects[0].n_matched == 4
 
@@ -159,7 +163,7 @@ def test_objects_are_only_scored_when_asked():
     report = run([random_pair(0)])[1]
     assert report.total.objects is None
     assert report.images[0].objects is None
-    assert report.to_object_rows() == []
+    assert report.to_part_rows("objects") == []
 
 
 def test_stop_leaves_out_what_is_not_done():
@@ -183,7 +187,7 @@ def test_stop_before_the_first_image_gives_an_empty_report():
     events, report = run([random_pair(0)], objects=True, control=control)
     assert events == []
     assert report.total.scores.overall.iou is None
-    assert report.total.objects == ()
+    assert report.total.objects is None
 
 
 def test_sizes_are_checked_before_anything_is_scored():

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_segtrain.evaluation.contingency import Contingency
-from napari_segtrain.evaluation.instance import add_scores, score_objects
+from napari_segtrain.evaluation.instance import score_objects
+from napari_segtrain.evaluation.sums import sum_scores
 
 SHAPE = (6, 7)
 ID_MAPS = hnp.arrays(np.uint8, SHAPE, elements=st.integers(0, 5))
@@ -16,7 +17,7 @@ ID_MAPS = hnp.arrays(np.uint8, SHAPE, elements=st.integers(0, 5))
 def scores_of(truth, predicted, ignored=None, thresholds=(0.5, 0.75)):
     contingency = Contingency()
     contingency.add(np.asarray(truth), np.asarray(predicted), ignored)
-    return score_objects(contingency, thresholds)
+    return score_objects(contingency.table(), thresholds)
 
 
 def test_counts_and_scores_of_a_small_case():
@@ -81,7 +82,7 @@ def test_object_with_a_partner_counts_although_mostly_unlabelled():
 def test_scores_of_several_images_add_up():
     first = scores_of([[1, 1, 0, 2]], [[1, 1, 0, 0]])
     second = scores_of([[1, 1, 0, 2]], [[0, 0, 3, 3]])
-    total = add_scores([first, second])
+    total = sum_scores([first, second])
     assert [scores.threshold for scores in total] == [0.5, 0.75]
     assert (total[0].n_truth, total[0].n_predicted, total[0].n_matched) == (4, 2 + 0, 2)
     with pytest.raises(ValueError, match="cannot add"):
@@ -98,4 +99,4 @@ def test_scores_become_plain_values():
 @pytest.mark.parametrize("threshold", [0.0, -1.0, 1.5])
 def test_thresholds_are_shares(threshold):
     with pytest.raises(ValueError, match="above 0 up to 1"):
-        score_objects(Contingency(), (threshold,))
+        score_objects(Contingency().table(), (threshold,))

@@ -8,9 +8,13 @@ import pytest
 from tests.evaluation.helpers import class_table
 
 from napari_segtrain.evaluation.contingency import Contingency
-from napari_segtrain.evaluation.instance import add_scores, score_objects
+from napari_segtrain.evaluation.instance import score_objects
+from napari_segtrain.evaluation.object_summary import (
+    summarize_objects,
+)
 from napari_segtrain.evaluation.report import EvaluationReport, ImageScores
 from napari_segtrain.evaluation.semantic import ConfusionMatrix
+from napari_segtrain.evaluation.sums import sum_scores
 
 CLASSES = class_table("myelin", "axon")
 MAPS = {
@@ -29,10 +33,13 @@ def make_report(*, objects=False):
         total += matrix
         contingency = Contingency()
         contingency.add(truth, predicted)
-        scores = score_objects(contingency, class_name="myelin") if objects else None
-        images.append(ImageScores(name, matrix.scores(CLASSES), scores))
-    summed = add_scores(image.objects for image in images) if objects else None
-    everything = ImageScores("all images", total.scores(CLASSES), summed)
+        table = contingency.table()
+        scores = score_objects(table, class_name="myelin") if objects else None
+        summary = (summarize_objects(table, "myelin"),) if objects else None
+        images.append(ImageScores(name, matrix.scores(CLASSES), scores, summary))
+    summed = sum_scores(image.objects for image in images) if objects else None
+    sums = sum_scores(image.summaries for image in images) if objects else None
+    everything = ImageScores("all images", total.scores(CLASSES), summed, sums)
     return EvaluationReport(tuple(images), everything, CLASSES)
 
 
@@ -65,13 +72,28 @@ def test_csv_has_empty_cells_for_undefined_scores(tmp_path):
         "dice",
         "precision",
         "recall",
+        "specificity",
+        "mcc",
         "truth_voxels",
         "predicted_voxels",
         "accuracy",
+        "mean_accuracy",
+        "weighted_iou",
     ]
     assert rows[2]["iou"] == ""
     assert float(rows[1]["iou"]) == 3 / 5
-    assert [path.name for path in (tmp_path / "report").iterdir()] == ["metrics.csv"]
+    files = sorted(path.name for path in (tmp_path / "report").iterdir())
+    assert files == ["metrics.csv", "metrics_confusion.csv"]
+
+
+def test_confusion_of_each_image_and_of_all(tmp_path):
+    make_report().write_csv(str(tmp_path / "metrics.csv"))
+    rows = read_csv(tmp_path / "metrics_confusion.csv")
+    assert [row["image"] for row in rows[::3]] == ["first", "second", "all images"]
+    total = {row.pop("true_class"): row for row in rows[-3:]}
+    assert list(total) == ["background", "myelin", "axon"]
+    assert list(total["myelin"].values()) == ["all images", "2", "3", "0", "0"]
+    assert "no prediction" in total["myelin"]
 
 
 def test_csv_of_objects_lies_beside(tmp_path):
@@ -80,6 +102,11 @@ def test_csv_of_objects_lies_beside(tmp_path):
     assert [row["image"] for row in rows[::2]] == ["first", "second", "all images"]
     assert rows[-1]["threshold"] == "0.75"
     assert rows[-2]["n_truth"] == "2"
+    assert float(rows[0]["pq"]) == pytest.approx(0.6)
+    summaries = read_csv(tmp_path / "metrics_object_summary.csv")
+    assert [row["image"] for row in summaries] == ["first", "second", "all images"]
+    assert summaries[-1]["count_error"] == "-1"
+    assert float(summaries[0]["mean_ap"]) == pytest.approx(0.3)
 
 
 def test_json_is_strict_and_complete(tmp_path):
@@ -99,11 +126,12 @@ def test_table_for_a_terminal():
     assert lines[0].split("  ")[0] == "class"
     assert "IoU" in lines[0]
     assert lines[2].split()[:2] == ["myelin", "0.500"]
-    assert lines[3].split()[1:] == ["-", "-", "-", "-", "0", "0"]
+    assert lines[3].split()[1:] == ["-"] * 6 + ["0", "0"]
     assert len({len(line) for line in lines[:5]}) == 1, "columns are aligned"
     assert any(line.startswith("2 images; overall = mean over") for line in lines)
     assert any(line.split()[:2] == ["second", "0.000"] for line in lines)
-    assert "at IoU" in lines[-3]
+    assert "at IoU" in lines[-6]
+    assert "mean AP" in lines[-2]
 
 
 def test_table_of_one_image_does_not_repeat_it():

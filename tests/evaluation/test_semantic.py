@@ -59,6 +59,7 @@ def test_scores_follow_their_definitions(maps):
         tp = (is_true & is_predicted).sum()
         fp = (~is_true & is_predicted).sum()
         fn = (is_true & ~is_predicted).sum()
+        tn = (~is_true & ~is_predicted & is_labelled).sum()
         assert of_class.n_truth == is_true.sum()
         assert of_class.n_predicted == is_predicted.sum()
         for value, part, whole in (
@@ -66,8 +67,62 @@ def test_scores_follow_their_definitions(maps):
             (of_class.dice, 2 * tp, 2 * tp + fp + fn),
             (of_class.precision, tp, tp + fp),
             (of_class.recall, tp, tp + fn),
+            (of_class.specificity, tn, (tn + fp) * bool(tp + fp + fn)),
         ):
             assert value == (pytest.approx(part / whole) if whole else None)
+
+
+@given(index_maps())
+def test_correlation_is_that_of_the_masks(maps):
+    truth, predicted = (side[maps[0] != IGNORE_INDEX] for side in maps)
+    scores = confusion(*maps).scores(CLASSES)
+    for index, of_class in enumerate(scores.classes):
+        true, found = truth == index, predicted == index
+        assert of_class.mcc == correlation([true, ~true], [found, ~found])
+    codes = (0, 1, 2, IGNORE_INDEX)
+    masks = [[side == code for code in codes] for side in (truth, predicted)]
+    assert scores.overall.mcc == correlation(*masks)
+
+
+def correlation(truth, predicted):
+    """Gorodkin's, by covariances of the masks."""
+
+    def covariance(a, b):
+        pairs = zip(a, b, strict=True)
+        return sum(np.mean(x * 1.0 * y) - x.mean() * y.mean() for x, y in pairs)
+
+    if all(mask.all() or not mask.any() for mask in truth):
+        return None
+    if all(mask.all() or not mask.any() for mask in predicted):
+        return 0.0
+    spread = covariance(truth, truth) * covariance(predicted, predicted)
+    return pytest.approx(covariance(truth, predicted) / np.sqrt(spread), abs=1e-9)
+
+
+@given(index_maps())
+def test_overall_scores_follow_their_definitions(maps):
+    scores = confusion(*maps).scores(CLASSES)
+    counts = confusion(*maps).counts
+    sizes = counts.sum(axis=1)
+    occurring = np.flatnonzero(sizes)
+    recalls = [counts[c, c] / sizes[c] for c in occurring]
+    unions = sizes + counts[:, :-1].sum(axis=0) - counts.diagonal()
+    ious = [counts[c, c] / unions[c] for c in occurring]
+    if len(occurring):
+        assert scores.overall.mean_accuracy == pytest.approx(np.mean(recalls))
+        expected = np.average(ious, weights=sizes[occurring])
+        assert scores.overall.weighted_iou == pytest.approx(expected)
+    else:
+        assert scores.overall.mean_accuracy is None
+        assert scores.overall.weighted_iou is None
+    assert scores.confusion == tuple(map(tuple, counts.tolist()))
+
+
+def test_a_class_that_is_never_found_has_no_correlation():
+    scores = confusion([0, 0, 1, 1], [0, 0, 0, 0]).scores(CLASSES)
+    assert scores.classes[1].mcc == 0.0
+    assert scores.classes[2].mcc is None
+    assert scores.overall.mcc == 0.0
 
 
 @given(index_maps(), st.integers(0, 2))
@@ -112,7 +167,8 @@ def test_voxel_without_a_prediction_is_a_miss_but_no_false_positive():
 def test_absent_class_has_no_scores_and_does_not_lower_the_mean():
     scores = confusion([0, 0, 1, 1], [0, 0, 1, 0]).scores(CLASSES)
     absent = scores.classes[2]
-    assert (absent.iou, absent.dice, absent.precision, absent.recall) == (None,) * 4
+    assert {absent.iou, absent.dice, absent.precision, absent.recall} == {None}
+    assert (absent.specificity, absent.mcc) == (None, None)
     assert scores.overall.iou == scores.classes[1].iou == 0.5
     assert scores.overall.accuracy == 0.75
 

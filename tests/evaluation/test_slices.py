@@ -11,6 +11,7 @@ from tests.evaluation.helpers import class_table, label_image
 
 from napari_segtrain import LabelImage, RunControl
 from napari_segtrain.boxes import iter_blocks
+from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.evaluation import evaluate
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.events import BlockScored
@@ -65,7 +66,8 @@ def test_progress_goes_up_to_all_voxels(monkeypatch):
     monkeypatch.setattr(evaluate, "BLOCK_VOXELS", 64)
     pairs = [random_pair((4, 8, 8), name="a"), random_pair((2, 8, 8), name="b")]
     for objects in (False, True):
-        work = iter_evaluation(pairs, classes=CLASSES, objects=objects)
+        config = EvaluationConfig(objects=objects)
+        work = iter_evaluation(pairs, classes=CLASSES, config=config)
         events = [event for event in work if isinstance(event, BlockScored)]
         done = [event.n_done for event in events]
         assert done == sorted(done)
@@ -77,7 +79,10 @@ def test_stop_is_obeyed_within_a_block(monkeypatch):
     monkeypatch.setattr(evaluate, "BLOCK_VOXELS", 64)
     control = RunControl()
     work = iter_evaluation(
-        [random_pair((40, 8, 8))], classes=CLASSES, objects=True, control=control
+        [random_pair((40, 8, 8))],
+        classes=CLASSES,
+        config=EvaluationConfig(objects=True),
+        control=control,
     )
     next(work)
     control.stop()
@@ -109,4 +114,5 @@ def test_csv_of_slices_lies_beside(tmp_path):
 
 def test_flat_images_have_no_file_of_slices(tmp_path):
     score(random_pair((8, 8)), random_pair((8, 8))).write_csv(tmp_path / "metrics.csv")
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["metrics.csv", "metrics_confusion.csv"]

@@ -38,5 +38,5 @@ def f1(truth, predicted, threshold=0.5):
     """Object F1 at an IoU threshold."""
     table = Contingency()
     table.add(truth, predicted)
-    (scores,) = score_objects(table, (threshold,))
+    (scores,) = score_objects(table.table(), (threshold,))
     return scores.f1

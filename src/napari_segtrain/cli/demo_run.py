@@ -51,10 +51,9 @@ def start(output: Path, sample: str, seconds: float, *, overwrite: bool) -> None
     evaluation_run.start(
         data / "test/label",
         output / "segmentation",
-        {},
+        {"objects": info.target == "instances"},
         output=output / "report",
         images=data / "test/image",
-        objects=info.target == "instances",
         overwrite=overwrite,
     )
     typer.echo(

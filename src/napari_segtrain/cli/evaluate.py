@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
+from napari_segtrain.cli import evaluate_options as e
 from napari_segtrain.cli import options as o
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Argument(help="Ground truth: file, folder or store.")],
-    segmentation: Annotated[Path, typer.Argument(help="What is to be judged.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder for metrics.csv and .json."),
-    ] = None,
-    objects: Annotated[
-        bool, typer.Option("--objects", help="Match objects at IoU 0.5 and 0.75.")
-    ] = False,
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", help="Also write overlays on these images."),
-    ] = None,
+    truth: e.TruthArgument,
+    segmentation: e.SegmentationArgument,
+    output: e.OutputOption = None,
+    objects: e.ObjectsOption = False,
+    iou: e.IouOption = None,
+    center_distance: e.CentersOption = None,
+    boundaries: e.BoundariesOption = False,
+    tolerance: e.ToleranceOption = None,
+    unit: e.UnitOption = None,
+    exclude: e.ExcludeOption = None,
+    exclude_side: e.SideOption = None,
+    images: e.ImagesOption = None,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
     background: o.BackgroundOption = None,
@@ -35,20 +30,27 @@ def evaluate(
     """Score segmentations against ground truth, paired by name."""
     from napari_segtrain.cli import evaluation_run
 
-    changes = {
+    settings = {
         "zero": zero.value if zero else None,
         "background": o.parse_values(background, "--background"),
         "ignore": o.parse_values(ignore, "--ignore"),
         "classes": o.parse_classes(classes),
         "target": target.value if target else None,
         "stack": stack,
+        "objects": objects,
+        "iou_thresholds": o.parse_numbers(iou, "--iou"),
+        "center_distance": center_distance,
+        "boundaries": boundaries,
+        "tolerance": tolerance,
+        "unit": unit.value if unit else None,
+        "exclusion_width": exclude,
+        "exclusion_side": exclude_side.value if exclude_side else None,
     }
     evaluation_run.start(
         truth,
         segmentation,
-        {key: value for key, value in changes.items() if value is not None},
+        {key: value for key, value in settings.items() if value is not None},
         output=output,
         images=images,
-        objects=objects,
         overwrite=overwrite,
     )

@@ -16,27 +16,27 @@ from napari_segtrain.workflows.evaluation import (
     score_pairs,
     write_overlays,
 )
-from napari_segtrain.workflows.settings import parse_data
+from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 
 
 def start(
     truth: Path,
     segmentation: Path,
-    changes: dict[str, Any],
+    settings: dict[str, Any],
     *,
     output: Path | None,
     images: Path | None,
-    objects: bool,
     overwrite: bool,
 ) -> None:
     """Score, print the table, write CSV, JSON and overlays."""
-    data = parse_data(changes)
+    config, others = parse_evaluation(settings)
+    data = parse_data(others)
     _check_output(output, images, overwrite=overwrite)
     opened = open_label_pairs(truth, segmentation, data)
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
     pictures = _open_images(images, truth, opened, is_stack=data.stack)
-    report = score_pairs(opened.pairs, objects=objects)
+    report = score_pairs(opened.pairs, config)
     typer.echo(report.format_table())
     if output is None:
         return

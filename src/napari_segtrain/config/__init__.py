@@ -13,6 +13,7 @@ from napari_segtrain.config.data import (
     NoValidation,
     ValidationConfig,
 )
+from napari_segtrain.config.evaluation import EvaluationConfig
 from napari_segtrain.config.experiment import (
     FORMAT_VERSION,
     ExperimentConfig,
@@ -121,6 +122,7 @@ __all__ = [
     "EffectiveNumberWeights",
     "EncoderUNetConfig",
     "EpochsLength",
+    "EvaluationConfig",
     "ExperimentConfig",
     "FixedSolverConfig",
     "FocalConfig",

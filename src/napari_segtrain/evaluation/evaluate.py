@@ -3,57 +3,54 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from napari_segtrain.boxes import box_shape, full_box, iter_blocks
-from napari_segtrain.data.label_facts import as_integers
+from napari_segtrain.boxes import box_shape, iter_blocks
+from napari_segtrain.config.evaluation import EvaluationConfig
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation.aligned import BLOCK_VOXELS, aligned_items, may_go_on
-from napari_segtrain.evaluation.contingency import Contingency
+from napari_segtrain.evaluation.boundary import (
+    BoundaryScores,
+    score_boundary,
+)
 from napari_segtrain.evaluation.events import (
     BlockScored,
     EvaluationEvent,
     ImageScored,
 )
-from napari_segtrain.evaluation.instance import (
-    DEFAULT_THRESHOLDS,
-    ObjectScores,
-    add_scores,
-    score_objects,
-)
+from napari_segtrain.evaluation.exclusion import BandedItem, band_of
+from napari_segtrain.evaluation.object_pass import FoundObjects, ObjectItem
 from napari_segtrain.evaluation.pairs import LabelPair, check_pair
 from napari_segtrain.evaluation.report import (
-    TOTAL_NAME,
     EvaluationReport,
     ImageScores,
+    total_scores,
 )
+from napari_segtrain.evaluation.rulers import Ruler, rulers_of
 from napari_segtrain.evaluation.semantic import ConfusionMatrix
 from napari_segtrain.evaluation.slices import SliceCurve, SliceScores
-from napari_segtrain.image import IGNORE_INDEX, ClassTable, LabelImage
-from napari_segtrain.objects.instances import label_objects
+from napari_segtrain.evaluation.sums import sum_scores
+from napari_segtrain.evaluation.surfaces import SurfaceFinder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from napari_segtrain.control import RunControl
-    from napari_segtrain.evaluation.class_matching import ClassItem
+    from napari_segtrain.image import ClassTable
 
 
 def iter_evaluation(
     pairs: Iterable[LabelPair],
     *,
     classes: ClassTable,
-    objects: bool = False,
-    thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
+    config: EvaluationConfig | None = None,
     control: RunControl | None = None,
 ) -> Generator[EvaluationEvent, None, EvaluationReport]:
     """Score predictions against ground truth.
 
-    Class scores are streamed and need little memory; for object scores one item at a
-    time is in memory. Unlabelled voxels of the ground truth count nowhere.
+    Class scores are streamed and need little memory; surfaces need some for their
+    voxels, and for objects one item at a time is in memory. Unlabelled voxels of the
+    ground truth count nowhere.
 
     Parameters
     ----------
@@ -61,11 +58,10 @@ def iter_evaluation(
         What to compare.
     classes : ClassTable
         Classes of both sides, see `common_classes`.
-    objects : bool
-        Score objects too: ids where the class table of a label image says so,
-        otherwise the connected components of each foreground class.
-    thresholds : sequence of float
-        IoU from which objects match.
+    config : EvaluationConfig, optional
+        What is scored beside the classes. Objects are ids where the class table of a
+        label image says so, otherwise the connected components of each foreground
+        class.
     control : RunControl, optional
         Stop ends the evaluation after the present block; images that are not done
         are left out of the report.
@@ -88,7 +84,7 @@ def iter_evaluation(
     """
     todo = list(pairs)
     _check(todo, classes)
-    work = _Work(todo, classes, thresholds if objects else None, control)
+    work = _Work(todo, classes, config or EvaluationConfig(), control)
     while work.has_next:
         is_complete = yield from work.score_next()
         if not is_complete:
@@ -103,18 +99,20 @@ class _Work:
         self,
         todo: Sequence[LabelPair],
         classes: ClassTable,
-        thresholds: Sequence[float] | None,
+        config: EvaluationConfig,
         control: RunControl | None,
     ) -> None:
         self._todo = todo
         self._classes = classes
-        self._thresholds = thresholds
+        self._config = config
         self._control = control
+        self._rulers = rulers_of(todo)
+        self._lengths = [_lengths(ruler, config) for ruler in self._rulers]
         self._total = ConfusionMatrix(classes.n_classes)
         self._images: list[ImageScores] = []
         self._slices: list[SliceScores] = []
         n_voxels = sum(_n_voxels(pair) for pair in todo)
-        self._n_total = n_voxels * (1 if thresholds is None else 2)
+        self._n_total = n_voxels * (1 + config.wants_objects + config.boundaries)
         self._n_done = 0
 
     @property
@@ -124,27 +122,41 @@ class _Work:
 
     def score_next(self) -> Generator[EvaluationEvent, None, bool]:
         """Score the next image; false when stopped before its end."""
-        pair = self._todo[len(self._images)]
+        number = len(self._images)
+        pair, ruler = self._todo[number], self._rulers[number]
+        tolerance, distance = self._lengths[number]
         curve = SliceCurve(pair.name, self._classes)
-        found = None
-        is_complete = yield from self._compare(pair, curve)
-        if is_complete and self._thresholds is not None:
-            found = yield from self._objects(pair, self._thresholds)
+        found = FoundObjects()
+        boundaries = None
+        is_complete = yield from self._compare(pair, curve, ruler)
+        if is_complete and self._config.wants_objects:
+            found = yield from self._objects(pair, ruler, distance)
+        if is_complete and self._config.boundaries:
+            boundaries = yield from self._boundaries(pair, ruler, tolerance)
         if not may_go_on(self._control):
             return False
         self._slices += curve.slices()
         self._total += curve.total
-        scores = ImageScores(pair.name, curve.total.scores(self._classes), found)
+        scores = ImageScores(
+            pair.name,
+            curve.total.scores(self._classes),
+            found.scores,
+            found.summaries,
+            found.centers,
+            boundaries,
+        )
         self._images.append(scores)
-        yield ImageScored(pair.name, len(self._images), len(self._todo), scores)
+        yield ImageScored(pair.name, number + 1, len(self._todo), scores)
         return True
 
     def _compare(
-        self, pair: LabelPair, curve: SliceCurve
+        self, pair: LabelPair, curve: SliceCurve, ruler: Ruler
     ) -> Generator[EvaluationEvent, None, bool]:
         items = pair.truth.items()
         sides = aligned_items(pair, self._classes, self._control)
-        for item, (truth, prediction) in zip(items, sides, strict=True):
+        band = band_of(self._config, self._classes, ruler)
+        for item, (labelled, prediction) in zip(items, sides, strict=True):
+            truth = BandedItem(labelled, band) if band else labelled
             for box in iter_blocks(truth.shape, BLOCK_VOXELS):
                 if not may_go_on(self._control):
                     return False
@@ -153,26 +165,39 @@ class _Work:
         return True
 
     def _objects(
-        self, pair: LabelPair, thresholds: Sequence[float]
-    ) -> Generator[EvaluationEvent, None, tuple[ObjectScores, ...]]:
+        self, pair: LabelPair, ruler: Ruler, distance: float
+    ) -> Generator[EvaluationEvent, None, FoundObjects]:
         """Object scores of all items of a pair, class by class."""
+        found = FoundObjects()
+        foreground = self._classes.foreground
+        for sides in aligned_items(pair, self._classes, self._control):
+            item = ObjectItem(pair, sides)
+            for index in foreground:
+                if not may_go_on(self._control):
+                    return found
+                objects = item.objects(index, self._classes.names[index])
+                found += objects.scores(self._config, ruler, distance)
+                yield self._progress(pair, item.n_voxels // len(foreground))
+        return found
+
+    def _boundaries(
+        self, pair: LabelPair, ruler: Ruler, tolerance: float
+    ) -> Generator[EvaluationEvent, None, tuple[BoundaryScores, ...]]:
+        """Scores of the surfaces of all items of a pair, class by class."""
         scores = []
         foreground = self._classes.foreground
-        for truth, prediction in aligned_items(pair, self._classes, self._control):
-            box = full_box(truth.shape)
-            true_indices, predicted_indices = truth.read(box), prediction.read(box)
+        for sides in aligned_items(pair, self._classes, self._control):
+            finder = SurfaceFinder(*sides, foreground)
+            for n_voxels in finder.find(self._control):
+                yield self._progress(pair, n_voxels)
             for index in foreground:
                 if not may_go_on(self._control):
                     return ()
-                contingency = _contingency(
-                    _ids(pair.truth, truth, true_indices == index),
-                    _ids(pair.prediction, prediction, predicted_indices == index),
-                    true_indices == IGNORE_INDEX,
-                )
-                name = self._classes.names[index]
-                scores.append(score_objects(contingency, thresholds, class_name=name))
-                yield self._progress(pair, true_indices.size // len(foreground))
-        return add_scores(scores)
+                name, found = self._classes.names[index], finder.surfaces(index)
+                score = score_boundary(found, name, ruler, tolerance, self._control)
+                scores.append((score,))
+                yield self._progress(pair, 0)
+        return sum_scores(scores)
 
     def _progress(self, pair: LabelPair, n_voxels: int) -> BlockScored:
         self._n_done += n_voxels
@@ -190,19 +215,32 @@ class _Work:
         if not self.has_next and not self._total.counts.any():
             raise DataError(
                 f"The ground truth has no labelled voxel ({len(images)} images), so "
-                "there is nothing to score; check which values are unlabelled."
+                "there is nothing to score; check which values are unlabelled"
+                f"{self._exclusion_hint()}."
             )
-        objects = None
-        if self._thresholds is not None:
-            objects = add_scores(image.objects or () for image in images)
-        total = ImageScores(TOTAL_NAME, self._total.scores(self._classes), objects)
+        scores = self._total.scores(self._classes)
         return EvaluationReport(
             images,
-            total,
+            total_scores(scores, images),
             self._classes,
             is_complete=not self.has_next,
             slices=tuple(self._slices),
         )
+
+    def _exclusion_hint(self) -> str:
+        width = self._config.exclusion_width
+        return f", or leave out less than {width} voxels at boundaries" if width else ""
+
+
+def _lengths(ruler: Ruler, config: EvaluationConfig) -> tuple[float, float]:
+    """Tolerance of boundaries and distance of centers, in the unit of a ruler."""
+    used = config.boundaries, config.wants_objects
+    values = config.tolerance, config.center_distance
+    tolerance, distance = (
+        ruler.length(value, config.unit) if is_used and value else 0.0
+        for is_used, value in zip(used, values, strict=True)
+    )
+    return tolerance, distance
 
 
 def _n_voxels(pair: LabelPair) -> int:
@@ -222,26 +260,3 @@ def _check(pairs: Sequence[LabelPair], classes: ClassTable) -> None:
         )
     for pair in pairs:
         check_pair(pair)
-
-
-def _ids(
-    labels: LabelImage, item: ClassItem, mask: npt.NDArray[np.bool_]
-) -> npt.NDArray[Any]:
-    """Object ids inside a mask: the values themselves, or connected components."""
-    if labels.classes is None or not labels.classes.is_objects:
-        return label_objects(mask)
-    values = as_integers(item.target.labels.read()[0])
-    return np.where(mask, values, np.zeros(1, values.dtype))
-
-
-def _contingency(
-    truth_ids: npt.NDArray[Any],
-    predicted_ids: npt.NDArray[Any],
-    ignored: npt.NDArray[np.bool_],
-) -> Contingency:
-    """Contingency of an item, (Z, Y, X), in blocks to save memory."""
-    contingency = Contingency()
-    n_z, n_y, n_x = ignored.shape
-    for box in iter_blocks((n_z, n_y, n_x), BLOCK_VOXELS):
-        contingency.add(truth_ids[box], predicted_ids[box], ignored[box])
-    return contingency

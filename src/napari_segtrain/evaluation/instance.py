@@ -9,16 +9,15 @@ without a partner, and AP = TP / (TP + FP + FN).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.evaluation.matching import match_objects, object_iou
 from napari_segtrain.evaluation.ratios import ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from napari_segtrain.evaluation.contingency import Contingency
+    from napari_segtrain.evaluation.contingency import ContingencyTable
 
 DEFAULT_THRESHOLDS = (0.5, 0.75)
 MAX_UNLABELLED_SHARE = 0.5
@@ -47,6 +46,11 @@ class ObjectScores:
     n_predicted: int
     n_matched: int
     sum_matched_iou: float
+
+    @property
+    def key(self) -> tuple[str, float]:
+        """What adds up: class and threshold."""
+        return self.class_name, self.threshold
 
     @property
     def n_false_positive(self) -> int:
@@ -79,6 +83,14 @@ class ObjectScores:
         return ratio(self.n_matched, self.n_truth + self.n_predicted - self.n_matched)
 
     @property
+    def pq(self) -> float | None:
+        """Panoptic quality: sum of IoU / (TP + FP / 2 + FN / 2), that is SQ times RQ.
+
+        SQ is `mean_matched_iou`, RQ is `f1` (Kirillov et al. 2019, at an IoU of 0.5).
+        """
+        return ratio(2 * self.sum_matched_iou, self.n_truth + self.n_predicted)
+
+    @property
     def mean_matched_iou(self) -> float | None:
         """Mean IoU of the pairs."""
         return ratio(self.sum_matched_iou, self.n_matched)
@@ -107,6 +119,7 @@ class ObjectScores:
             "recall": self.recall,
             "f1": self.f1,
             "ap": self.ap,
+            "pq": self.pq,
             "mean_matched_iou": self.mean_matched_iou,
             "n_truth": self.n_truth,
             "n_predicted": self.n_predicted,
@@ -117,7 +130,7 @@ class ObjectScores:
 
 
 def score_objects(
-    contingency: Contingency,
+    table: ContingencyTable,
     thresholds: Sequence[float] = DEFAULT_THRESHOLDS,
     *,
     class_name: str = "object",
@@ -136,7 +149,6 @@ def score_objects(
     for threshold in thresholds:
         if not 0 < threshold <= 1:
             raise ValueError(f"an IoU threshold is above 0 up to 1, got {threshold}")
-    table = contingency.table()
     iou = object_iou(table.counts)
     n_truth = iou.shape[0]
     is_void = table.unlabelled_share[1:] > MAX_UNLABELLED_SHARE
@@ -151,14 +163,3 @@ def score_objects(
             ObjectScores(class_name, threshold, n_truth, n_predicted, n_matched, total)
         )
     return tuple(scores)
-
-
-def add_scores(
-    scores: Iterable[Iterable[ObjectScores]],
-) -> tuple[ObjectScores, ...]:
-    """Sum scores of the same class and threshold, in the order of first appearance."""
-    totals: dict[tuple[str, float], ObjectScores] = {}
-    for score in chain.from_iterable(scores):
-        key = (score.class_name, score.threshold)
-        totals[key] = totals[key] + score if key in totals else score
-    return tuple(totals.values())

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_segtrain.evaluation.boundary import BoundaryScores
+from napari_segtrain.evaluation.centers import CenterScores
 from napari_segtrain.evaluation.instance import ObjectScores
+from napari_segtrain.evaluation.object_summary import ObjectSummary
 from napari_segtrain.evaluation.semantic import SemanticScores
 from napari_segtrain.evaluation.slices import SliceScores
+from napari_segtrain.evaluation.sums import sum_scores
 from napari_segtrain.evaluation.table import format_rows, to_csv
 from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
     from napari_segtrain.evaluation.semantic import (
         ClassScores,
@@ -24,16 +28,40 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 TOTAL_NAME = "all images"
 OVERALL_NAME = "overall"
+NO_PREDICTION = "no prediction"
 
 Row = dict[str, str | int | float | None]
 
-_SCORES = ("iou", "dice", "precision", "recall")
+_SCORES = ("iou", "dice", "precision", "recall", "specificity", "mcc")
+_OVERALL = ("accuracy", "mean_accuracy", "weighted_iou")
 _CLASS_COLUMNS = ("class", *_SCORES, "truth_voxels", "predicted_voxels")
 _IMAGE_COLUMNS = ("image", *_SCORES, "accuracy", "truth_voxels")
-_OBJECT_COLUMNS = (
-    *("class", "threshold", "precision", "recall", "f1", "ap", "mean_matched_iou"),
-    *("n_truth", "n_predicted"),
-)
+PARTS = {
+    "objects": "objects",
+    "object_summary": "summaries",
+    "centers": "centers",
+    "boundaries": "boundaries",
+}
+"""Scores beside those of classes: name in files, and attribute of `ImageScores`."""
+
+_PART_COLUMNS = {
+    "objects": (
+        *("class", "threshold", "precision", "recall", "f1", "ap", "pq"),
+        *("mean_matched_iou", "n_truth", "n_predicted"),
+    ),
+    "object_summary": (
+        *("class", "mean_ap", "n_truth", "n_predicted", "n_split", "n_merged"),
+        *("rand_f", "voi_split", "voi_merge"),
+    ),
+    "centers": (
+        *("class", "center_distance", "unit", "precision", "recall", "f1"),
+        *("mean_distance", "n_truth", "n_predicted"),
+    ),
+    "boundaries": (
+        *("class", "boundary_f1", "boundary_precision", "boundary_recall"),
+        *("surface_dice", "mean_distance", "hausdorff95", "hausdorff", "unit"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -48,20 +76,29 @@ class ImageScores:
         Per class and overall.
     objects : tuple of ObjectScores, optional
         Per foreground class and threshold; ``None`` when objects were not scored.
+    summaries : tuple of ObjectSummary, optional
+        Per foreground class, what no single threshold gives.
+    centers : tuple of CenterScores, optional
+        Per foreground class.
+    boundaries : tuple of BoundaryScores, optional
+        Per foreground class.
     """
 
     name: str
     scores: SemanticScores
     objects: tuple[ObjectScores, ...] | None = None
+    summaries: tuple[ObjectSummary, ...] | None = None
+    centers: tuple[CenterScores, ...] | None = None
+    boundaries: tuple[BoundaryScores, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        objects = self.objects
-        return {
-            "name": self.name,
-            **self.scores.to_dict(),
-            "objects": objects and [scores.to_dict() for scores in objects],
-        }
+        parts = {name: self.part_rows(name) or None for name in PARTS}
+        return {"name": self.name, **self.scores.to_dict(), **parts}
+
+    def part_rows(self, part: str) -> list[dict[str, Any]]:
+        """Rows of one of `PARTS`; empty when that was not scored."""
+        return [scores.to_dict() for scores in getattr(self, PARTS[part]) or ()]
 
 
 @dataclass(frozen=True)
@@ -102,16 +139,39 @@ class EvaluationReport:
         """Class scores as a flat table, the total last.
 
         For each image a row per class and one named `OVERALL_NAME`, the only kind
-        with an accuracy; ``None`` is a score that is undefined.
+        with accuracies and a weighted IoU; ``None`` is a score that is undefined.
         """
         return [row for image in self._all() for row in _class_rows(image)]
 
-    def to_object_rows(self) -> list[Row]:
-        """Object scores as a flat table, the total last; empty without objects."""
+    def to_part_rows(self, part: str) -> list[Row]:
+        """Scores beside those of classes as a flat table, the total last.
+
+        Parameters
+        ----------
+        part : str
+            One of `PARTS`; empty when that was not scored.
+        """
         return [
-            {"image": image.name, **scores.to_dict()}
+            {"image": image.name, **row}
             for image in self._all()
-            for scores in image.objects or ()
+            for row in image.part_rows(part)
+        ]
+
+    def to_confusion_rows(self) -> list[Row]:
+        """Voxels by true and predicted class as a flat table, the total last.
+
+        A row per image and true class; a column per predicted class and one for voxels
+        without a prediction. A class of the same name as another has its value added.
+        """
+        names = _distinct([(row.name, row.value) for row in self.classes.classes])
+        return [
+            {
+                "image": image.name,
+                "true_class": name,
+                **dict(zip((*names, NO_PREDICTION), counts, strict=True)),
+            }
+            for image in self._all()
+            for name, counts in zip(names, image.scores.confusion, strict=True)
         ]
 
     def to_slice_rows(self) -> list[Row]:
@@ -148,23 +208,28 @@ class EvaluationReport:
             "slices": self.to_slice_rows(),
         }
 
-    def write_csv(self, path: Path) -> None:
+    def write_csv(self, path: Path | str) -> None:
         """Write the flat table.
 
-        Objects go to ``<stem>_objects.csv`` beside it, and where an image has several
-        slices these go to ``<stem>_slices.csv``. An undefined score is an empty cell.
+        The confusion matrices go to ``<stem>_confusion.csv`` beside it, each of `PARTS`
+        that was scored to a file of its name, and where an image has several slices
+        these go to ``<stem>_slices.csv``. An undefined score is an empty cell.
         """
+        path = Path(path)
         write_text(path, to_csv(self.to_rows()))
-        objects = self.to_object_rows()
-        if objects:
-            write_text(path.with_stem(f"{path.stem}_objects"), to_csv(objects))
+        confusion = to_csv(self.to_confusion_rows())
+        write_text(path.with_stem(f"{path.stem}_confusion"), confusion)
+        for part in PARTS:
+            rows = self.to_part_rows(part)
+            if rows:
+                write_text(path.with_stem(f"{path.stem}_{part}"), to_csv(rows))
         if len(self.slices) > len(self.images):
             slices = to_csv(self.to_slice_rows())
             write_text(path.with_stem(f"{path.stem}_slices"), slices)
 
-    def write_json(self, path: Path) -> None:
+    def write_json(self, path: Path | str) -> None:
         """Write everything as JSON; an undefined score is ``null``."""
-        write_json(path, self.to_dict())
+        write_json(Path(path), self.to_dict())
 
     def format_table(self) -> str:
         """Plain text for a terminal; ``-`` is a score that is undefined."""
@@ -173,9 +238,10 @@ class EvaluationReport:
         if len(self.images) > 1:
             rows = [row for row in self.to_rows() if row["class"] == OVERALL_NAME]
             parts.append(format_rows(rows, _IMAGE_COLUMNS))
-        if self.total.objects:
-            objects = [scores.to_dict() for scores in self.total.objects]
-            parts.append(format_rows(objects, _OBJECT_COLUMNS))
+        for part, columns in _PART_COLUMNS.items():
+            found = self.total.part_rows(part)
+            if found:
+                parts.append(format_rows(found, columns))
         return "\n\n".join(parts) + "\n"
 
     def _summary(self) -> str:
@@ -195,35 +261,58 @@ class EvaluationReport:
         yield self.total
 
 
+def total_scores(scores: SemanticScores, images: Sequence[ImageScores]) -> ImageScores:
+    """Sum what was scored of images.
+
+    Parameters
+    ----------
+    scores : SemanticScores
+        Of all voxels.
+    images : sequence of ImageScores
+    """
+    return ImageScores(
+        TOTAL_NAME,
+        scores,
+        _summed([image.objects for image in images]),
+        _summed([image.summaries for image in images]),
+        _summed([image.centers for image in images]),
+        _summed([image.boundaries for image in images]),
+    )
+
+
+def _summed(parts: Sequence[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
+    known = [part for part in parts if part is not None]
+    return sum_scores(known) if known else None
+
+
 def _class_columns(
     classes: ClassTable, class_iou: Sequence[float | None]
 ) -> dict[str, float | None]:
-    """IoU by name; a name that two classes have gets the value of the second, too."""
-    columns: dict[str, float | None] = {}
-    for row, iou in zip(classes.classes, class_iou, strict=True):
-        name = f"iou_{row.name}"
-        columns[f"{name}_{row.value}" if name in columns else name] = iou
-    return columns
+    """IoU by name of the class."""
+    names = _distinct([(f"iou_{row.name}", row.value) for row in classes.classes])
+    return dict(zip(names, class_iou, strict=True))
+
+
+def _distinct(named: Iterable[tuple[str, int]]) -> list[str]:
+    """Names; one that two classes have gets the value of the second, too."""
+    names: list[str] = []
+    for name, value in named:
+        names.append(f"{name}_{value}" if name in names else name)
+    return names
 
 
 def _class_rows(image: ImageScores) -> Iterator[Row]:
     for scores in image.scores.classes:
-        yield _row(image.name, scores.name, scores, None)
-    overall = image.scores.overall
-    yield _row(image.name, OVERALL_NAME, overall, overall.accuracy)
+        yield _row(image.name, scores.name, scores)
+    yield _row(image.name, OVERALL_NAME, image.scores.overall)
 
 
-def _row(
-    image: str,
-    class_name: str,
-    scores: ClassScores | OverallScores,
-    accuracy: float | None,
-) -> Row:
+def _row(image: str, class_name: str, scores: ClassScores | OverallScores) -> Row:
     return {
         "image": image,
         "class": class_name,
         **{key: getattr(scores, key) for key in _SCORES},
         "truth_voxels": scores.n_truth,
         "predicted_voxels": scores.n_predicted,
-        "accuracy": accuracy,
+        **{key: getattr(scores, key, None) for key in _OVERALL},
     }

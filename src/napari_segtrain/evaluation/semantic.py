@@ -2,21 +2,26 @@
 
 With TP, FP and FN the true positive, false positive and false negative voxels of a
 class: IoU = TP / (TP + FP + FN) (Jaccard 1912), Dice = 2 TP / (2 TP + FP + FN)
-(Dice 1945), precision = TP / (TP + FP), recall = TP / (TP + FN). A score whose
-denominator is 0 is ``None``: a class that is neither in the ground truth nor in the
-prediction has no scores.
+(Dice 1945), precision = TP / (TP + FP), recall = TP / (TP + FN) (the accuracy of a
+class in DeepMIB), specificity = TN / (TN + FP), and MCC the correlation coefficient of
+the two masks (Matthews 1975). A score whose denominator is 0 is ``None``: a class that
+is neither in the ground truth nor in the prediction has no scores.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.evaluation.ratios import mean_of, ratio
 from napari_segtrain.image import IGNORE_INDEX, MAX_CLASSES, ClassTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _N_CODES = 256
 _CHUNK = 1 << 21
@@ -30,8 +35,11 @@ class ClassScores:
     ----------
     name, value
         As in the class table.
-    iou, dice, precision, recall : float or None
+    iou, dice, precision, recall, specificity : float or None
         Between 0 and 1.
+    mcc : float or None
+        Between -1 and 1; 0 when the prediction is the same everywhere, ``None`` when
+        the ground truth is.
     n_truth, n_predicted : int
         Voxels of the class in the ground truth and in the prediction; unlabelled
         voxels of the ground truth count in neither.
@@ -43,6 +51,8 @@ class ClassScores:
     dice: float | None
     precision: float | None
     recall: float | None
+    specificity: float | None
+    mcc: float | None
     n_truth: int
     n_predicted: int
 
@@ -57,10 +67,17 @@ class OverallScores:
 
     Parameters
     ----------
-    iou, dice, precision, recall : float or None
+    iou, dice, precision, recall, specificity : float or None
         Unweighted means over the classes of role ``class``.
+    mcc : float or None
+        Of all classes at once, background included (Gorodkin 2004), not a mean.
     accuracy : float or None
-        Share of the labelled voxels, background included, whose class is right.
+        Share of the labelled voxels, background included, whose class is right
+        (global accuracy).
+    mean_accuracy : float or None
+        Mean recall of all classes that occur, background included.
+    weighted_iou : float or None
+        Mean IoU of all classes, background included, by their voxels in the truth.
     n_truth, n_predicted : int
         Labelled voxels of the ground truth, and those of them with a prediction.
     """
@@ -69,7 +86,11 @@ class OverallScores:
     dice: float | None
     precision: float | None
     recall: float | None
+    specificity: float | None
+    mcc: float | None
     accuracy: float | None
+    mean_accuracy: float | None
+    weighted_iou: float | None
     n_truth: int
     n_predicted: int
 
@@ -80,10 +101,20 @@ class OverallScores:
 
 @dataclass(frozen=True)
 class SemanticScores:
-    """Scores of every class, in the order of the class index, and overall."""
+    """Scores of every class, in the order of the class index, and overall.
+
+    Parameters
+    ----------
+    classes : tuple of ClassScores
+    overall : OverallScores
+    confusion : tuple of tuple of int
+        Voxels: a row per true class, a column per predicted class and a last one for
+        voxels without a prediction.
+    """
 
     classes: tuple[ClassScores, ...]
     overall: OverallScores
+    confusion: tuple[tuple[int, ...], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -184,12 +215,17 @@ class ConfusionMatrix:
             for index, row in enumerate(classes.classes)
         )
         foreground = [per_class[index] for index in classes.foreground]
-        return SemanticScores(per_class, self._overall(foreground))
+        overall = self._overall(per_class, foreground)
+        confusion = tuple(tuple(row) for row in self._counts.tolist())
+        return SemanticScores(per_class, overall, confusion)
 
     def _class_scores(self, index: int, name: str, value: int) -> ClassScores:
         hits = int(self._counts[index, index])
         n_truth = int(self._counts[index].sum())
         n_predicted = int(self._counts[:, index].sum())
+        n_other = int(self._counts.sum()) - n_truth
+        n_rejected = n_other - (n_predicted - hits)
+        occurs = bool(n_truth or n_predicted)
         return ClassScores(
             name=name,
             value=value,
@@ -197,21 +233,62 @@ class ConfusionMatrix:
             dice=ratio(2 * hits, n_truth + n_predicted),
             precision=ratio(hits, n_predicted),
             recall=ratio(hits, n_truth),
+            specificity=ratio(n_rejected, n_other) if occurs else None,
+            mcc=_correlation([n_truth, n_other], [n_predicted], hits + n_rejected),
             n_truth=n_truth,
             n_predicted=n_predicted,
         )
 
-    def _overall(self, foreground: list[ClassScores]) -> OverallScores:
+    def _overall(
+        self, classes: Sequence[ClassScores], foreground: Sequence[ClassScores]
+    ) -> OverallScores:
         n_truth = int(self._counts.sum())
+        n_right = int(self._counts.trace())
+        sizes = [scores.n_truth for scores in classes]
+        weighted = sum((scores.iou or 0.0) * scores.n_truth for scores in classes)
         return OverallScores(
             iou=mean_of(scores.iou for scores in foreground),
             dice=mean_of(scores.dice for scores in foreground),
             precision=mean_of(scores.precision for scores in foreground),
             recall=mean_of(scores.recall for scores in foreground),
-            accuracy=ratio(int(self._counts.trace()), n_truth),
+            specificity=mean_of(scores.specificity for scores in foreground),
+            mcc=_correlation(sizes, self._counts.sum(axis=0).tolist(), n_right),
+            accuracy=ratio(n_right, n_truth),
+            mean_accuracy=mean_of(scores.recall for scores in classes),
+            weighted_iou=ratio(weighted, n_truth),
             n_truth=n_truth,
             n_predicted=int(self._counts[:, :-1].sum()),
         )
+
+
+def _correlation(
+    truth: Sequence[int], predicted: Sequence[int], n_right: int
+) -> float | None:
+    """Correlation of two labellings with the same classes (Gorodkin 2004).
+
+    Parameters
+    ----------
+    truth, predicted : sequence of int
+        Voxels of each class; of the prediction the last may be left out.
+    n_right : int
+        Voxels with the same class.
+
+    Returns
+    -------
+    float or None
+        0 when all voxels are predicted alike, ``None`` when all are truly alike.
+    """
+    n_all = sum(truth)
+    predicted = [*predicted, n_all - sum(predicted)]
+    spread_truth = n_all**2 - sum(n**2 for n in truth)
+    spread_predicted = n_all**2 - sum(n**2 for n in predicted)
+    if not spread_truth:
+        return None
+    if not spread_predicted:
+        return 0.0
+    shared = sum(a * b for a, b in zip(truth, predicted, strict=False))
+    together = n_right * n_all - shared
+    return together / (math.sqrt(spread_truth) * math.sqrt(spread_predicted))
 
 
 def _check_block(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:

@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
 ABSENT = "-"
 
-_TITLES = {"iou": "IoU", "dice": "Dice", "ap": "AP", "f1": "F1", "threshold": "at IoU"}
+_TITLES = {
+    "iou": "IoU",
+    "dice": "Dice",
+    "mcc": "MCC",
+    "ap": "AP",
+    "f1": "F1",
+    "pq": "PQ",
+    "voi": "VOI",
+    "rand": "Rand",
+    "f": "F",
+    "threshold": "at IoU",
+}
 
 
 def format_value(value: object) -> str:

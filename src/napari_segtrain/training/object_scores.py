@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from napari_segtrain.data.object_targets import UNKNOWN
 from napari_segtrain.evaluation.contingency import Contingency
-from napari_segtrain.evaluation.instance import ObjectScores, add_scores, score_objects
+from napari_segtrain.evaluation.instance import ObjectScores, score_objects
+from napari_segtrain.evaluation.sums import sum_scores
 from napari_segtrain.objects.seeded import evidence_of, make_objects
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ class ObjectJudge:
         truth = self._targets[box.pair].read_ids(box.box)
         table = Contingency()
         table.add(np.maximum(truth, 0), predicted, truth == UNKNOWN)
-        self._found.append(score_objects(table, (THRESHOLD,)))
+        self._found.append(score_objects(table.table(), (THRESHOLD,)))
         return (predicted > 0).astype(np.uint8)
 
     def scores(self) -> ObjectScores | None:
         """Sum over all boxes; ``None`` when there was none."""
-        return next(iter(add_scores(self._found)), None)
+        return next(iter(sum_scores(self._found)), None)

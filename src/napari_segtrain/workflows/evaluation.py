@@ -24,14 +24,14 @@ from napari_segtrain.io import (
 from napari_segtrain.io.formats import is_store
 from napari_segtrain.workflows.inputs import LabelsLike, as_labels, as_list
 from napari_segtrain.workflows.running import Listener, run
-from napari_segtrain.workflows.settings import parse_data
+from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from napari_segtrain.axes import ZYX
     from napari_segtrain.boxes import Box
-    from napari_segtrain.config import DataConfig
+    from napari_segtrain.config import DataConfig, EvaluationConfig
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.events import EvaluationEvent
     from napari_segtrain.evaluation.report import EvaluationReport
@@ -50,7 +50,6 @@ def evaluate(
     truth: LabelsLike | Sequence[LabelsLike],
     segmentation: LabelsLike | Sequence[LabelsLike],
     *,
-    objects: bool = False,
     control: RunControl | None = None,
     on_event: Listener | None = None,
     **settings: Any,
@@ -62,8 +61,6 @@ def evaluate(
     truth, segmentation
         An array, `LabelImage` or path, or a list of them in the same order; two paths
         of folders are paired by file name.
-    objects : bool
-        Also match objects, at an IoU of 0.5 and of 0.75.
     control : RunControl, optional
         Stop and pause.
     on_event : callable, optional
@@ -71,7 +68,8 @@ def evaluate(
     **settings
         Those of the config's data section that say what the values mean where label
         images do not: ``zero``, ``background``, ``ignore``, ``classes``, ``target``,
-        ``stack``.
+        ``stack``; and those of `EvaluationConfig`, as ``objects=True`` and
+        ``boundaries=True``.
 
     Returns
     -------
@@ -81,34 +79,35 @@ def evaluate(
     ------
     DataError
         When nothing matches, sizes differ, or the values cannot be understood.
+    ConfigError
+        When a setting is unknown, or its value not allowed.
     """
-    opened = open_label_pairs(truth, segmentation, parse_data(settings))
-    return score_pairs(
-        opened.pairs, objects=objects, control=control, on_event=on_event
-    )
+    config, others = parse_evaluation(settings)
+    opened = open_label_pairs(truth, segmentation, parse_data(others))
+    return score_pairs(opened.pairs, config, control=control, on_event=on_event)
 
 
 def score_pairs(
     pairs: Iterable[LabelPair],
+    config: EvaluationConfig | None = None,
     *,
-    objects: bool = False,
     control: RunControl | None = None,
     on_event: Listener | None = None,
 ) -> EvaluationReport:
     """Score pairs that know their classes; see `evaluate`."""
-    return run(iter_scores(pairs, objects=objects, control=control), on_event)
+    return run(iter_scores(pairs, config, control=control), on_event)
 
 
 def iter_scores(
     pairs: Iterable[LabelPair],
+    config: EvaluationConfig | None = None,
     *,
-    objects: bool = False,
     control: RunControl | None = None,
 ) -> Generator[EvaluationEvent, None, EvaluationReport]:
     """Score pairs that know their classes; see `iter_evaluation`."""
     todo = list(pairs)
     classes = classes_of(todo)
-    return iter_evaluation(todo, classes=classes, objects=objects, control=control)
+    return iter_evaluation(todo, classes=classes, config=config, control=control)
 
 
 def classes_of(pairs: Sequence[LabelPair]) -> ClassTable:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from napari_segtrain.config import (
     DataConfig,
+    EvaluationConfig,
     ExperimentConfig,
     InferenceConfig,
     VolumeConfig,
@@ -128,6 +129,21 @@ def parse_volume(values: dict[str, Any]) -> VolumeConfig:
         When a setting does not exist or its value is not allowed.
     """
     return _parsed(VolumeConfig, values)
+
+
+def parse_evaluation(
+    values: dict[str, Any],
+) -> tuple[EvaluationConfig, dict[str, Any]]:
+    """Check settings of an evaluation; those of other sections come back.
+
+    Raises
+    ------
+    ConfigError
+        When a value is not allowed.
+    """
+    own = EvaluationConfig.model_fields
+    config = _parsed(EvaluationConfig, {k: v for k, v in values.items() if k in own})
+    return config, {k: v for k, v in values.items() if k not in own}
 
 
 def _parsed(kind: type[C], values: dict[str, Any]) -> C:

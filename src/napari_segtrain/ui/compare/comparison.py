@@ -209,14 +209,14 @@ def _stoppable(array: LazyArray, control: RunControl) -> BlockArray:
 def _scored(
     pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
 ) -> Generator[Event, None, EvaluationReport]:
+    from napari_segtrain.config.evaluation import EvaluationConfig
     from napari_segtrain.evaluation.evaluate import iter_evaluation
     from napari_segtrain.evaluation.events import BlockScored
 
     work = iter_evaluation(
         [pair],
         classes=classes,
-        objects=request.objects,
-        thresholds=(OBJECT_IOU,),
+        config=EvaluationConfig(objects=request.objects, iou_thresholds=(OBJECT_IOU,)),
         control=control,
     )
     while True:

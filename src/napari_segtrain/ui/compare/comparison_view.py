@@ -203,7 +203,7 @@ class ComparisonView(QWidget):
 
     def _fill_objects(self, report: EvaluationReport) -> None:
         name = report.total.name
-        rows = [row for row in report.to_object_rows() if row["image"] == name]
+        rows = [row for row in report.to_part_rows("objects") if row["image"] == name]
         self.object_title.setVisible(bool(rows))
         self.object_table.setVisible(bool(rows))
         named = {row.name: row.color for row in report.classes.classes}
