@@ -17,7 +17,7 @@ from tests.evaluation.helpers import class_table, label_image
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import RunControl
 from napari_segtrain.errors import DataError
-from napari_segtrain.evaluation import surfaces
+from napari_segtrain.evaluation import distances, surfaces
 from napari_segtrain.evaluation.distances import Distances, nearest_distances
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.pairs import LabelPair
@@ -212,10 +212,18 @@ def point_sets(least):
 @given(point_sets(1), point_sets(0))
 def test_nearest_by_brute_force(points, targets):
     spacing = (2.0, 1.0, 0.5)
+    points, targets = (side[np.argsort(side[:, 0])] for side in (points, targets))
     found = nearest_distances(points, targets, spacing)
     apart = np.linalg.norm((points[:, None] - targets[None]) * spacing, axis=-1)
     expected = apart.min(axis=1) if len(targets) else np.full(len(points), np.inf)
     np.testing.assert_allclose(found, expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distances, "_SLAB", 4)
+        patch.setattr(distances, "_CHUNK", 3)
+        slabs = nearest_distances(
+            points.astype(np.uint8), targets.astype(np.uint8), spacing
+        )
+    np.testing.assert_allclose(slabs, expected)
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.floats(0, 1))

@@ -50,7 +50,7 @@ def test_voxel_without_a_prediction_is_missed():
 
 @pytest.mark.parametrize(("axes", "order"), [("TZYX", (0, 1, 2, 3)), ("XZTY", 0)])
 def test_the_map_has_the_shape_of_the_ground_truth(monkeypatch, axes, order):
-    monkeypatch.setattr(error_map, "BLOCK_VOXELS", 40)
+    monkeypatch.setattr(error_map, "_BLOCK_VOXELS", 40)
     shape = (2, 3, 5, 7)
     truth, predicted = np.random.default_rng(0).integers(0, 3, (2, *shape), np.uint8)
     expected = error_codes(truth, predicted, CLASSES)
@@ -67,7 +67,7 @@ def test_the_map_has_the_shape_of_the_ground_truth(monkeypatch, axes, order):
 
 
 def test_blocks_cover_the_image_and_count(monkeypatch):
-    monkeypatch.setattr(error_map, "BLOCK_VOXELS", 40)
+    monkeypatch.setattr(error_map, "_BLOCK_VOXELS", 40)
     labels = label_image(np.ones((3, 9, 11), np.uint8))
     blocks = list(iter_error_map(LabelPair("a", labels, labels), CLASSES))
     boxes = [block.box for block in blocks]
@@ -102,7 +102,7 @@ def test_unlabelled_values_do_not_make_a_slice_count():
 
 
 def test_stop_ends_after_a_block(monkeypatch):
-    monkeypatch.setattr(error_map, "BLOCK_VOXELS", 16)
+    monkeypatch.setattr(error_map, "_BLOCK_VOXELS", 16)
     labels = label_image(np.ones((4, 4, 4), np.uint8))
     control = RunControl()
     blocks = iter_error_map(LabelPair("a", labels, labels), CLASSES, control=control)

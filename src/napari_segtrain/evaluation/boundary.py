@@ -153,10 +153,16 @@ def score_boundary(
         After a stop the scores mean nothing.
     """
     truth, predicted = surfaces.truth, surfaces.predicted
-    spacing = ruler.spacing
-    from_truth = nearest_distances(truth, predicted, spacing, control)
-    counted = predicted[surfaces.counts]
-    from_prediction = nearest_distances(counted, truth, spacing, control)
-    sides = Distances.of(from_truth), Distances.of(from_prediction)
-    near = (side.n_within(tolerance) for side in sides)
-    return BoundaryScores(class_name, ruler.unit, *sides, *near)
+    counted = predicted if surfaces.counts.all() else predicted[surfaces.counts]
+    from_truth, from_prediction = (
+        Distances.of(nearest_distances(points, targets, ruler.spacing, control))
+        for points, targets in ((truth, predicted), (counted, truth))
+    )
+    return BoundaryScores(
+        class_name,
+        ruler.unit,
+        from_truth,
+        from_prediction,
+        from_truth.n_within(tolerance),
+        from_prediction.n_within(tolerance),
+    )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.surfaces import Points
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
+_SLAB = 1 << 18
 
 
 def _none() -> npt.NDArray[np.float64]:
@@ -92,10 +93,14 @@ def nearest_distances(
 ) -> npt.NDArray[np.float64]:
     """Distance from each point to the nearest target.
 
+    Targets are looked at slab by slab, which needs less memory than all at once: each
+    point first in the slab that it lies in, then in those that may be nearer than what
+    was found.
+
     Parameters
     ----------
-    points, targets : ndarray of int32, shape (n, 3)
-        ZYX indices.
+    points, targets : ndarray of int, shape (n, 3)
+        ZYX indices, in the order of Z.
     spacing : sequence of float
         Length of a voxel along each axis.
     control : RunControl, optional
@@ -107,28 +112,44 @@ def nearest_distances(
         In the unit of the spacing; infinite without targets.
     """
     distances = np.full(len(points), np.inf)
-    if not len(targets):
-        return distances
-    is_there = _are_among(points, targets)
-    distances[is_there] = 0
-    others = np.flatnonzero(~is_there)
-    if not len(others):
-        return distances
     scale = np.array(spacing)
-    tree = cKDTree(targets * scale, balanced_tree=False, compact_nodes=False)
-    for start in range(0, len(others), _CHUNK):
-        if not may_go_on(control):
-            break
-        part = others[start : start + _CHUNK]
-        distances[part] = tree.query(points[part] * scale, workers=-1)[0]
+    slabs = _slabs(targets)
+    for is_first in (True, False):
+        for slab in slabs:
+            tree = cKDTree(slab * scale, balanced_tree=False, compact_nodes=False)
+            for start in range(0, len(points), _CHUNK):
+                if not may_go_on(control):
+                    return distances
+                part = points[start : start + _CHUNK]
+                gap = _gap(part, slab) * spacing[0]
+                known = distances[start : start + _CHUNK]
+                asks = gap == 0 if is_first else (gap > 0) & (gap < known)
+                if asks.any():
+                    known[asks] = _nearer(tree, part[asks] * scale, known[asks])
     return distances
 
 
-def _are_among(points: Points, targets: Points) -> npt.NDArray[np.bool_]:
-    """Which points are targets, too."""
-    size = 1 + np.concatenate([points, targets]).max(axis=0).astype(np.int64)
-    keys = [
-        (side[:, 0] * size[1] + side[:, 1]) * size[2] + side[:, 2]
-        for side in (points, targets)
-    ]
-    return np.isin(keys[0], keys[1])
+def _slabs(targets: Points) -> list[Points]:
+    """Targets in parts of some, each of whole slices; a slice may be more."""
+    if not len(targets):
+        return []
+    cuts = np.searchsorted(targets[:, 0], targets[_SLAB::_SLAB, 0])
+    return [part for part in np.split(targets, np.unique(cuts)) if len(part)]
+
+
+def _gap(points: Points, slab: Points) -> npt.NDArray[np.int32]:
+    """Slices between each point and a slab; 0 within."""
+    z = points[:, 0].astype(np.int32)
+    first, last = int(slab[0, 0]), int(slab[-1, 0])
+    return np.maximum(np.maximum(first - z, z - last), 0)
+
+
+def _nearer(
+    tree: cKDTree, places: npt.NDArray[np.float64], known: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Distances to the nearest of a tree, where these are less than those known."""
+    most = np.nextafter(known.max(), np.inf)
+    found: npt.NDArray[np.float64] = tree.query(
+        places, distance_upper_bound=most, workers=-1
+    )[0]
+    return np.minimum(known, found)

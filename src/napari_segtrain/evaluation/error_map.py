@@ -34,6 +34,9 @@ ERROR_CLASSES = ClassTable(
 )
 """Values, names and colors of error maps."""
 
+_BLOCK_VOXELS = BLOCK_VOXELS // 4
+"""Fewer than elsewhere, as each makes several masks beside the whole map."""
+
 
 @dataclass(frozen=True, eq=False)
 class ErrorBlock(EvaluationEvent):
@@ -130,7 +133,7 @@ def iter_error_map(
     for item, (truth, prediction) in zip(
         items, aligned_items(pair, classes, control), strict=True
     ):
-        for box in iter_blocks(truth.shape, BLOCK_VOXELS):
+        for box in iter_blocks(truth.shape, _BLOCK_VOXELS):
             if not may_go_on(control):
                 return False
             codes = error_codes(truth.read(box), prediction.read(box), classes)

@@ -8,7 +8,7 @@ where a class goes on there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.class_matching import ClassItem
 
-Points = npt.NDArray[np.int32]
+Points = npt.NDArray[np.integer[Any]]
 _FACE = (1, 1, 1)
 
 
@@ -34,8 +34,8 @@ class Surfaces:
 
     Parameters
     ----------
-    truth, predicted : ndarray of int32, shape (n, 3)
-        ZYX indices, in the order of the voxels.
+    truth, predicted : ndarray of unsigned int, shape (n, 3)
+        ZYX indices, in the order of the slices.
     counts : ndarray of bool, shape (n_predicted,)
         Which of the predicted lie where the ground truth is labelled; the others may
         only be near to true ones.
@@ -64,6 +64,7 @@ class SurfaceFinder:
         self._classes = tuple(classes)
         self._found: dict[int, list[tuple[Points, Points, npt.NDArray[np.bool_]]]]
         self._found = {index: [] for index in self._classes}
+        self._dtype = np.min_scalar_type(max(truth.shape))
 
     def find(self, control: RunControl | None = None) -> Iterator[int]:
         """Look at the item; yields the voxels of each block, and ends with a stop."""
@@ -77,21 +78,23 @@ class SurfaceFinder:
 
     def surfaces(self, index: int) -> Surfaces:
         """Surfaces of a class, of the blocks so far; frees them here."""
-        nothing = np.zeros((0, 3), np.int32)
+        nothing = np.zeros((0, 3), self._dtype)
         found = [(nothing, nothing, np.zeros(0, bool)), *self._found.pop(index)]
-        truth, predicted, counts = zip(*found, strict=True)
-        return Surfaces(
-            np.concatenate(truth), np.concatenate(predicted), np.concatenate(counts)
-        )
+        sides = [list(parts) for parts in zip(*found, strict=True)]
+        found.clear()
+        truth, predicted, counts = (_joined(parts) for parts in sides)
+        return Surfaces(truth, predicted, counts)
 
     def _find_in(self, box: Box, around: Box) -> None:
         truth, predicted = (side.read(around) for side in self._sides)
         inner = relative(box, around)
-        start = np.array([side.start for side in box], np.int32)
+        start = np.array([side.start for side in box])
         is_surface = surface_mask(truth, ignored=IGNORE_INDEX)[inner]
-        true_points, true_classes = _points(is_surface, truth[inner], start)
+        true_points = (np.argwhere(is_surface) + start).astype(self._dtype)
+        true_classes = truth[inner][is_surface]
         is_surface = surface_mask(predicted)[inner]
-        points, classes = _points(is_surface, predicted[inner], start)
+        points = (np.argwhere(is_surface) + start).astype(self._dtype)
+        classes = predicted[inner][is_surface]
         counts = truth[inner][is_surface] != IGNORE_INDEX
         for index, parts in self._found.items():
             here = classes == index
@@ -138,10 +141,8 @@ def _neighbors(n_dims: int, axis: int) -> tuple[tuple[slice, ...], tuple[slice, 
     return tuple(head), tuple(tail)
 
 
-def _points(
-    mask: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8], start: Points
-) -> tuple[Points, npt.NDArray[np.uint8]]:
-    """Indices of the voxels of a mask in the item, and their classes."""
-    points = np.argwhere(mask).astype(np.int32)
-    points += start
-    return points, labels[mask]
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Concatenate, and let the parts go."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
