@@ -79,6 +79,10 @@ def test_csv_has_empty_cells_for_undefined_scores(tmp_path):
         "accuracy",
         "mean_accuracy",
         "weighted_iou",
+        "iou_low",
+        "iou_high",
+        "dice_low",
+        "dice_high",
     ]
     assert rows[2]["iou"] == ""
     assert float(rows[1]["iou"]) == 3 / 5

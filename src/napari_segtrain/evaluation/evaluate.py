@@ -27,6 +27,7 @@ from napari_segtrain.evaluation.report import (
     total_scores,
 )
 from napari_segtrain.evaluation.rulers import Ruler, rulers_of
+from napari_segtrain.evaluation.samples import SampleCounter
 from napari_segtrain.evaluation.semantic import ConfusionMatrix
 from napari_segtrain.evaluation.slices import SliceCurve, SliceScores
 from napari_segtrain.evaluation.sums import sum_scores
@@ -109,6 +110,7 @@ class _Work:
         self._rulers = rulers_of(todo)
         self._lengths = [_lengths(ruler, config) for ruler in self._rulers]
         self._total = ConfusionMatrix(classes.n_classes)
+        self._counter = SampleCounter(classes)
         self._images: list[ImageScores] = []
         self._slices: list[SliceScores] = []
         n_voxels = sum(_n_voxels(pair) for pair in todo)
@@ -134,6 +136,7 @@ class _Work:
         if is_complete and self._config.boundaries:
             boundaries = yield from self._boundaries(pair, ruler, tolerance)
         if not may_go_on(self._control):
+            self._counter.drop_image()
             return False
         self._slices += curve.slices()
         self._total += curve.total
@@ -155,12 +158,15 @@ class _Work:
         items = pair.truth.items()
         sides = aligned_items(pair, self._classes, self._control)
         band = band_of(self._config, self._classes, ruler)
+        self._counter.start_image()
         for item, (labelled, prediction) in zip(items, sides, strict=True):
             truth = BandedItem(labelled, band) if band else labelled
             for box in iter_blocks(truth.shape, BLOCK_VOXELS):
                 if not may_go_on(self._control):
                     return False
-                curve.add(item.index, box[0], truth.read(box), prediction.read(box))
+                blocks = truth.read(box), prediction.read(box)
+                curve.add(item.index, box[0], *blocks)
+                self._counter.add(item.index, box, truth.shape, *blocks)
                 yield self._progress(pair, math.prod(box_shape(box)))
         return True
 
@@ -225,6 +231,7 @@ class _Work:
             self._classes,
             is_complete=not self.has_next,
             slices=tuple(self._slices),
+            samples=self._counter.samples(),
         )
 
     def _exclusion_hint(self) -> str:

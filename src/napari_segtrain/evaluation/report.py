@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,12 @@ from napari_segtrain.evaluation.boundary import BoundaryScores
 from napari_segtrain.evaluation.centers import CenterScores
 from napari_segtrain.evaluation.instance import ObjectScores
 from napari_segtrain.evaluation.object_summary import ObjectSummary
+from napari_segtrain.evaluation.samples import (
+    Comparison,
+    Interval,
+    Samples,
+    compare_samples,
+)
 from napari_segtrain.evaluation.semantic import SemanticScores
 from napari_segtrain.evaluation.slices import SliceScores
 from napari_segtrain.evaluation.sums import sum_scores
@@ -18,7 +25,7 @@ from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from napari_segtrain.evaluation.semantic import (
         ClassScores,
@@ -117,6 +124,8 @@ class EvaluationReport:
         False when the evaluation was stopped before its last image.
     slices : tuple of SliceScores
         Of all images, items and slices along Z, in their order.
+    samples : Samples, optional
+        Counts of images or blocks, for intervals and comparisons.
     """
 
     images: tuple[ImageScores, ...]
@@ -124,6 +133,26 @@ class EvaluationReport:
     classes: ClassTable
     is_complete: bool = True
     slices: tuple[SliceScores, ...] = ()
+    samples: Samples | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def intervals(self) -> dict[str, list[Interval | None]]:
+        """95 % intervals of IoU and Dice of all images: per class, overall at last."""
+        return self.samples.intervals() if self.samples else {}
+
+    def compare(self, other: EvaluationReport) -> Comparison | None:
+        """Say whether another segmentation of the same images is better.
+
+        ``None`` when there are too few images, or blocks of one, to tell.
+
+        Raises
+        ------
+        ValueError
+            When it is not of the same images, or has other classes.
+        """
+        if self.samples is None or other.samples is None:
+            return None
+        return compare_samples(self.samples, other.samples)
 
     @property
     def iou(self) -> float | None:
@@ -140,8 +169,10 @@ class EvaluationReport:
 
         For each image a row per class and one named `OVERALL_NAME`, the only kind
         with accuracies and a weighted IoU; ``None`` is a score that is undefined.
+        The total has 95 % intervals of IoU and Dice, see `Samples.intervals`.
         """
-        return [row for image in self._all() for row in _class_rows(image)]
+        rows = [row for image in self.images for row in _class_rows(image, {})]
+        return rows + list(_class_rows(self.total, self.intervals))
 
     def to_part_rows(self, part: str) -> list[Row]:
         """Scores beside those of classes as a flat table, the total last.
@@ -301,10 +332,17 @@ def _distinct(named: Iterable[tuple[str, int]]) -> list[str]:
     return names
 
 
-def _class_rows(image: ImageScores) -> Iterator[Row]:
-    for scores in image.scores.classes:
-        yield _row(image.name, scores.name, scores)
-    yield _row(image.name, OVERALL_NAME, image.scores.overall)
+def _class_rows(
+    image: ImageScores, intervals: Mapping[str, Sequence[Interval | None]]
+) -> Iterator[Row]:
+    rows = [_row(image.name, scores.name, scores) for scores in image.scores.classes]
+    rows.append(_row(image.name, OVERALL_NAME, image.scores.overall))
+    for position, row in enumerate(rows):
+        for score in ("iou", "dice"):
+            found = intervals[score][position] if intervals else None
+            row[f"{score}_low"] = None if found is None else found.low
+            row[f"{score}_high"] = None if found is None else found.high
+        yield row
 
 
 def _row(image: str, class_name: str, scores: ClassScores | OverallScores) -> Row:
