@@ -140,6 +140,49 @@ def test_impossible_measures_are_refused(
     assert "Traceback" not in ended.err
 
 
+def test_probabilities_and_another_segmentation(
+    segtrain, data: Path, trained: Path, tmp_path: Path
+) -> None:
+    image, truth = data / "test/image", data / "test/label"
+    options = ("--probabilities", "--output", tmp_path / "s")
+    assert segtrain("predict", trained, image, *options).code == 0
+    given = ("evaluate", truth, tmp_path / "s")
+    maps = ("--probabilities", tmp_path / "s/probabilities")
+    best = shutil.copytree(truth, tmp_path / "best")
+    said = segtrain(*given, *maps, "--against", best, "--output", tmp_path / "r")
+    assert (said.code, said.err) == (0, "")
+    assert "average precision" in said.out
+    assert f"{best} is better: the IoU of {best} is +" in said.out
+    rows = rows_of(tmp_path / "r/metrics_probabilities.csv")
+    total = [row for row in rows if row["image"] == "all images"]
+    assert {row["class"] for row in total} == {"gray", "class 255"}
+    for row in total:
+        best, half = float(row["iou_at_best"]), float(row["iou_at_half"])
+        assert best >= half
+        assert best >= float(row["held_out_iou"])
+    assert rows[0]["held_out_iou"] == ""
+    curves = rows_of(tmp_path / "r/metrics_curves.csv")
+    assert len(curves) == 2 * 256
+    report = json.loads((tmp_path / "r/metrics.json").read_text())
+    assert report["total"]["probabilities"][0]["held_out_iou"] is not None
+    same = segtrain(*given, "--against", tmp_path / "s")
+    assert "No clear difference" in same.out
+
+
+def test_maps_that_do_not_fit_are_refused(segtrain, data: Path, tmp_path: Path) -> None:
+    truth = data / "test/label"
+    copy = shutil.copytree(truth, tmp_path / "copy")
+    given = ("evaluate", truth, copy, "--probabilities")
+    said = segtrain(*given, data / "train/image")
+    assert said.code == 3
+    assert "no probability map of cell_d" in said.err
+    small = write(tmp_path / "small", cell_d=np.zeros((4, 4)), cell_e=np.zeros((4, 4)))
+    said = segtrain(*given, small)
+    assert said.code == 3
+    assert "channels" in said.err or "not of the size" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_nuclei_from_training_to_objects(segtrain, tmp_path: Path) -> None:
     nuclei = sample_dir("nuclei")
     train = ("--images", nuclei / "train/image", "--labels", nuclei / "train/label")

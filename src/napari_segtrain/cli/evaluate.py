@@ -18,6 +18,8 @@ def evaluate(
     unit: e.UnitOption = None,
     exclude: e.ExcludeOption = None,
     exclude_side: e.SideOption = None,
+    probabilities: e.ProbabilitiesOption = None,
+    against: e.AgainstOption = None,
     images: e.ImagesOption = None,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
@@ -52,5 +54,7 @@ def evaluate(
         {key: value for key, value in settings.items() if value is not None},
         output=output,
         images=images,
+        probabilities=probabilities,
+        against=against,
         overwrite=overwrite,
     )

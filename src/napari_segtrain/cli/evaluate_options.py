@@ -64,6 +64,19 @@ UnitOption = Annotated[
     Unit | None,
     typer.Option("--unit", help="Of the tolerance and of the distance of centers."),
 ]
+ProbabilitiesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--probabilities",
+        help="Maps of the segmentations: thresholds, calibration.",
+    ),
+]
+AgainstOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--against", help="Another segmentation: is it better, and how sure is that?"
+    ),
+]
 ExcludeOption = Annotated[
     int | None,
     typer.Option(

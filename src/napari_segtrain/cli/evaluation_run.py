@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_segtrain.errors import OutputError
+from napari_segtrain.errors import DataError, OutputError
 from napari_segtrain.image import Image
 from napari_segtrain.io import pair_files, read_image, read_stack, refuse_existing
 from napari_segtrain.workflows.evaluation import (
     OpenedPairs,
     open_label_pairs,
     score_pairs,
+    with_probabilities,
     write_overlays,
 )
 from napari_segtrain.workflows.settings import parse_data, parse_evaluation
+
+if TYPE_CHECKING:
+    from napari_segtrain.config import DataConfig, EvaluationConfig
+    from napari_segtrain.evaluation.report import EvaluationReport
 
 
 def start(
@@ -26,6 +31,8 @@ def start(
     *,
     output: Path | None,
     images: Path | None,
+    probabilities: Path | None = None,
+    against: Path | None = None,
     overwrite: bool,
 ) -> None:
     """Score, print the table, write CSV, JSON and overlays."""
@@ -36,8 +43,14 @@ def start(
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
     pictures = _open_images(images, truth, opened, is_stack=data.stack)
-    report = score_pairs(opened.pairs, config)
+    pairs = opened.pairs
+    if probabilities is not None:
+        pairs = with_probabilities(pairs, probabilities)
+    other = None if against is None else _score_other(truth, against, data, config)
+    report = score_pairs(pairs, config)
     typer.echo(report.format_table())
+    if other is not None:
+        typer.echo(_verdict(report, other, segmentation, against))
     if output is None:
         return
     if images is not None:
@@ -46,6 +59,34 @@ def start(
     report.write_csv(output / "metrics.csv")
     report.write_json(output / "metrics.json")
     typer.echo(f"wrote {output / 'metrics.csv'} and {output / 'metrics.json'}")
+
+
+def _score_other(
+    truth: Path, other: Path, data: DataConfig, config: EvaluationConfig
+) -> EvaluationReport:
+    return score_pairs(open_label_pairs(truth, other, data).pairs, config)
+
+
+def _verdict(
+    report: EvaluationReport, other: EvaluationReport, first: Path, second: Path | None
+) -> str:
+    """Which segmentation is better, in a sentence.
+
+    Raises
+    ------
+    DataError
+        When they are not of the same images.
+    """
+    try:
+        found = report.compare(other)
+    except ValueError as error:
+        raise DataError(
+            f"{first} and {second} cannot be compared: they are not of the same "
+            "images, or have other classes."
+        ) from error
+    if found is None:
+        return "There is too little to tell which of the two is better."
+    return found.describe(str(first), str(second))
 
 
 def _check_output(output: Path | None, images: Path | None, *, overwrite: bool) -> None:

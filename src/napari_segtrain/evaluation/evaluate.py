@@ -21,6 +21,7 @@ from napari_segtrain.evaluation.events import (
 from napari_segtrain.evaluation.exclusion import BandedItem, band_of
 from napari_segtrain.evaluation.object_pass import FoundObjects, ObjectItem
 from napari_segtrain.evaluation.pairs import LabelPair, check_pair
+from napari_segtrain.evaluation.probability_pass import count_maps
 from napari_segtrain.evaluation.report import (
     EvaluationReport,
     ImageScores,
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from napari_segtrain.control import RunControl
-    from napari_segtrain.image import ClassTable
+    from napari_segtrain.evaluation.probability import ProbabilityScores
+    from napari_segtrain.image import ClassTable, Image
 
 
 def iter_evaluation(
@@ -114,7 +116,9 @@ class _Work:
         self._images: list[ImageScores] = []
         self._slices: list[SliceScores] = []
         n_voxels = sum(_n_voxels(pair) for pair in todo)
-        self._n_total = n_voxels * (1 + config.wants_objects + config.boundaries)
+        n_maps = sum(_n_voxels(pair) for pair in todo if pair.probabilities)
+        n_passes = 1 + config.wants_objects + config.boundaries
+        self._n_total = n_voxels * n_passes + n_maps
         self._n_done = 0
 
     @property
@@ -129,12 +133,14 @@ class _Work:
         tolerance, distance = self._lengths[number]
         curve = SliceCurve(pair.name, self._classes)
         found = FoundObjects()
-        boundaries = None
+        boundaries, probabilities = None, None
         is_complete = yield from self._compare(pair, curve, ruler)
         if is_complete and self._config.wants_objects:
             found = yield from self._objects(pair, ruler, distance)
         if is_complete and self._config.boundaries:
             boundaries = yield from self._boundaries(pair, ruler, tolerance)
+        if is_complete and pair.probabilities is not None:
+            probabilities = yield from self._maps(pair, pair.probabilities)
         if not may_go_on(self._control):
             self._counter.drop_image()
             return False
@@ -147,6 +153,7 @@ class _Work:
             found.summaries,
             found.centers,
             boundaries,
+            probabilities,
         )
         self._images.append(scores)
         yield ImageScored(pair.name, number + 1, len(self._todo), scores)
@@ -204,6 +211,19 @@ class _Work:
                 scores.append((score,))
                 yield self._progress(pair, 0)
         return sum_scores(scores)
+
+    def _maps(
+        self, pair: LabelPair, maps: Image
+    ) -> Generator[EvaluationEvent, None, tuple[ProbabilityScores, ...] | None]:
+        """Scores of the probabilities of all items of a pair."""
+        work = count_maps(pair, maps, self._classes, self._control)
+        while True:
+            try:
+                n_voxels = next(work)
+            except StopIteration as end:
+                scores: tuple[ProbabilityScores, ...] | None = end.value
+                return scores
+            yield self._progress(pair, n_voxels)
 
     def _progress(self, pair: LabelPair, n_voxels: int) -> BlockScored:
         self._n_done += n_voxels

@@ -11,6 +11,7 @@ from napari_segtrain.image import (
     MAX_CLASSES,
     ClassInfo,
     ClassTable,
+    Image,
     LabelImage,
 )
 
@@ -29,11 +30,14 @@ class LabelPair:
     truth, prediction : LabelImage
         The same shape in voxels and the same number of items. Where a class table
         says that values are object ids, objects are scored by these ids.
+    probabilities : Image, optional
+        Maps of the prediction, a channel per class.
     """
 
     name: str
     truth: LabelImage
     prediction: LabelImage
+    probabilities: Image | None = None
 
 
 def check_pair(pair: LabelPair) -> None:

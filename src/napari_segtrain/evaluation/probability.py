@@ -159,6 +159,18 @@ class ProbabilityScores:
             self.sums + other.sums,
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the curve."""
+        best = self.best_threshold
+        return {
+            "class": self.class_name,
+            "average_precision": self.average_precision,
+            "iou_at_half": self.iou_at(0.5),
+            "best_threshold": best,
+            "iou_at_best": None if best is None else self.iou_at(best),
+            "calibration_error": self.calibration().error,
+        }
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Curve as a table: a row per threshold; ``None`` is undefined."""
         columns = {

@@ -11,6 +11,7 @@ from napari_segtrain.evaluation.boundary import BoundaryScores
 from napari_segtrain.evaluation.centers import CenterScores
 from napari_segtrain.evaluation.instance import ObjectScores
 from napari_segtrain.evaluation.object_summary import ObjectSummary
+from napari_segtrain.evaluation.probability import ProbabilityScores, held_out_iou
 from napari_segtrain.evaluation.samples import (
     Comparison,
     Interval,
@@ -48,6 +49,7 @@ PARTS = {
     "object_summary": "summaries",
     "centers": "centers",
     "boundaries": "boundaries",
+    "probabilities": "probabilities",
 }
 """Scores beside those of classes: name in files, and attribute of `ImageScores`."""
 
@@ -67,6 +69,10 @@ _PART_COLUMNS = {
     "boundaries": (
         *("class", "boundary_f1", "boundary_precision", "boundary_recall"),
         *("surface_dice", "mean_distance", "hausdorff95", "hausdorff", "unit"),
+    ),
+    "probabilities": (
+        *("class", "average_precision", "iou_at_half", "best_threshold"),
+        *("iou_at_best", "held_out_iou", "calibration_error"),
     ),
 }
 
@@ -89,6 +95,8 @@ class ImageScores:
         Per foreground class.
     boundaries : tuple of BoundaryScores, optional
         Per foreground class.
+    probabilities : tuple of ProbabilityScores, optional
+        Per foreground class that has a map.
     """
 
     name: str
@@ -97,6 +105,7 @@ class ImageScores:
     summaries: tuple[ObjectSummary, ...] | None = None
     centers: tuple[CenterScores, ...] | None = None
     boundaries: tuple[BoundaryScores, ...] | None = None
+    probabilities: tuple[ProbabilityScores, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -182,10 +191,44 @@ class EvaluationReport:
         part : str
             One of `PARTS`; empty when that was not scored.
         """
-        return [
+        rows = [
             {"image": image.name, **row}
             for image in self._all()
             for row in image.part_rows(part)
+        ]
+        return self._with_held_out(rows) if part == "probabilities" else rows
+
+    def held_out_iou(self, class_name: str) -> float | None:
+        """IoU of a class at thresholds of its probability that are tuned elsewhere.
+
+        Each image is cut at the best threshold of the others; ``None`` with one image.
+        """
+        maps = [
+            scores
+            for image in self.images
+            for scores in image.probabilities or ()
+            if scores.class_name == class_name
+        ]
+        return held_out_iou(maps)
+
+    def to_curve_rows(self) -> list[Row]:
+        """Scores at every threshold, of all images together; empty without maps."""
+        maps = self.total.probabilities or ()
+        return [row for scores in maps for row in scores.to_rows()]
+
+    def _total_rows(self, part: str) -> list[Row]:
+        """Rows of all images together, without the column of their name."""
+        rows = [dict(row) for row in self.to_part_rows(part)]
+        return [row for row in rows if row.pop("image") == self.total.name]
+
+    def _with_held_out(self, rows: Sequence[Row]) -> list[Row]:
+        """Add the IoU at held-out thresholds to the rows of all images."""
+        names = {str(row["class"]) for row in rows}
+        total = {name: self.held_out_iou(name) for name in names}
+        is_total = [row["image"] == self.total.name for row in rows]
+        return [
+            {**row, "held_out_iou": total[str(row["class"])] if is_all else None}
+            for row, is_all in zip(rows, is_total, strict=True)
         ]
 
     def to_confusion_rows(self) -> list[Row]:
@@ -234,7 +277,10 @@ class EvaluationReport:
                 {"value": r.value, "name": r.name, "color": r.color, "role": r.role}
                 for r in rows
             ],
-            "total": self.total.to_dict(),
+            "total": {
+                **self.total.to_dict(),
+                "probabilities": self._total_rows("probabilities") or None,
+            },
             "images": [image.to_dict() for image in self.images],
             "slices": self.to_slice_rows(),
         }
@@ -243,17 +289,18 @@ class EvaluationReport:
         """Write the flat table.
 
         The confusion matrices go to ``<stem>_confusion.csv`` beside it, each of `PARTS`
-        that was scored to a file of its name, and where an image has several slices
-        these go to ``<stem>_slices.csv``. An undefined score is an empty cell.
+        that was scored to a file of its name, scores at every threshold to
+        ``<stem>_curves.csv``, and where an image has several slices these go to
+        ``<stem>_slices.csv``. An undefined score is an empty cell.
         """
         path = Path(path)
         write_text(path, to_csv(self.to_rows()))
         confusion = to_csv(self.to_confusion_rows())
         write_text(path.with_stem(f"{path.stem}_confusion"), confusion)
-        for part in PARTS:
-            rows = self.to_part_rows(part)
+        tables = {part: self.to_part_rows(part) for part in PARTS}
+        for name, rows in {**tables, "curves": self.to_curve_rows()}.items():
             if rows:
-                write_text(path.with_stem(f"{path.stem}_{part}"), to_csv(rows))
+                write_text(path.with_stem(f"{path.stem}_{name}"), to_csv(rows))
         if len(self.slices) > len(self.images):
             slices = to_csv(self.to_slice_rows())
             write_text(path.with_stem(f"{path.stem}_slices"), slices)
@@ -270,7 +317,7 @@ class EvaluationReport:
             rows = [row for row in self.to_rows() if row["class"] == OVERALL_NAME]
             parts.append(format_rows(rows, _IMAGE_COLUMNS))
         for part, columns in _PART_COLUMNS.items():
-            found = self.total.part_rows(part)
+            found = self._total_rows(part)
             if found:
                 parts.append(format_rows(found, columns))
         return "\n\n".join(parts) + "\n"
@@ -308,6 +355,7 @@ def total_scores(scores: SemanticScores, images: Sequence[ImageScores]) -> Image
         _summed([image.summaries for image in images]),
         _summed([image.centers for image in images]),
         _summed([image.boundaries for image in images]),
+        _summed([image.probabilities for image in images]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from napari_segtrain.io import (
     image_stem,
     list_images,
     pair_files,
+    read_image,
     read_labels,
     read_stack,
 )
@@ -50,6 +51,7 @@ def evaluate(
     truth: LabelsLike | Sequence[LabelsLike],
     segmentation: LabelsLike | Sequence[LabelsLike],
     *,
+    probabilities: str | Path | None = None,
     control: RunControl | None = None,
     on_event: Listener | None = None,
     **settings: Any,
@@ -61,6 +63,9 @@ def evaluate(
     truth, segmentation
         An array, `LabelImage` or path, or a list of them in the same order; two paths
         of folders are paired by file name.
+    probabilities : str or Path, optional
+        File or folder of probability maps, named as the segmentations: scores at every
+        threshold, and calibration.
     control : RunControl, optional
         Stop and pause.
     on_event : callable, optional
@@ -83,8 +88,43 @@ def evaluate(
         When a setting is unknown, or its value not allowed.
     """
     config, others = parse_evaluation(settings)
-    opened = open_label_pairs(truth, segmentation, parse_data(others))
-    return score_pairs(opened.pairs, config, control=control, on_event=on_event)
+    pairs = open_label_pairs(truth, segmentation, parse_data(others)).pairs
+    if probabilities is not None:
+        pairs = with_probabilities(pairs, probabilities)
+    return score_pairs(pairs, config, control=control, on_event=on_event)
+
+
+def with_probabilities(
+    pairs: Sequence[LabelPair], maps: str | Path
+) -> tuple[LabelPair, ...]:
+    """Add the probability maps of a file or folder, found by name.
+
+    Raises
+    ------
+    DataError
+        When a pair has none.
+    """
+    if len(pairs) == 1 and len(list_images(maps)) == 1:
+        return (replace(pairs[0], probabilities=read_image(list_images(maps)[0])),)
+    files = {image_stem(file).casefold(): file for file in list_images(maps)}
+    missing = [pair.name for pair in pairs if not _names(pair) & files.keys()]
+    if missing:
+        raise DataError(
+            f"There is no probability map of {missing[0]} in {maps}; name maps as the "
+            "segmentations, as predict --probabilities does."
+        )
+    found = [files[next(n for n in files if n in _names(pair))] for pair in pairs]
+    return tuple(
+        replace(pair, probabilities=read_image(file))
+        for pair, file in zip(pairs, found, strict=True)
+    )
+
+
+def _names(pair: LabelPair) -> set[str]:
+    """Names that the maps of a pair may have."""
+    sources = (pair.prediction.source, pair.truth.source)
+    named = {image_stem(source).casefold() for source in sources if source}
+    return {pair.name.casefold(), *named}
 
 
 def score_pairs(
