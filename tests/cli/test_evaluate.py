@@ -57,8 +57,8 @@ def test_predictions_of_a_model(
     assert said.code == 0
     assert "gray" in said.out
     assert listing(tmp_path / "report") == {
-        "metrics.csv", "metrics.json", "metrics_confusion.csv", "overlays",
-        "overlays/cell_d.png", "overlays/cell_e.png",
+        "metrics.csv", "metrics.json", "metrics_confusion.csv", "report.html",
+        "overlays", "overlays/cell_d.png", "overlays/cell_e.png",
     }  # fmt: skip
     names = {row["image"] for row in rows_of(tmp_path / "report/metrics.csv")}
     assert names == {"cell_d", "cell_e", "all images"}
@@ -167,6 +167,32 @@ def test_probabilities_and_another_segmentation(
     assert report["total"]["probabilities"][0]["held_out_iou"] is not None
     same = segtrain(*given, "--against", tmp_path / "s")
     assert "No clear difference" in same.out
+
+
+def test_reports_to_hand_on(
+    segtrain, data: Path, trained: Path, tmp_path: Path
+) -> None:
+    truth = data / "test/label"
+    copy = shutil.copytree(truth, tmp_path / "copy")
+    given = ("evaluate", truth, copy, "--images", data / "test/image")
+    options = ("--model", trained, "--pdf", "--excel", "--output", tmp_path / "r")
+    said = segtrain(*given, *options)
+    assert (said.code, said.err) == (0, "")
+    page = (tmp_path / "r/report.html").read_text("utf-8")
+    for text in ("cell_d, cell_e", trained.name, "Validation IoU", "Examples", "torch"):
+        assert text in page
+    assert page.count("data:image/png") == 4, "confusion, curves and two overlays"
+    assert (tmp_path / "r/report.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "r/metrics.xlsx").read_bytes().startswith(b"PK")
+    again = segtrain(*given, "--output", tmp_path / "r")
+    assert again.code != 0
+    assert "exists" in again.err
+    (tmp_path / "r/metrics.csv").unlink()
+    (tmp_path / "r/metrics.json").unlink()
+    assert "report.html" in segtrain(*given, "--output", tmp_path / "r").err
+    nowhere = segtrain("evaluate", truth, copy, "--pdf")
+    assert nowhere.code != 0
+    assert "report.pdf need a folder" in nowhere.err
 
 
 def test_maps_that_do_not_fit_are_refused(segtrain, data: Path, tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ def evaluate(
     probabilities: e.ProbabilitiesOption = None,
     against: e.AgainstOption = None,
     images: e.ImagesOption = None,
+    model: e.ModelOption = None,
+    pdf: e.PdfOption = False,
+    excel: e.ExcelOption = False,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
     background: o.BackgroundOption = None,
@@ -56,5 +59,8 @@ def evaluate(
         images=images,
         probabilities=probabilities,
         against=against,
+        model=model,
+        pdf=pdf,
+        excel=excel,
         overwrite=overwrite,
     )

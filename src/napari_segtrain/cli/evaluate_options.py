@@ -30,7 +30,9 @@ TruthArgument = Annotated[
 SegmentationArgument = Annotated[Path, typer.Argument(help="What is to be judged.")]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Folder for metrics.csv and .json."),
+    typer.Option(
+        "--output", "-o", help="Folder for metrics.csv, metrics.json, report.html."
+    ),
 ]
 ImagesOption = Annotated[
     Path | None,
@@ -76,6 +78,16 @@ AgainstOption = Annotated[
     typer.Option(
         "--against", help="Another segmentation: is it better, and how sure is that?"
     ),
+]
+PdfOption = Annotated[
+    bool, typer.Option("--pdf", help="Also write report.pdf to the output folder.")
+]
+ExcelOption = Annotated[
+    bool, typer.Option("--excel", help="Also write metrics.xlsx to the output folder.")
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", help="Run or model, to be described in the report."),
 ]
 ExcludeOption = Annotated[
     int | None,

@@ -17,9 +17,12 @@ from napari_segtrain.workflows.evaluation import (
     with_probabilities,
     write_overlays,
 )
+from napari_segtrain.workflows.reports import ReportContext, write_reports
 from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_segtrain.config import DataConfig, EvaluationConfig
     from napari_segtrain.evaluation.report import EvaluationReport
 
@@ -33,12 +36,16 @@ def start(
     images: Path | None,
     probabilities: Path | None = None,
     against: Path | None = None,
+    model: Path | None = None,
+    pdf: bool = False,
+    excel: bool = False,
     overwrite: bool,
 ) -> None:
-    """Score, print the table, write CSV, JSON and overlays."""
+    """Score, print the table, write CSV, JSON, overlays and reports."""
     config, others = parse_evaluation(settings)
     data = parse_data(others)
-    _check_output(output, images, overwrite=overwrite)
+    extra = {"report.pdf": pdf, "metrics.xlsx": excel}
+    _check_output(output, images, extra, overwrite=overwrite)
     opened = open_label_pairs(truth, segmentation, data)
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
@@ -49,16 +56,29 @@ def start(
     other = None if against is None else _score_other(truth, against, data, config)
     report = score_pairs(pairs, config)
     typer.echo(report.format_table())
-    if other is not None:
-        typer.echo(_verdict(report, other, segmentation, against))
+    verdict = _verdict(report, other, segmentation, against) if other else ""
+    if verdict:
+        typer.echo(verdict)
     if output is None:
         return
+    overlays: list[Path] = []
     if images is not None:
         folder = write_overlays(output / "overlays", opened.pairs, pictures)
+        overlays = [folder / f"{pair.name}.png" for pair in opened.pairs]
         typer.echo(f"wrote overlays to {folder}")
     report.write_csv(output / "metrics.csv")
     report.write_json(output / "metrics.json")
     typer.echo(f"wrote {output / 'metrics.csv'} and {output / 'metrics.json'}")
+    shown = [path for path in overlays if path.exists()]
+    write_reports(
+        report,
+        ReportContext(pairs, config, model, shown, verdict),
+        html=output / "report.html",
+        pdf=output / "report.pdf" if pdf else None,
+        excel=output / "metrics.xlsx" if excel else None,
+    )
+    more = [name for name, is_asked in extra.items() if is_asked]
+    typer.echo(f"wrote {', '.join(str(output / n) for n in ('report.html', *more))}")
 
 
 def _score_other(
@@ -89,14 +109,22 @@ def _verdict(
     return found.describe(str(first), str(second))
 
 
-def _check_output(output: Path | None, images: Path | None, *, overwrite: bool) -> None:
+def _check_output(
+    output: Path | None,
+    images: Path | None,
+    extra: Mapping[str, bool],
+    *,
+    overwrite: bool,
+) -> None:
+    more = [name for name, is_asked in extra.items() if is_asked]
     if output is None:
-        if images is not None:
-            raise OutputError("Overlays need a folder; give one with --output.")
+        what = "Overlays" if images is not None else " and ".join(more)
+        if what:
+            raise OutputError(f"{what} need a folder; give one with --output.")
         return
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file; --output names a folder.")
-    for name in ("metrics.csv", "metrics.json"):
+    for name in ("metrics.csv", "metrics.json", "report.html", *more):
         refuse_existing(output / name, overwrite=overwrite)
 
 

@@ -53,7 +53,7 @@ PARTS = {
 }
 """Scores beside those of classes: name in files, and attribute of `ImageScores`."""
 
-_PART_COLUMNS = {
+PART_COLUMNS: dict[str, tuple[str, ...]] = {
     "objects": (
         *("class", "threshold", "precision", "recall", "f1", "ap", "pq"),
         *("mean_matched_iou", "n_truth", "n_predicted"),
@@ -75,6 +75,7 @@ _PART_COLUMNS = {
         *("iou_at_best", "held_out_iou", "calibration_error"),
     ),
 }
+"""What of them people are shown."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ class EvaluationReport:
         maps = self.total.probabilities or ()
         return [row for scores in maps for row in scores.to_rows()]
 
-    def _total_rows(self, part: str) -> list[Row]:
+    def total_rows(self, part: str) -> list[Row]:
         """Rows of all images together, without the column of their name."""
         rows = [dict(row) for row in self.to_part_rows(part)]
         return [row for row in rows if row.pop("image") == self.total.name]
@@ -279,7 +280,7 @@ class EvaluationReport:
             ],
             "total": {
                 **self.total.to_dict(),
-                "probabilities": self._total_rows("probabilities") or None,
+                "probabilities": self.total_rows("probabilities") or None,
             },
             "images": [image.to_dict() for image in self.images],
             "slices": self.to_slice_rows(),
@@ -312,17 +313,18 @@ class EvaluationReport:
     def format_table(self) -> str:
         """Plain text for a terminal; ``-`` is a score that is undefined."""
         total = [row for row in self.to_rows() if row["image"] == self.total.name]
-        parts = [format_rows(total, _CLASS_COLUMNS), self._summary()]
+        parts = [format_rows(total, _CLASS_COLUMNS), self.summary()]
         if len(self.images) > 1:
             rows = [row for row in self.to_rows() if row["class"] == OVERALL_NAME]
             parts.append(format_rows(rows, _IMAGE_COLUMNS))
-        for part, columns in _PART_COLUMNS.items():
-            found = self._total_rows(part)
+        for part, columns in PART_COLUMNS.items():
+            found = self.total_rows(part)
             if found:
                 parts.append(format_rows(found, columns))
         return "\n\n".join(parts) + "\n"
 
-    def _summary(self) -> str:
+    def summary(self) -> str:
+        """Number of images, what overall means, and the share of right voxels."""
         accuracy = self.total.scores.overall.accuracy
         share = "-" if accuracy is None else f"{accuracy:.1%}"
         names = [self.classes.names[index] for index in self.classes.foreground]

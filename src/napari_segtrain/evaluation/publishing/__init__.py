@@ -1,0 +1,1 @@
+"""Scores -> documents for people: HTML, PDF, Excel."""
