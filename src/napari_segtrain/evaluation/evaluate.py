@@ -154,6 +154,7 @@ class _Work:
             found.centers,
             boundaries,
             probabilities,
+            found.lists,
         )
         self._images.append(scores)
         yield ImageScored(pair.name, number + 1, len(self._todo), scores)
@@ -183,13 +184,15 @@ class _Work:
         """Object scores of all items of a pair, class by class."""
         found = FoundObjects()
         foreground = self._classes.foreground
-        for sides in aligned_items(pair, self._classes, self._control):
+        every = aligned_items(pair, self._classes, self._control)
+        for place, sides in zip(pair.truth.items(), every, strict=True):
             item = ObjectItem(pair, sides)
             for index in foreground:
                 if not may_go_on(self._control):
                     return found
                 objects = item.objects(index, self._classes.names[index])
-                found += objects.scores(self._config, ruler, distance)
+                at = dict(place.index)
+                found += objects.scores(at, self._config, ruler, distance)
                 yield self._progress(pair, item.n_voxels // len(foreground))
         return found
 

@@ -21,6 +21,7 @@ from napari_segtrain.evaluation.instance import (
     ObjectScores,
     score_objects,
 )
+from napari_segtrain.evaluation.object_list import ObjectList, list_objects
 from napari_segtrain.evaluation.object_summary import (
     ObjectSummary,
     summarize_objects,
@@ -50,23 +51,33 @@ class FoundObjects:
         By class.
     centers : tuple of CenterScores, optional
         By class.
+    lists : tuple of ObjectList, optional
+        By item and class.
     """
 
     scores: tuple[ObjectScores, ...] | None = None
     summaries: tuple[ObjectSummary, ...] | None = None
     centers: tuple[CenterScores, ...] | None = None
+    lists: tuple[ObjectList, ...] | None = None
 
     def __add__(self, other: FoundObjects) -> FoundObjects:
         return FoundObjects(
             _sum(self.scores, other.scores),
             _sum(self.summaries, other.summaries),
             _sum(self.centers, other.centers),
+            _joined(self.lists, other.lists),
         )
 
 
 def _sum(first: Any, second: Any) -> Any:
     known = [part for part in (first, second) if part is not None]
     return sum_scores(known) if known else None
+
+
+def _joined(
+    first: tuple[ObjectList, ...] | None, second: tuple[ObjectList, ...] | None
+) -> tuple[ObjectList, ...] | None:
+    return None if first is second is None else (*(first or ()), *(second or ()))
 
 
 class ObjectItem:
@@ -128,12 +139,18 @@ class ClassObjects:
         return contingency.table()
 
     def scores(
-        self, config: EvaluationConfig, ruler: Ruler, distance: float
+        self,
+        index: dict[str, int],
+        config: EvaluationConfig,
+        ruler: Ruler,
+        distance: float,
     ) -> FoundObjects:
         """Score them.
 
         Parameters
         ----------
+        index : dict of str to int
+            Their item.
         config : EvaluationConfig
             Thresholds.
         ruler : Ruler
@@ -158,6 +175,16 @@ class ClassObjects:
             score_objects(self.table, config.iou_thresholds, class_name=self.name),
             (summarize_objects(self.table, self.name),),
             centers,
+            (
+                list_objects(
+                    self.table,
+                    self.truth,
+                    self.prediction,
+                    min(config.iou_thresholds),
+                    class_name=self.name,
+                    index=index,
+                ),
+            ),
         )
 
 

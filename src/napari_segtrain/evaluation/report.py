@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_segtrain.evaluation.boundary import BoundaryScores
 from napari_segtrain.evaluation.centers import CenterScores
 from napari_segtrain.evaluation.instance import ObjectScores
+from napari_segtrain.evaluation.object_list import ObjectList
 from napari_segtrain.evaluation.object_summary import ObjectSummary
 from napari_segtrain.evaluation.probability import ProbabilityScores, held_out_iou
 from napari_segtrain.evaluation.samples import (
@@ -98,6 +99,8 @@ class ImageScores:
         Per foreground class.
     probabilities : tuple of ProbabilityScores, optional
         Per foreground class that has a map.
+    lists : tuple of ObjectList, optional
+        Every object, by item and class; not of all images together.
     """
 
     name: str
@@ -107,6 +110,9 @@ class ImageScores:
     centers: tuple[CenterScores, ...] | None = None
     boundaries: tuple[BoundaryScores, ...] | None = None
     probabilities: tuple[ProbabilityScores, ...] | None = None
+    lists: tuple[ObjectList, ...] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -232,6 +238,15 @@ class EvaluationReport:
             for row, is_all in zip(rows, is_total, strict=True)
         ]
 
+    def to_list_rows(self) -> list[Row]:
+        """Every object as a flat table, see `ObjectList`; empty without objects."""
+        return [
+            {"image": image.name, **row}
+            for image in self.images
+            for objects in image.lists or ()
+            for row in objects.to_rows()
+        ]
+
     def to_confusion_rows(self) -> list[Row]:
         """Voxels by true and predicted class as a flat table, the total last.
 
@@ -290,7 +305,8 @@ class EvaluationReport:
         """Write the flat table.
 
         The confusion matrices go to ``<stem>_confusion.csv`` beside it, each of `PARTS`
-        that was scored to a file of its name, scores at every threshold to
+        that was scored to a file of its name, every object to
+        ``<stem>_object_list.csv``, scores at every threshold to
         ``<stem>_curves.csv``, and where an image has several slices these go to
         ``<stem>_slices.csv``. An undefined score is an empty cell.
         """
@@ -299,7 +315,8 @@ class EvaluationReport:
         confusion = to_csv(self.to_confusion_rows())
         write_text(path.with_stem(f"{path.stem}_confusion"), confusion)
         tables = {part: self.to_part_rows(part) for part in PARTS}
-        for name, rows in {**tables, "curves": self.to_curve_rows()}.items():
+        tables |= {"curves": self.to_curve_rows(), "object_list": self.to_list_rows()}
+        for name, rows in tables.items():
             if rows:
                 write_text(path.with_stem(f"{path.stem}_{name}"), to_csv(rows))
         if len(self.slices) > len(self.images):

@@ -112,6 +112,7 @@ def workbook_sheets(report: EvaluationReport) -> dict[str, list[Row]]:
         "classes": report.to_rows(),
         "confusion": report.to_confusion_rows(),
         **{part: report.to_part_rows(part) for part in PARTS},
+        "object_list": report.to_list_rows(),
         "curves": report.to_curve_rows(),
         "slices": report.to_slice_rows(),
     }

@@ -149,7 +149,7 @@ def test_workbook_has_every_table_with_numbers_as_such(report, tmp_path):
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == [
         *("classes", "confusion", "objects", "object_summary", "centers"),
-        *("boundaries", "probabilities", "curves", "slices"),
+        *("boundaries", "probabilities", "object_list", "curves", "slices"),
     ]
     header, *rows = book["classes"].iter_rows(values_only=True)
     assert header[:3] == ("image", "class", "iou")
