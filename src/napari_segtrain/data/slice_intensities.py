@@ -25,7 +25,7 @@ JUMP = 0.1
 """How far the mean of a slice is from that of its neighbors, in standard deviations of
 a slice, from which slices are measured one by one."""
 _MAX_SLICES = 32
-_MIN_SLICES = 3
+_MIN_SLICES = 4
 _VOXELS = 1 << 18
 """That are wanted of a slice, per channel."""
 
