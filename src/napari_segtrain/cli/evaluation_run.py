@@ -17,7 +17,7 @@ from napari_segtrain.workflows.evaluation import (
     with_probabilities,
     write_overlays,
 )
-from napari_segtrain.workflows.reports import ReportContext, write_reports
+from napari_segtrain.workflows.reports import ReportContext, data_facts, write_reports
 from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def start(
     shown = [path for path in overlays if path.exists()]
     write_reports(
         report,
-        ReportContext(pairs, config, model, shown, verdict),
+        ReportContext(data_facts(pairs), config, model, shown, verdict),
         html=output / "report.html",
         pdf=output / "report.pdf" if pdf else None,
         excel=output / "metrics.xlsx" if excel else None,

@@ -70,28 +70,32 @@ class ObjectList:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def worst(self, n: int) -> list[tuple[int, float, int]]:
+        """Position, IoU and voxels of the objects with the lowest IoU."""
+        order = np.lexsort((-self.sizes, self.iou))[:n].tolist()
+        return [(at, float(self.iou[at]), int(self.sizes[at])) for at in order]
+
+    def row(self, position: int) -> dict[str, Any]:
+        """One row of the table, in plain values."""
+        z, y, x = self.centers[position].tolist()
+        return {
+            "class": self.class_name,
+            **{axis.lower(): at for axis, at in self.index.items()},
+            "kind": KINDS[self.kinds[position]],
+            "id": int(self.ids[position]),
+            "partner": int(self.partners[position]),
+            "iou": float(self.iou[position]),
+            "voxels": int(self.sizes[position]),
+            "split": int(self.is_split[position]),
+            "merged": int(self.is_merged[position]),
+            "z": z,
+            "y": y,
+            "x": x,
+        }
+
     def to_rows(self) -> Iterator[dict[str, Any]]:
-        """Rows of a table, in plain values."""
-        columns = (
-            *(self.kinds, self.ids, self.partners, self.iou, self.sizes),
-            *(self.is_split, self.is_merged, *self.centers.T),
-        )
-        for values in zip(*(column.tolist() for column in columns), strict=True):
-            kind, number, partner, iou, size, is_split, is_merged, z, y, x = values
-            yield {
-                "class": self.class_name,
-                **{axis.lower(): at for axis, at in self.index.items()},
-                "kind": KINDS[kind],
-                "id": number,
-                "partner": partner,
-                "iou": iou,
-                "voxels": size,
-                "split": int(is_split),
-                "merged": int(is_merged),
-                "z": z,
-                "y": y,
-                "x": x,
-            }
+        """All rows of the table."""
+        return map(self.row, range(len(self)))
 
 
 def list_objects(

@@ -247,6 +247,25 @@ class EvaluationReport:
             for row in objects.to_rows()
         ]
 
+    @property
+    def n_objects(self) -> int:
+        """Objects of the ground truth, and predicted ones that match none of them."""
+        return sum(len(part) for image in self.images for part in image.lists or ())
+
+    def worst_objects(self, n: int) -> list[Row]:
+        """Rows of the objects with the lowest IoU, the largest of equals first."""
+        found = [
+            (float(iou), -int(size), image.name, part, position)
+            for image in self.images
+            for part in image.lists or ()
+            for position, iou, size in part.worst(n)
+        ]
+        found.sort(key=lambda worst: worst[:2])
+        return [
+            {"image": name, **part.row(position)}
+            for *_, name, part, position in found[:n]
+        ]
+
     def to_confusion_rows(self) -> list[Row]:
         """Voxels by true and predicted class as a flat table, the total last.
 
@@ -301,8 +320,8 @@ class EvaluationReport:
             "slices": self.to_slice_rows(),
         }
 
-    def write_csv(self, path: Path | str) -> None:
-        """Write the flat table.
+    def write_csv(self, path: Path | str) -> list[Path]:
+        """Write the flat table; return all files, that of the classes first.
 
         The confusion matrices go to ``<stem>_confusion.csv`` beside it, each of `PARTS`
         that was scored to a file of its name, every object to
@@ -311,17 +330,17 @@ class EvaluationReport:
         ``<stem>_slices.csv``. An undefined score is an empty cell.
         """
         path = Path(path)
-        write_text(path, to_csv(self.to_rows()))
-        confusion = to_csv(self.to_confusion_rows())
-        write_text(path.with_stem(f"{path.stem}_confusion"), confusion)
-        tables = {part: self.to_part_rows(part) for part in PARTS}
-        tables |= {"curves": self.to_curve_rows(), "object_list": self.to_list_rows()}
-        for name, rows in tables.items():
-            if rows:
-                write_text(path.with_stem(f"{path.stem}_{name}"), to_csv(rows))
+        tables = {"": self.to_rows(), "_confusion": self.to_confusion_rows()}
+        tables |= {f"_{part}": self.to_part_rows(part) for part in PARTS}
+        tables |= {"_curves": self.to_curve_rows(), "_object_list": self.to_list_rows()}
         if len(self.slices) > len(self.images):
-            slices = to_csv(self.to_slice_rows())
-            write_text(path.with_stem(f"{path.stem}_slices"), slices)
+            tables["_slices"] = self.to_slice_rows()
+        written = []
+        for ending, rows in tables.items():
+            if rows:
+                written.append(path.with_stem(f"{path.stem}{ending}"))
+                write_text(written[-1], to_csv(rows))
+        return written
 
     def write_json(self, path: Path | str) -> None:
         """Write everything as JSON; an undefined score is ``null``."""

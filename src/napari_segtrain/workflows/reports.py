@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import format_voxel_size
 from napari_segtrain.config import EvaluationConfig
-from napari_segtrain.evaluation.pairs import LabelPair
 from napari_segtrain.evaluation.publishing.contents import describe_report
 from napari_segtrain.evaluation.publishing.document import Picture
 from napari_segtrain.evaluation.publishing.excel import write_workbook
@@ -21,8 +20,7 @@ from napari_segtrain.evaluation.report import PARTS, Row
 from napari_segtrain.workflows.run_info import read_run_info
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from napari_segtrain.evaluation.pairs import LabelPair
     from napari_segtrain.evaluation.publishing.document import Document
     from napari_segtrain.evaluation.report import EvaluationReport
 
@@ -37,8 +35,8 @@ class ReportContext:
 
     Parameters
     ----------
-    pairs : sequence of LabelPair
-        What was compared.
+    data : mapping
+        What was compared, see `data_facts`.
     config : EvaluationConfig
         What was measured.
     model : Path, optional
@@ -49,7 +47,7 @@ class ReportContext:
         How it compares with another segmentation.
     """
 
-    pairs: Sequence[LabelPair]
+    data: Mapping[str, str]
     config: EvaluationConfig
     model: Path | None = None
     overlays: Sequence[Path] = ()
@@ -64,7 +62,7 @@ def make_document(report: EvaluationReport, context: ReportContext) -> Document:
     ModelError
         When the model cannot be read.
     """
-    facts: dict[str, Mapping[str, str]] = {"Data": _data(context.pairs)}
+    facts: dict[str, Mapping[str, str]] = {"Data": context.data}
     curves: list[Picture] = []
     if context.model is not None:
         facts["Model"] = _model_card(context.model)
@@ -118,7 +116,8 @@ def workbook_sheets(report: EvaluationReport) -> dict[str, list[Row]]:
     }
 
 
-def _data(pairs: Sequence[LabelPair]) -> dict[str, str]:
+def data_facts(pairs: Sequence[LabelPair]) -> dict[str, str]:
+    """Say what was compared: names, sizes, voxel sizes, folders."""
     names = [pair.name for pair in pairs]
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     sizes = {pair.truth.voxel_size for pair in pairs}

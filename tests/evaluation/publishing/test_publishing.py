@@ -24,6 +24,7 @@ from napari_segtrain.evaluation.publishing.pdf import write_pdf
 from napari_segtrain.image import Image
 from napari_segtrain.workflows.reports import (
     ReportContext,
+    data_facts,
     make_document,
     workbook_sheets,
     write_reports,
@@ -171,7 +172,8 @@ def test_names_that_look_like_formulas_stay_text(tmp_path):
 def test_a_report_says_what_was_compared_and_with_what(report, tmp_path):
     picture = tmp_path / "first.png"
     PIL.Image.new("RGB", (20, 10), "red").save(picture)
-    context = ReportContext(pairs(), CONFIG, overlays=[picture], verdict="A is better.")
+    facts = data_facts(pairs())
+    context = ReportContext(facts, CONFIG, overlays=[picture], verdict="A is better.")
     document = make_document(report, context)
     facts = {s.title: dict(s.facts) for s in document.sections if s.facts}
     assert facts["Data"]["Images"] == "first, second"

@@ -17,6 +17,7 @@ from qtpy.QtCore import Qt
 from tests.ui.runs import finished_run
 
 from napari_segtrain import evaluate
+from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.image import ClassInfo, ClassTable
 from napari_segtrain.ui.classes.class_metadata import write_class_table
 from napari_segtrain.ui.compare import comparison
@@ -220,16 +221,19 @@ def test_sorting_by_a_score(qtbot, dock) -> None:
 
 def test_objects_when_asked_for(qtbot, dock, viewer) -> None:
     compare(qtbot, dock)
-    assert dock.view.object_table.isHidden()
+    assert dock.view.parts.tables["objects"].isHidden()
     dock.form.objects_box.setChecked(True)
     compare(qtbot, dock)
-    assert [row[0] for row in shown(dock.view.object_table)] == ["myelin", "axon"]
+    rows = shown(dock.view.parts.tables["objects"])
+    assert [row[:2] for row in rows[::2]] == [["myelin", "0.5"], ["axon", "0.5"]]
     expected = evaluate(
         viewer.layers["truth"].data, viewer.layers["result"].data, objects=True
     )
-    at_half = [s for s in expected.total.objects if s.threshold == 0.5]
-    f1 = [float(row[1]) for row in shown(dock.view.object_table)]
-    assert f1 == pytest.approx([scores.f1 for scores in at_half])
+    f1 = [float(row[2]) for row in rows]
+    wanted = [scores.f1 for scores in expected.total.objects]
+    assert f1 == pytest.approx(wanted, abs=1e-3)
+    assert not dock.view.parts.tables["object_summary"].isHidden()
+    assert dock.view.parts.tables["boundaries"].isHidden()
 
 
 def test_only_painted_voxels_count(qtbot, viewer) -> None:
@@ -405,6 +409,67 @@ def test_an_edit_during_the_comparison_counts(qtbot, dock, viewer) -> None:
         viewer.layers["result"].paint((1, 4, 4), 2)
     assert dock.comparison is not None
     assert "'result' was edited" in dock.stale_bar.text
+
+
+def test_a_click_on_a_bad_object_shows_it(qtbot, dock, viewer) -> None:
+    dock.form.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    table = dock.view.parts.worst_table
+    ious = [float(row[0]) for row in shown(table)]
+    assert ious == sorted(ious)
+    objects = dock.comparison.report.worst_objects(200)
+    assert len(objects) == table.rowCount()
+    for number in (0, table.rowCount() - 1):
+        viewer.dims.set_point(0, 0)
+        viewer.scene.camera.center = (0, 0, 0)
+        table.selectRow(number)
+        row = objects[number]
+        assert viewer.dims.current_step[0] == round(row["z"])
+        layer = viewer.layers["truth"]
+        center = layer.data_to_world([round(row["z"]), row["y"], row["x"]])
+        assert viewer.scene.camera.center[-2:] == pytest.approx(center[-2:])
+    table.sortItems(4, Qt.SortOrder.DescendingOrder)
+    table.clearSelection()
+    table.selectRow(0)
+    largest = max(objects, key=lambda row: row["voxels"])
+    assert viewer.dims.current_step[0] == round(largest["z"])
+
+
+def test_other_measures_are_those_of_the_form(qtbot, dock, viewer) -> None:
+    config = EvaluationConfig(boundaries=True, tolerance=1.0, exclusion_width=1)
+    dock.form.measures.set_config(config)
+    compare(qtbot, dock)
+    truth, result = (viewer.layers[name].data for name in ("truth", "result"))
+    expected = evaluate(truth, result, boundaries=True, tolerance=1, exclusion_width=1)
+    assert dock.comparison.report.iou == expected.iou
+    rows = shown(dock.view.parts.tables["boundaries"])
+    f1 = [scores.f1 for scores in expected.total.boundaries]
+    assert [float(row[1]) for row in rows] == pytest.approx(f1, abs=1e-3)
+    assert dock.view.parts.tables["objects"].isHidden()
+    assert dock.view.parts.worst_table.isHidden()
+
+
+def test_a_wrong_measure_is_told(qtbot, dock, viewer) -> None:
+    config = EvaluationConfig(boundaries=True, tolerance=1.0, unit="um")
+    dock.form.measures.set_config(config)
+    with qtbot.waitSignal(dock.ended, timeout=20_000):
+        dock.compare()
+    assert "voxel size of a ground truth is not known" in dock.messages.text
+
+
+@pytest.mark.parametrize("suffix", [".html", ".pdf", ".xlsx", ".json"])
+def test_reports_are_saved(qtbot, dock, tmp_path: Path, suffix: str) -> None:
+    compare(qtbot, dock)
+    path = tmp_path / f"report{suffix}"
+    dock.ask_path = lambda: path
+    dock.save()
+    qtbot.waitUntil(lambda: "Saved" in dock.messages.text, timeout=20_000)
+    start = {".html": b"<!DOCTYPE", ".pdf": b"%PDF", ".xlsx": b"PK", ".json": b"{"}
+    assert path.read_bytes().startswith(start[suffix])
+    if suffix == ".html":
+        text = path.read_text("utf-8")
+        assert "truth" in text
+        assert "result" in text
 
 
 def test_the_tables_are_saved(qtbot, dock, tmp_path: Path) -> None:
@@ -590,7 +655,7 @@ def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
     ):
         right = widget.mapTo(dock, widget.rect().topRight()).x()
         assert right < dock.width()
-    for table in (dock.view.table, dock.view.object_table):
+    for table in (dock.view.table, dock.view.parts.tables["objects"]):
         rows = sum(table.rowHeight(y) for y in range(table.rowCount()))
         assert table.viewport().height() >= rows
         assert table.columnWidth(0) > 40

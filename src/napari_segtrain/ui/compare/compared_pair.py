@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_segtrain.ui.compare.error_layer import show_error_map
 from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
 from napari_segtrain.ui.layers.transforms import result_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Labels
@@ -79,6 +81,29 @@ class ComparedPair:
             return {}
         dims = {axis: self._overlap.truth_dim(axis) for axis in axes}
         return {axis: shown_slice(viewer, truth, dim) for axis, dim in dims.items()}
+
+    def show_object(self, viewer: ViewerModel, row: Mapping[str, Any]) -> None:
+        """Let the viewer show the middle of an object.
+
+        Parameters
+        ----------
+        viewer : ViewerModel
+        row : mapping
+            Of `ObjectList.to_rows`: voxel of the overlap, by axis.
+        """
+        truth = self._truth()
+        if truth is None:
+            return
+        voxel = np.zeros(truth.ndim)
+        for axis in self._overlap.axes:
+            dim = self._overlap.truth_dim(axis)
+            voxel[dim] = self._overlap.origin[axis] + float(row.get(axis.lower(), 0))
+            show_slice(viewer, truth, dim, round(voxel[dim]))
+        shift = viewer.dims.ndim - truth.ndim
+        world = np.array(viewer.dims.point, float)
+        world[shift:] = truth.data_to_world(voxel)
+        shown = world[list(viewer.dims.displayed)]
+        viewer.scene.camera.center = tuple(np.pad(shown, (3 - len(shown), 0)).tolist())
 
     def go_to(self, viewer: ViewerModel, place: Place) -> None:
         """Let the viewer show a slice of the ground truth."""

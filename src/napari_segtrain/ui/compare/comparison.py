@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import Event
 from napari_segtrain.image import LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
         EvaluationReport,  # noqa: TC004 - loads SciPy
     )
     from napari_segtrain.image import ClassTable
+    from napari_segtrain.workflows.reports import (
+        ReportContext,  # noqa: TC004 - loads SciPy
+    )
 
 Target = Literal["auto", "semantic", "instances"]
-
-OBJECT_IOU = 0.5
-"""Smallest IoU of objects that match."""
 
 _LARGE = 1 << 28
 """Voxels from which the error map of a store is computed where it is looked at."""
@@ -60,15 +61,15 @@ class Request:
         Where the segmentation is from, when it is a result of this plugin.
     target : Target
         What the values are, where the class tables do not say.
-    objects : bool
-        Match objects, too.
+    config : EvaluationConfig, optional
+        What is measured beside the classes.
     """
 
     overlaid: Overlaid
     arrays: tuple[Any, Any]
     origin: Mapping[str, Any] | None = None
     target: Target = "auto"
-    objects: bool = False
+    config: EvaluationConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Comparison:
         Of both arrays when they were read, see `array_sum`.
     hint : str
         Why the scores may be too good, or too bad; empty when nothing is known.
+    context : ReportContext
+        What a written report says beside the scores.
     """
 
     report: EvaluationReport
@@ -95,20 +98,35 @@ class Comparison:
     errors: LazyArray
     legend: dict[int, tuple[str, str]]
     sums: Sums
-    hint: str = ""
+    hint: str
+    context: ReportContext
 
     @property
     def n_voxels(self) -> int:
         """Voxels that both have, labelled or not."""
         return math.prod(self.overlap.shape)
 
-    def write_tables(self, path: Path) -> list[Path]:
-        """Write the scores as CSV; return the files, that of the classes first."""
+    def write(self, path: Path) -> list[Path]:
+        """Write the scores; return the files that were written.
+
+        Parameters
+        ----------
+        path : Path
+            Its suffix says as what: ``.html``, ``.pdf``, ``.xlsx``, ``.json``, else
+            CSV, with more tables beside that of the classes.
+        """
+        from napari_segtrain.workflows.reports import write_reports
+
+        kinds = {".html": "html", ".pdf": "pdf", ".xlsx": "excel"}
+        kind = kinds.get(path.suffix.lower())
+        if kind is not None:
+            write_reports(self.report, self.context, **{kind: path})
+            return [path]
+        if path.suffix.lower() == ".json":
+            self.report.write_json(path)
+            return [path]
         path = path if path.suffix else path.with_suffix(".csv")
-        self.report.write_csv(path)
-        parts = ("objects", "slices")
-        others = [path.with_stem(f"{path.stem}_{part}") for part in parts]
-        return [path, *(other for other in others if other.exists())]
+        return self.report.write_csv(path)
 
 
 class _StoppedError(Exception):
@@ -151,7 +169,24 @@ def _compared(
         return None
     legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
     hint = _hint(request.origin)
-    return Comparison(report, request.overlaid.overlap, errors, legend, sums, hint)
+    context = _context(pair, request)
+    overlap = request.overlaid.overlap
+    return Comparison(report, overlap, errors, legend, sums, hint, context)
+
+
+def _context(pair: LabelPair, request: Request) -> ReportContext:
+    """Data, settings and the model of the segmentation, if it is still there."""
+    from napari_segtrain.config import EvaluationConfig
+    from napari_segtrain.workflows.reports import ReportContext, data_facts
+
+    run = (request.origin or {}).get("run")
+    model = Path(str(run)) if run and Path(str(run)).exists() else None
+    facts = {
+        **data_facts([pair]),
+        "Ground truth": pair.truth.name,
+        "Segmentation": pair.prediction.name,
+    }
+    return ReportContext(facts, request.config or EvaluationConfig(), model)
 
 
 def _hint(origin: Mapping[str, Any] | None) -> str:
@@ -209,14 +244,13 @@ def _stoppable(array: LazyArray, control: RunControl) -> BlockArray:
 def _scored(
     pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
 ) -> Generator[Event, None, EvaluationReport]:
-    from napari_segtrain.config.evaluation import EvaluationConfig
     from napari_segtrain.evaluation.evaluate import iter_evaluation
     from napari_segtrain.evaluation.events import BlockScored
 
     work = iter_evaluation(
         [pair],
         classes=classes,
-        config=EvaluationConfig(objects=request.objects, iou_thresholds=(OBJECT_IOU,)),
+        config=request.config,
         control=control,
     )
     while True:

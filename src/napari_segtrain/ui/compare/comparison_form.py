@@ -8,9 +8,11 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidget
 
+from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
+from napari_segtrain.ui.widgets.forms import ConfigForm
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 
 if TYPE_CHECKING:
@@ -49,7 +51,10 @@ class ComparisonForm(QWidget):
         self.prediction_choice = LayerChoice(viewer, Labels, accept=is_choosable)
         self.target_choice = QComboBox()
         self.truth_classes = TruthClasses(viewer, self.truth_choice)
-        self.objects_box = QCheckBox("Match &objects (IoU 0.5)")
+        self.objects_box = QCheckBox("Match &objects")
+        self.measures = ConfigForm(
+            EvaluationConfig, hidden=("objects",), title="&Measures"
+        )
         self._build_layout()
         self._settling.timeout.connect(self._preselect)
         for choice in (self.truth_choice, self.prediction_choice):
@@ -62,10 +67,16 @@ class ComparisonForm(QWidget):
         target: Target = self.target_choice.currentData()
         return target
 
-    @property
-    def matches_objects(self) -> bool:
-        """Whether objects are to be matched."""
-        return self.objects_box.isChecked()
+    def measured(self) -> EvaluationConfig:
+        """What is to be measured.
+
+        Raises
+        ------
+        ConfigError
+            When a setting is wrong.
+        """
+        objects = self.objects_box.isChecked()
+        return self.measures.config().model_copy(update={"objects": objects})
 
     def layers(self) -> list[Labels]:
         """Layers that can be compared."""
@@ -109,7 +120,10 @@ class ComparisonForm(QWidget):
         self._is_running = is_running
         for choice in (self.truth_choice, self.prediction_choice):
             choice.setEnabled(not is_running and choice.count() > 0)
-        for widget in (self.target_choice, self.truth_classes, self.objects_box):
+        for widget in (
+            *(self.target_choice, self.truth_classes),
+            *(self.objects_box, self.measures),
+        ):
             widget.setEnabled(not is_running)
 
     def _build_layout(self) -> None:
@@ -132,6 +146,7 @@ class ComparisonForm(QWidget):
         layout.addLayout(rows)
         layout.addWidget(self.truth_classes)
         layout.addWidget(self.objects_box)
+        layout.addWidget(self.measures)
 
     def _preselect(self) -> None:
         """Choose the likely pair where the user has not chosen yet.

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segtrain.ui.compare.part_tables import PartTables
 from napari_segtrain.ui.compare.slice_curve import SliceCurve
 from napari_segtrain.ui.compare.slice_series import (
     Place,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.compare.comparison import Comparison
 
 _COLUMNS = ("class", "iou", "dice", "precision", "recall", "voxels")
-_OBJECT_COLUMNS = ("class", "f1", "precision", "recall", "n_truth", "n_predicted")
 _CLEAR = "#00000000"
 _MAX_ROWS = 7
 _PADDING = 12
@@ -52,9 +52,6 @@ _TIPS = {
     "precision": "Share of the segmentation that is right",
     "recall": "Share of the ground truth that was found",
     "voxels": "Voxels of the ground truth that count",
-    "f1": "Twice the matched objects / objects of both together",
-    "n_truth": "Objects in the ground truth",
-    "n_predicted": "Objects in the segmentation",
 }
 
 
@@ -65,9 +62,12 @@ class ComparisonView(QWidget):
     ----------
     slice_asked : Signal(dict)
         Slice of the ground truth to be shown, by axis.
+    object_asked : Signal(dict)
+        Object to be shown, see `ObjectList.to_rows`.
     """
 
     slice_asked = Signal(object)
+    object_asked = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,8 +78,7 @@ class ComparisonView(QWidget):
         self.title = QLabel()
         self.summary = QLabel()
         self.table = ScoreTable()
-        self.object_title = QLabel("Objects that match at an IoU of 0.5")
-        self.object_table = ScoreTable()
+        self.parts = PartTables()
         self.slices = QWidget()
         self.axis_choice = QComboBox()
         self.curve = SliceCurve()
@@ -102,7 +101,7 @@ class ComparisonView(QWidget):
         self.title.setText(f"<b>{escape(names[1])}</b> against {escape(names[0])}")
         self.summary.setText(_summary(comparison))
         self._fill_table(report)
-        self._fill_objects(report)
+        self.parts.show_report(report)
         self._fit_tables()
         self.legend.setText(_legend(comparison.legend))
         self._series = SliceSeries(report, comparison.overlap)
@@ -146,7 +145,7 @@ class ComparisonView(QWidget):
         self._fit_tables()
 
     def _fit_tables(self) -> None:
-        for table in (self.table, self.object_table):
+        for table in (self.table, *self.parts.all_tables()):
             _fit(table, self.width())
 
     def _build_layout(self) -> None:
@@ -159,12 +158,11 @@ class ComparisonView(QWidget):
         self.worst.setTextInteractionFlags(
             flags.LinksAccessibleByMouse | flags.LinksAccessibleByKeyboard
         )
-        for table in (self.table, self.object_table):
+        for table in (self.table, *self.parts.all_tables()):
             table.setStyleSheet(_TABLE_STYLE)
             table.setIconSize(QSize(10, 10))
             table.horizontalHeader().setMinimumSectionSize(24)
         self.table.setAccessibleName("Scores of the classes")
-        self.object_table.setAccessibleName("Scores of the objects")
         self.axis_choice.setAccessibleName("Axis of the curve")
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
@@ -178,10 +176,8 @@ class ComparisonView(QWidget):
         below.addWidget(self.worst)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.summary, self.table, self.object_title):
+        for widget in (self.title, self.summary, self.table, self.parts, self.slices):
             layout.addWidget(widget)
-        layout.addWidget(self.object_table)
-        layout.addWidget(self.slices)
         layout.addWidget(self.legend)
 
     def _connect(self) -> None:
@@ -189,6 +185,7 @@ class ComparisonView(QWidget):
         self.curve.slice_clicked.connect(self._on_curve_clicked)
         self.curve.slice_hovered.connect(self._on_curve_hovered)
         self.worst.linkActivated.connect(self._on_worst_activated)
+        self.parts.object_asked.connect(self.object_asked)
 
     def _fill_table(self, report: EvaluationReport) -> None:
         name = report.total.name
@@ -200,15 +197,6 @@ class ComparisonView(QWidget):
         colors = [row.color for row in report.classes.classes]
         colors += [_CLEAR] * (len(rows) - len(colors))
         _fill(self.table, rows, _COLUMNS, colors)
-
-    def _fill_objects(self, report: EvaluationReport) -> None:
-        name = report.total.name
-        rows = [row for row in report.to_part_rows("objects") if row["image"] == name]
-        self.object_title.setVisible(bool(rows))
-        self.object_table.setVisible(bool(rows))
-        named = {row.name: row.color for row in report.classes.classes}
-        colors = [named.get(str(row["class"]), _CLEAR) for row in rows]
-        _fill(self.object_table, rows, _OBJECT_COLUMNS, colors)
 
     def _fill_axes(self, series: SliceSeries) -> None:
         chosen = self.axis()

@@ -35,7 +35,7 @@ from napari_segtrain.ui.widgets.theme import follow_theme
 from napari_segtrain.ui.worker import start_job, start_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari.layers import Labels
 
@@ -44,6 +44,13 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.worker import Failure, Task
 
 _STEPS = 1000
+_FORMATS = (
+    "Report (*.html)",
+    "Report (*.pdf)",
+    "Excel (*.xlsx)",
+    "Tables (*.csv)",
+    "Everything (*.json)",
+)
 
 
 class ComparisonWidget(DockContent):
@@ -87,7 +94,7 @@ class ComparisonWidget(DockContent):
         self.stale_bar = MessageBar()
         self.again_button = QPushButton("Compare a&gain")
         self.view = ComparisonView()
-        self.save_button = QPushButton("Sa&ve as CSV\N{HORIZONTAL ELLIPSIS}")
+        self.save_button = QPushButton("Sa&ve report\N{HORIZONTAL ELLIPSIS}")
         self._build_layout()
         self._connect()
         self._show_state()
@@ -127,12 +134,12 @@ class ComparisonWidget(DockContent):
             self._task.stop()
 
     def save(self) -> None:
-        """Write the scores as tables; asks for the file."""
+        """Write the scores as a report or tables; asks for the file."""
         path = None if self._comparison is None else self.ask_path()
         if path is None or self._comparison is None:
             return
         self._saving = start_job(
-            partial(self._comparison.write_tables, path), title="Save scores"
+            partial(self._comparison.write, path), title="Save scores"
         )
         self._saving.succeeded.connect(self._on_saving_succeeded)
         self._saving.failed.connect(self.messages.show_failure)
@@ -178,6 +185,7 @@ class ComparisonWidget(DockContent):
         self.errors_box.toggled.connect(self._on_errors_toggled)
         self.form.layers_changed.connect(self._on_form_layers_changed)
         self.view.slice_asked.connect(self._on_view_slice_asked)
+        self.view.object_asked.connect(self._on_view_object_asked)
         self._watch.edited.connect(self._on_watch_edited)
         self._watch.moved.connect(self._on_watch_moved)
         viewer = self._session.viewer
@@ -192,7 +200,7 @@ class ComparisonWidget(DockContent):
             (truth.data, prediction.data),
             origin=result_of(prediction),
             target=self.form.target,
-            objects=self.form.matches_objects,
+            config=self.form.measured(),
         )
         self._next, self._edit = ComparedPair(truth, prediction, overlaid), ""
         self._watch.watch((truth, prediction))
@@ -325,6 +333,11 @@ class ComparisonWidget(DockContent):
         if viewer is not None and pair is not None:
             pair.go_to(viewer, place)
 
+    def _on_view_object_asked(self, row: Mapping[str, Any]) -> None:
+        viewer, pair = self._session.viewer, self._pair
+        if viewer is not None and pair is not None:
+            pair.show_object(viewer, row)
+
     def _on_dims_changed(self, _event: Any = None) -> None:
         if isalive(self) and self._comparison is not None:
             self._show_present()
@@ -342,6 +355,6 @@ class ComparisonWidget(DockContent):
     def _ask_path(self) -> Path | None:
         name = "scores" if self._pair is None else f"{self._pair.names[1]} scores"
         text, _ = QFileDialog.getSaveFileName(
-            self, "Save scores", f"{name}.csv", "Tables (*.csv)"
+            self, "Save scores", f"{name}.html", ";;".join(_FORMATS)
         )
         return Path(text) if text else None
