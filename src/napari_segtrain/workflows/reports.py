@@ -17,6 +17,7 @@ from napari_segtrain.evaluation.publishing.excel import write_workbook
 from napari_segtrain.evaluation.publishing.html import write_html
 from napari_segtrain.evaluation.publishing.pdf import write_pdf
 from napari_segtrain.evaluation.report import PARTS, Row
+from napari_segtrain.evaluation.table import column_title
 from napari_segtrain.workflows.run_info import read_run_info
 
 if TYPE_CHECKING:
@@ -172,10 +173,20 @@ def _training_curves(path: Path) -> list[Picture]:
 
 
 def _settings(config: EvaluationConfig) -> dict[str, str]:
-    return {
-        name.replace("_", " ").capitalize(): str(value)
-        for name, value in config.model_dump().items()
-    }
+    return {_title(name): _words(value) for name, value in config.model_dump().items()}
+
+
+def _title(name: str) -> str:
+    words = column_title(name)
+    return words[0].upper() + words[1:]
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "µm" if value == "um" else str(value)
 
 
 def _versions() -> dict[str, str]:

@@ -89,8 +89,8 @@ def test_a_page_shows_every_score_and_needs_no_other_file(report):
     text = render_html(describe_report(report, facts={"Data": {"Images": "a & b"}}))
     page = Reader(text)
     assert page.headings == [
-        *("Scores", "Data", "Images", "Slices", "Objects", "Objects as a whole"),
-        *("Centers", "Boundaries", "Probabilities"),
+        *("Scores", "Images", "Slices", "Objects", "Objects as a whole"),
+        *("Centers", "Boundaries", "Probabilities", "Data"),
     ]
     assert f"{report.iou:.3f}" in page.cells
     assert "my<elin>" in page.cells
@@ -178,10 +178,12 @@ def test_a_report_says_what_was_compared_and_with_what(report, tmp_path):
     facts = {s.title: dict(s.facts) for s in document.sections if s.facts}
     assert facts["Data"]["Images"] == "first, second"
     assert "0.05 × 0.01 × 0.01" in facts["Data"]["Voxel size"]
-    assert facts["Settings"]["Boundaries"] == "True"
+    assert facts["Settings"]["Boundaries"] == "yes"
+    assert facts["Settings"]["IoU thresholds"] == "0.5, 0.75"
     assert set(facts["Versions"]) >= {"napari-segtrain", "torch", "Python"}
     assert "A is better." in document.sections[0].text
-    assert document.sections[-1].pictures[0].caption == "first"
+    (examples,) = [s for s in document.sections if s.title == "Examples"]
+    assert examples.pictures[0].caption == "first"
     names = {key: tmp_path / f"r.{key}" for key in ("html", "pdf", "excel")}
     write_reports(report, context, **names)
     assert all(path.stat().st_size > 1000 for path in names.values())

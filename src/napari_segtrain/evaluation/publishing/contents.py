@@ -57,21 +57,21 @@ def describe_report(
     report : EvaluationReport
     title : str
     facts : mapping, optional
-        Sections of names and values that come first: data, model, settings, versions.
+        Sections of names and values that come last: data, model, settings, versions.
     pictures : mapping, optional
-        Sections of pictures that come last, such as overlays.
+        Sections of pictures that come before, such as overlays.
     verdict : str
         How it compares with another segmentation.
     """
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     sections = [_overview(report, verdict)]
-    sections += [
-        Section(name, facts=tuple(values.items()))
-        for name, values in (facts or {}).items()
-    ]
     sections += [_images(report), _slices(report), *_parts(report)]
     sections += [
         Section(name, pictures=tuple(shown)) for name, shown in (pictures or {}).items()
+    ]
+    sections += [
+        Section(name, facts=tuple(values.items()))
+        for name, values in (facts or {}).items()
     ]
     return Document(title, f"Made by napari-segtrain on {made}.", tuple(sections))
 

@@ -37,8 +37,12 @@ class Table:
         caption: str = "",
     ) -> Table:
         """Choose columns of rows, by name; `column_title` makes their titles."""
-        cells = [tuple(format_value(row[name]) for name in columns) for row in rows]
+        cells = [tuple(_cell(row[name]) for name in columns) for row in rows]
         return cls(tuple(map(column_title, columns)), tuple(cells), caption)
+
+
+def _cell(value: object) -> str:
+    return "µm" if value == "um" else format_value(value)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ _CHARACTERS = 105
 _NAME_WIDTH = 1.7
 _VALUE_CHARACTERS = 78
 _MAX_COLUMNS = 9
+_TITLE_CHARACTERS = 11
 _PICTURE_DPI = 130
 
 
@@ -104,12 +105,21 @@ class _Writer:
         others = range(1, len(table.columns))
         for start in range(0, len(others), _MAX_COLUMNS - 1) or (0,):
             chosen = [0, *others[start : start + _MAX_COLUMNS - 1]]
-            self._line([table.columns[n] for n in chosen], is_bold=True)
+            self._titles([table.columns[n] for n in chosen])
             for row in table.rows:
                 self._line([row[n] for n in chosen])
             self._y -= 0.06
         if table.caption:
             self.paragraph(table.caption)
+
+    def _titles(self, titles: list[str]) -> None:
+        """Write titles of columns, long ones in several lines, above each other."""
+        parts = [textwrap.wrap(title, _TITLE_CHARACTERS) or [""] for title in titles]
+        n_lines = max(map(len, parts))
+        self._room((n_lines + 1) * _SIZE * _LINE / _POINTS)
+        lines = [[""] * (n_lines - len(part)) + part for part in parts]
+        for line in zip(*lines, strict=True):
+            self._line(list(line), is_bold=True)
 
     def _line(self, cells: list[str], *, is_bold: bool = False) -> None:
         """Write cells: the first flush left, the others in columns flush right."""
@@ -121,7 +131,7 @@ class _Writer:
         self._put(_cut(cells[0], 30), size, 0.0, weight=weight)
         for number, cell in enumerate(cells[1:], start=1):
             right = _NAME_WIDTH + number * width
-            self._put(_cut(cell, 14), size, right, ha="right", weight=weight)
+            self._put(_cut(cell, 15), size, right, ha="right", weight=weight)
         self._y -= size * _LINE / _POINTS
 
     def _pictures(self, pictures: tuple[Picture, ...]) -> None:
