@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Ids = npt.NDArray[np.uint32]
-Depth = npt.NDArray[np.uint8]
+Depth = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 def merge_shallow(ids: Ids, depth: Depth, prominence: int) -> npt.NDArray[np.uint32]:
@@ -25,7 +25,7 @@ def merge_shallow(ids: Ids, depth: Depth, prominence: int) -> npt.NDArray[np.uin
     ----------
     ids : ndarray of uint32, shape (Z, Y, X)
         Basins 1, 2, ...; 0 elsewhere.
-    depth : ndarray of uint8, same shape
+    depth : ndarray of uint8 or uint16, same shape
         How deep a voxel lies in its object.
     prominence : int
         In units of the depth.
@@ -35,7 +35,7 @@ def merge_shallow(ids: Ids, depth: Depth, prominence: int) -> npt.NDArray[np.uin
     ndarray of uint32, shape (n_basins + 1,)
         For each basin the one that stands for all it was merged with.
     """
-    peaks = np.zeros(int(ids.max(initial=0)) + 1, np.uint8)
+    peaks = np.zeros(int(ids.max(initial=0)) + 1, depth.dtype)
     np.maximum.at(peaks, ids.ravel(), depth.ravel())
     parents = np.arange(len(peaks), dtype=np.uint32)
     for first, second, saddle in _saddles(ids, depth):
@@ -67,7 +67,7 @@ def _saddles(ids: Ids, depth: Depth) -> Iterator[tuple[int, int, int]]:
         keys.append(np.minimum(a, b) * n + np.maximum(a, b))
         heights.append(np.minimum(depth[here][meets], depth[there][meets]))
     pairs, where = np.unique(np.concatenate(keys), return_inverse=True)
-    saddles = np.zeros(len(pairs), np.uint8)
+    saddles = np.zeros(len(pairs), depth.dtype)
     np.maximum.at(saddles, where, np.concatenate(heights))
     for index in np.argsort(saddles, kind="stable")[::-1]:
         first, second = divmod(int(pairs[index]), int(n))
