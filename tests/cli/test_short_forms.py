@@ -36,7 +36,8 @@ def check(folder: Path, least: float) -> None:
         assert labels.shape == truth.shape
         assert set(np.unique(labels)) <= {0, 100, 255}
         assert iou(truth, labels, 100) >= least
-    assert listing(folder / "report") == {"metrics.csv", "metrics.json"}
+    files = {"metrics.csv", "metrics.json", "metrics_confusion.csv", "report.html"}
+    assert listing(folder / "report") == files
 
 
 @pytest.mark.slow
