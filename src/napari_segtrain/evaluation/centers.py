@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from napari_segtrain.config.evaluation import LengthUnit
 from napari_segtrain.evaluation.instance import MAX_UNLABELLED_SHARE
+from napari_segtrain.evaluation.match_counts import MatchCounts
 from napari_segtrain.evaluation.ratios import ratio
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Centers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class CenterScores:
+class CenterScores(MatchCounts):
     """Objects of one class whose centers are near to each other.
 
     Parameters
@@ -53,21 +54,6 @@ class CenterScores:
     def key(self) -> str:
         """What adds up: the class."""
         return self.class_name
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the predicted objects that have a partner."""
-        return ratio(self.n_matched, self.n_predicted)
-
-    @property
-    def recall(self) -> float | None:
-        """Share of the objects of the ground truth that have a partner."""
-        return ratio(self.n_matched, self.n_truth)
-
-    @property
-    def f1(self) -> float | None:
-        """Harmonic mean of both."""
-        return ratio(2 * self.n_matched, self.n_truth + self.n_predicted)
 
     @property
     def mean_distance(self) -> float | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_segtrain.evaluation.match_counts import MatchCounts
 from napari_segtrain.evaluation.matching import match_objects, object_iou
 from napari_segtrain.evaluation.ratios import ratio
 
@@ -25,7 +26,7 @@ MAX_UNLABELLED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class ObjectScores:
+class ObjectScores(MatchCounts):
     """Scores of the objects of one class at one IoU threshold.
 
     Parameters
@@ -61,21 +62,6 @@ class ObjectScores:
     def n_false_negative(self) -> int:
         """Ground-truth objects without a partner."""
         return self.n_truth - self.n_matched
-
-    @property
-    def precision(self) -> float | None:
-        """TP / (TP + FP)."""
-        return ratio(self.n_matched, self.n_predicted)
-
-    @property
-    def recall(self) -> float | None:
-        """TP / (TP + FN)."""
-        return ratio(self.n_matched, self.n_truth)
-
-    @property
-    def f1(self) -> float | None:
-        """2 TP / (2 TP + FP + FN)."""
-        return ratio(2 * self.n_matched, self.n_truth + self.n_predicted)
 
     @property
     def ap(self) -> float | None:
