@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import (
@@ -196,7 +196,7 @@ class ComparisonView(QWidget):
         ]
         colors = [row.color for row in report.classes.classes]
         colors += [_CLEAR] * (len(rows) - len(colors))
-        _fill(self.table, rows, _COLUMNS, colors)
+        self.table.set_rows(rows, _COLUMNS, colors, _TIPS)
 
     def _fill_axes(self, series: SliceSeries) -> None:
         chosen = self.axis()
@@ -264,17 +264,6 @@ class ComparisonView(QWidget):
 
     def _on_worst_activated(self, link: str) -> None:
         self.slice_asked.emit(self._worst[int(link)].place)
-
-
-def _fill(
-    table: ScoreTable, rows: list[Any], columns: tuple[str, ...], colors: list[str]
-) -> None:
-    """Show rows, and explain the columns."""
-    table.set_rows(rows, columns, colors)
-    for x, column in enumerate(columns):
-        item = table.horizontalHeaderItem(x)
-        if item is not None and column in _TIPS:
-            item.setToolTip(_TIPS[column])
 
 
 def _fit(table: ScoreTable, room: int) -> None:

@@ -36,7 +36,7 @@ _N_WORST = 200
 _WORST_COLUMNS = ("iou", "kind", "class", "id", "voxels", "split", "merged")
 _CLEAR = "#00000000"
 _ROW_ROLE = Qt.ItemDataRole.UserRole
-TIPS = {
+_TIPS = {
     "threshold": "IoU from which objects match",
     "f1": "Twice the matched objects / objects of both together (RQ)",
     "pq": "Panoptic quality: F1 times the mean IoU of the matched",
@@ -98,7 +98,7 @@ class PartTables(QWidget):
         for part, (title, columns) in _PARTS.items():
             rows = report.total_rows(part)
             colors = [named.get(str(row["class"]), _CLEAR) for row in rows]
-            fill(self.tables[part], rows, columns, colors)
+            self.tables[part].set_rows(rows, columns, colors, _TIPS)
             unit = str(rows[0].get("unit") or "") if rows else ""
             unit = unit.replace("um", "µm")
             self.titles[part].setText(f"{title}, in {unit}" if unit else title)
@@ -109,7 +109,7 @@ class PartTables(QWidget):
     def _show_worst(self, rows: Sequence[Mapping[str, object]], n: int) -> None:
         self._rows = []
         columns = [name for name in _WORST_COLUMNS if rows and name in rows[0]]
-        fill(self.worst_table, rows, columns, ())
+        self.worst_table.set_rows(rows, columns, tips=_TIPS)
         self._rows = list(rows)
         for y in range(len(rows)):
             item = self.worst_table.item(y, 0)
@@ -129,17 +129,3 @@ class PartTables(QWidget):
         number = None if item is None else item.data(_ROW_ROLE)
         if number is not None:
             self.object_asked.emit(self._rows[number])
-
-
-def fill(
-    table: ScoreTable,
-    rows: Sequence[Mapping[str, object]],
-    columns: Sequence[str],
-    colors: Sequence[str],
-) -> None:
-    """Show rows, and explain the columns."""
-    table.set_rows(rows, columns, colors)
-    for x, column in enumerate(columns):
-        item = table.horizontalHeaderItem(x)
-        if item is not None and column in TIPS:
-            item.setToolTip(TIPS[column])

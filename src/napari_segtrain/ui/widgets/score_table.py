@@ -49,6 +49,7 @@ class ScoreTable(QTableWidget):
         rows: Sequence[Mapping[str, object]],
         columns: Sequence[str] | None = None,
         colors: Sequence[str] | None = None,
+        tips: Mapping[str, str] | None = None,
     ) -> None:
         """Show other rows, in their order until a title is clicked.
 
@@ -60,12 +61,17 @@ class ScoreTable(QTableWidget):
             Names to show, in order; those of the first row without it.
         colors : sequence of str, optional
             One per row, shown before its first cell.
+        tips : mapping of str to str, optional
+            What a column means, by its name.
         """
         names = list(columns or (rows[0] if rows else ()))
         self.setSortingEnabled(False)
         self.setColumnCount(len(names))
         self.setRowCount(len(rows))
         self.setHorizontalHeaderLabels([column_title(name) for name in names])
+        for x, name in enumerate(names):
+            if tips and name in tips:
+                self.horizontalHeaderItem(x).setToolTip(tips[name])
         for y, row in enumerate(rows):
             for x, name in enumerate(names):
                 self.setItem(y, x, _Cell(row.get(name)))
