@@ -216,7 +216,7 @@ class Demo:
     def _look_at(self, layer: Any) -> None:
         """Show a layer and what lies beside it at the size of the canvas."""
         (top, left), (bottom, right) = layer.extent.world[:, -2:]
-        camera = self._viewer.camera
+        camera = self._viewer.scene.camera
         camera.center = (0.0, (top + bottom) / 2, (left + right) / 2)
         camera.zoom = _CANVAS / max(bottom - top, right - left)
 
