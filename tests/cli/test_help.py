@@ -14,7 +14,8 @@ import napari_segtrain
 from napari_segtrain.cli.app import app
 
 COMMANDS = (
-    *("init", "train", "resume", "predict", "evaluate", "info", "models", "demo"),
+    *("init", "train", "resume", "predict", "evaluate", "objects"),
+    *("info", "models", "demo"),
 )
 MAX_SECONDS = 0.5
 HEAVY = {

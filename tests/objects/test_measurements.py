@@ -65,7 +65,16 @@ def test_a_disk_is_round() -> None:
     y, x = np.mgrid[-30:31, -30:31]
     row = measure_objects((y**2 + x**2 <= 625).astype(np.uint8)[np.newaxis]).row(0)
     assert row["circularity"] == pytest.approx(1, abs=0.04)
-    assert "axis_3" not in row
+    assert not {"axis_3", "center_z", "z_from"} & row.keys()
+
+
+def test_the_shape_of_what_the_border_cuts_is_not_known() -> None:
+    ids = np.zeros((1, 20, 20), np.uint8)
+    ids[0, :5, 5:10], ids[0, 10:15, 5:10] = 1, 2
+    cut, whole = measure_objects(ids).to_rows()
+    assert (cut["on_border"], cut["circularity"]) == (1, None)
+    assert whole["on_border"] == 0
+    assert whole["circularity"] is not None
 
 
 def test_neighbors_are_the_nearest_centers() -> None:

@@ -9,7 +9,15 @@ from typing import Annotated, cast
 
 import typer
 
-from napari_segtrain.cli import demo, evaluate, failures, models, predict, train
+from napari_segtrain.cli import (
+    demo,
+    evaluate,
+    failures,
+    models,
+    objects,
+    predict,
+    train,
+)
 
 app = typer.Typer(
     name="segtrain",
@@ -23,6 +31,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("resume", train.resume),
     ("predict", predict.predict),
     ("evaluate", evaluate.evaluate),
+    ("objects", objects.objects),
     ("info", models.info),
     ("models", models.models),
     ("demo", demo.demo),

@@ -77,6 +77,7 @@ from napari_segtrain.config.schedule import (
     PolynomialSchedule,
     ScheduleConfig,
 )
+from napari_segtrain.config.separation import SeparationConfig
 from napari_segtrain.config.solver import (
     AdamSolver,
     AdamWSolver,
@@ -158,6 +159,7 @@ __all__ = [
     "ScheduleConfig",
     "SegNetConfig",
     "SegResNetConfig",
+    "SeparationConfig",
     "SgdSolver",
     "SolverConfig",
     "SwinUNETRConfig",

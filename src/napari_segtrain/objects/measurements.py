@@ -15,7 +15,7 @@ from napari_segtrain.objects.contacts import Contacts, measure_contacts
 from napari_segtrain.objects.runs import Runs, find_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Column = npt.NDArray[Any]
 Columns = dict[str, Column]
@@ -53,8 +53,10 @@ class ObjectTable:
 
     @property
     def centers(self) -> npt.NDArray[np.float64]:
-        """Centers, ZYX in the unit, shape (n, 3)."""
-        return np.stack([self.columns[f"center_{axis}"] for axis in _AXES], axis=1)
+        """Centers, ZYX in the unit, shape (n, 3); Z is 0 in a flat image."""
+        none = np.zeros(len(self))
+        columns = [self.columns.get(f"center_{axis}", none) for axis in _AXES]
+        return np.stack(columns, axis=1)
 
     def row(self, position: int) -> dict[str, Any]:
         """One row in plain values; ``None`` for what is absent."""
@@ -93,13 +95,13 @@ def measure_objects(
     ObjectTable
         Rows in rising order of the ids. Columns: ``label``; ``voxels``; ``volume`` or
         ``area``; ``center_z`` ... from the center of the first voxel; ``z_from``,
-        ``z_to`` ...; ``axis_1``, ``axis_2``(, ``axis_3``), lengths of the axes of the
-        ellipse or ellipsoid with the same second moments; ``surface`` and
-        ``sphericity``, or ``perimeter`` and ``circularity`` (1 for a ball or disk; a
-        few voxels may give a little more); ``on_border``, 1 where the edge of the
-        image cuts, whose shape is therefore not known; ``neighbor`` and
-        ``neighbor_distance``, from center to nearest center; ``mean_NAME``,
-        ``max_NAME``, ``sum_NAME`` of each channel.
+        ``z_to`` ... (in a flat image without Z); ``axis_1``, ``axis_2``(, ``axis_3``),
+        lengths of the axes of the ellipse or ellipsoid with the same second moments;
+        ``surface`` and ``sphericity``, or ``perimeter`` and ``circularity`` (1 for a
+        ball or disk; a few voxels may give a little more; NaN where the edge of the
+        image cuts, as the surface there is not known); ``on_border``, 1 for these;
+        ``neighbor`` and ``neighbor_distance``, from center to nearest center;
+        ``mean_NAME``, ``max_NAME``, ``sum_NAME`` of each channel.
     """
     spacing = voxel_size or (1.0, 1.0, 1.0)
     is_flat = ids.shape[0] == 1
@@ -116,11 +118,13 @@ def measure_objects(
     size = (found.voxels * math.prod(edges)).astype(np.float64)
     columns["area" if is_flat else "volume"] = size
     centers = found.centers() * np.array(spacing)
-    columns |= {f"center_{axis}": centers[:, i] for i, axis in enumerate(_AXES)}
-    columns |= found.boxes()
+    axes = _AXES[is_flat:]
+    columns |= {f"center_{axis}": centers[:, _AXES.index(axis)] for axis in axes}
+    columns |= found.boxes(axes)
     columns |= _axis_lengths(found.covariances(), spacing, is_flat=is_flat)
-    columns |= _shapes(size, contacts.surfaces(labels), is_flat=is_flat)
-    columns["on_border"] = found.on_border(ids.shape)
+    is_cut = found.on_border(ids.shape)
+    columns |= _shapes(size, contacts.surfaces(labels), is_cut, is_flat=is_flat)
+    columns["on_border"] = is_cut.astype(np.int64)
     columns |= _neighbors(labels, centers)
     for name, values in (channels or {}).items():
         columns |= _intensities(labels, blocks, name, values)
@@ -174,20 +178,21 @@ class _Sums:
         second = self._products / np.maximum(self.voxels, 1)[:, np.newaxis, np.newaxis]
         return second - means[:, :, np.newaxis] * means[:, np.newaxis, :]
 
-    def boxes(self) -> Columns:
-        """Bounding boxes in voxels."""
+    def boxes(self, axes: Sequence[str]) -> Columns:
+        """Bounding boxes in voxels, along some axes."""
         columns: Columns = {}
-        for i, axis in enumerate(_AXES):
+        for axis in axes:
+            i = _AXES.index(axis)
             columns[f"{axis}_from"] = self._first[:, i]
             columns[f"{axis}_to"] = self._last[:, i] + 1
         return columns
 
-    def on_border(self, shape: tuple[int, ...]) -> Column:
-        """1 where an object touches the edge along an axis of several voxels."""
+    def on_border(self, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """Whether an object touches the edge along an axis of several voxels."""
         wide = np.array(shape) > 1
         touches = (self._first == 0) | (self._last == np.array(shape) - 1)
-        cut: Column = (touches & wide).any(axis=1).astype(np.int64)
-        return cut
+        is_cut: npt.NDArray[np.bool_] = (touches & wide).any(axis=1)
+        return is_cut
 
 
 def _blocks(shape: tuple[int, ...], block_voxels: int) -> Iterator[Box]:
@@ -216,6 +221,7 @@ def _axis_lengths(
 def _shapes(
     sizes: npt.NDArray[np.float64],
     surfaces: npt.NDArray[np.float64],
+    is_cut: npt.NDArray[np.bool_],
     *,
     is_flat: bool,
 ) -> Columns:
@@ -226,7 +232,7 @@ def _shapes(
     else:
         like = math.pi ** (1 / 3) * (6 * sizes) ** (2 / 3)
         names, ratio = ("surface", "sphericity"), _ratio(like, surfaces)
-    return {names[0]: surfaces, names[1]: ratio}
+    return {names[0]: surfaces, names[1]: np.where(is_cut, np.nan, ratio)}
 
 
 def _ratio(

@@ -13,6 +13,7 @@ from napari_segtrain.config import (
     EvaluationConfig,
     ExperimentConfig,
     InferenceConfig,
+    SeparationConfig,
     VolumeConfig,
     load_yaml,
     only_asked,
@@ -129,6 +130,22 @@ def parse_volume(values: dict[str, Any]) -> VolumeConfig:
         When a setting does not exist or its value is not allowed.
     """
     return _parsed(VolumeConfig, values)
+
+
+def parse_separation(
+    values: dict[str, Any],
+) -> tuple[SeparationConfig, dict[str, Any]]:
+    """Check settings of objects; those of other sections come back.
+
+    Raises
+    ------
+    ConfigError
+        When a value is not allowed.
+    """
+    own = SeparationConfig.model_fields
+    changes = {k: v for k, v in values.items() if k in own}
+    config = _parsed(SeparationConfig, _merged(SeparationConfig(), changes))
+    return config, {k: v for k, v in values.items() if k not in own}
 
 
 def parse_evaluation(

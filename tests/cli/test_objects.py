@@ -1,0 +1,107 @@
+"""``segtrain objects``: label images, tables, a summary."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from tests.cli.helpers import listing
+
+from napari_segtrain.data.samples import sample_dir
+from napari_segtrain.io import read_labels
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def touching(folder: Path, name: str = "x") -> Path:
+    """Two disks that touch, as a class map."""
+    y, x = np.mgrid[:60, :90]
+    first = (y - 30) ** 2 + (x - 30) ** 2 <= 196
+    second = (y - 30) ** 2 + (x - 55) ** 2 <= 196
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.tif"
+    tifffile.imwrite(path, (first | second).astype(np.uint8), photometric="minisblack")
+    return path
+
+
+def test_nuclei_are_counted_and_measured(segtrain, tmp_path: Path) -> None:
+    folder = sample_dir("nuclei") / "test"
+    said = segtrain(
+        "objects", folder / "label", "--images", folder / "image",
+        "--output", tmp_path / "o", "--density", "20", "--excel",
+    )  # fmt: skip
+    assert (said.code, said.err) == (0, "")
+    assert listing(tmp_path / "o") == {
+        "002_objects.ome.tif", "004_objects.ome.tif", "010_objects.ome.tif",
+        "objects.csv", "objects_contacts.csv", "objects_density.csv",
+        "objects_summary.csv", "objects.xlsx",
+    }  # fmt: skip
+    truth = tifffile.imread(folder / "label/004.tif")
+    image = tifffile.imread(folder / "image/004.tif")
+    rows = [r for r in rows_of(tmp_path / "o/objects.csv") if r["image"] == "004"]
+    assert {int(row["label"]) for row in rows} == set(np.unique(truth)) - {0}
+    for row in rows:
+        inside = truth == int(row["label"])
+        assert int(row["voxels"]) == inside.sum()
+        assert float(row["mean_image"]) == pytest.approx(image[inside].mean())
+    written = read_labels(tmp_path / "o/004_objects.ome.tif")
+    np.testing.assert_array_equal(written.items()[0].read()[0, 0], truth)
+
+
+def test_a_method_separates_what_touches(segtrain, tmp_path: Path) -> None:
+    path = touching(tmp_path / "l")
+    plain = segtrain("objects", path, "--output", tmp_path / "a")
+    assert plain.code == 0
+    assert len(rows_of(tmp_path / "a/objects.csv")) == 1
+    given = ("--method", "distances", "--set", "method.prominence=2")
+    assert segtrain("objects", path, "--output", tmp_path / "b", *given).code == 0
+    assert len(rows_of(tmp_path / "b/objects.csv")) == 2
+    assert len(rows_of(tmp_path / "b/objects_contacts.csv")) == 1
+
+
+def test_nothing_is_said_to_be_nothing(segtrain, tmp_path: Path) -> None:
+    path = touching(tmp_path / "l")
+    given = ("--min-voxels", "5000", "--output", tmp_path / "o")
+    said = segtrain("objects", path, *given)
+    assert said.code == 0
+    assert "no objects" in said.out
+    assert listing(tmp_path / "o") == {"x_objects.ome.tif"}
+
+
+def test_results_are_replaced_only_when_asked(segtrain, tmp_path: Path) -> None:
+    path = touching(tmp_path / "l")
+    given = ("objects", path, "--output", tmp_path / "o")
+    assert segtrain(*given).code == 0
+    said = segtrain(*given)
+    assert said.code != 0
+    assert "--overwrite" in said.err
+    assert segtrain(*given, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--set", "method.prominence=2"], ["prominence"]),
+        (["--method", "distances", "--set", "method.prominence=-1"], ["prominence"]),
+        (["--threshold", "3"], ["threshold", "3"]),
+        (["--channel", "1"], ["--probabilities"]),
+        (["--density", "0"], ["--density", "0"]),
+        (["--images", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_mistakes_are_explained(
+    segtrain, tmp_path: Path, options: list[str], words: list[str]
+) -> None:
+    path = touching(tmp_path / "l")
+    said = segtrain("objects", path, "--output", tmp_path / "o", *options)
+    assert said.code != 0
+    assert said.err.count("\n") == 1
+    for word in words:
+        assert word in said.err
+    assert listing(tmp_path / "o") == set()
