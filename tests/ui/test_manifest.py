@@ -29,7 +29,7 @@ def test_the_file_at_the_top_is_a_link() -> None:
 
 def test_widgets_are_in_the_menus() -> None:
     names = {widget.display_name for widget in MANIFEST.contributions.widgets}
-    assert names == {"Train", "Predict", "Compare", "Models"}
+    assert names == {"Train", "Predict", "Compare", "Objects", "Models"}
     menus = MANIFEST.contributions.menus
     (entry,) = menus["napari/layers/segment"]
     commands = {item.command for item in menus[entry.submenu]}

@@ -10,6 +10,8 @@ from napari_segtrain.config.base import Config
 from napari_segtrain.config.kinds import short_form
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
+_SLIDER = "slider"
+"""Key of the range that a slider covers; more can be typed."""
 _Length = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
 
@@ -25,7 +27,7 @@ class DistanceSeparation(Config):
     """Cut pieces at their necks: watershed of the distance to the edge."""
 
     kind: Literal["distances"] = "distances"
-    prominence: _Length = 1.0
+    prominence: _Length = Field(1.0, json_schema_extra={_SLIDER: [0, 10]})
     """How much further from the edge an object must be in its middle than in the neck
     to the next one, in shortest edges of a voxel; higher separates less."""
 
@@ -34,12 +36,12 @@ class MembraneSeparation(Config):
     """Fill the cells that membranes enclose, by watershed (as CDeep3M)."""
 
     kind: Literal["membranes"] = "membranes"
-    smoothing: _Length = 2.0
+    smoothing: _Length = Field(2.0, json_schema_extra={_SLIDER: [0, 10]})
     """Sigma of the smoothing before, in shortest edges of a voxel."""
-    h_minima: _Share = 0.15
+    h_minima: _Share = Field(0.15, json_schema_extra={_SLIDER: [0.01, 0.6]})
     """How much more probable the membrane between two cells must be than inside the
     cells; higher separates less."""
-    limit: _Share = 0.8
+    limit: _Share = Field(0.8, json_schema_extra={_SLIDER: [0.05, 0.95]})
     """Where the membrane is more probable there is no cell."""
 
 
@@ -47,7 +49,7 @@ class ErosionSeparation(Config):
     """Shrink, take connected pieces, grow again (PyJAMAS)."""
 
     kind: Literal["erosion"] = "erosion"
-    width: PositiveInt = 3
+    width: PositiveInt = Field(3, json_schema_extra={_SLIDER: [1, 31]})
     """Edge of the square, or cube, that is shrunk and grown by, in voxels."""
 
 
@@ -65,7 +67,7 @@ class SeparationConfig(Config):
     """How touching objects are told apart: components, distances, membranes or
     erosion."""
 
-    threshold: _Share = 0.5
+    threshold: _Share = Field(0.5, json_schema_extra={_SLIDER: [0.05, 0.95]})
     """Probability from which a voxel is of an object (not for membranes)."""
 
     mode: Literal["volume", "slices", "linked-slices"] = "volume"
@@ -75,13 +77,13 @@ class SeparationConfig(Config):
     link_overlap: _Share = 0.3
     """Smallest IoU of objects in neighboring slices that are linked."""
 
-    smoothing: _Length = 0.0
+    smoothing: _Length = Field(0.0, json_schema_extra={_SLIDER: [0, 10]})
     """Sigma by which outlines are smoothed before, in shortest edges of a voxel."""
 
     fill_holes: bool = True
     """Close the holes inside objects."""
 
-    min_voxels: NonNegativeInt = 0
+    min_voxels: NonNegativeInt = Field(0, json_schema_extra={_SLIDER: [0, 10000]})
     """Smaller objects are left out."""
 
     max_voxels: PositiveInt | None = None

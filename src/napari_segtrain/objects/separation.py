@@ -22,6 +22,7 @@ from napari_segtrain.objects.holes import fill_holes
 from napari_segtrain.objects.instances import label_objects
 from napari_segtrain.objects.linking import link_slices
 from napari_segtrain.objects.merging import merge_shallow
+from napari_segtrain.objects.runs import find_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ Ids = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Spacing = tuple[float, float, float]
+Scale = tuple[float, ...]
 
 _STEPS = 16
 """Units of depth per shortest edge of a voxel."""
@@ -114,29 +116,38 @@ def select_objects(
     in_slices : bool
         The first and the last slice are no border.
     """
-    distinct, index = np.unique(ids, return_inverse=True)
-    index = index.reshape(ids.shape)
-    sizes = np.bincount(index.ravel(), minlength=len(distinct))
+    runs = find_runs(ids)
+    distinct, index = np.unique(runs.ids, return_inverse=True)
+    sizes = np.bincount(index, runs.lengths, minlength=len(distinct))
+    first = np.full(len(distinct), ids.size)
+    np.minimum.at(first, index, runs.starts)
     keep = (distinct != 0) & (sizes >= min_voxels)
     if max_voxels is not None:
         keep &= sizes <= max_voxels
     if drop_border:
-        for axis in range(1 if in_slices else 0, ids.ndim):
-            if ids.shape[axis] > 1:
-                for face in (0, -1):
-                    keep[np.unique(index.take(face, axis))] = False
-    first = np.full(len(distinct), index.size)
-    where = np.flatnonzero(np.diff(index.ravel(), prepend=-1))
-    np.minimum.at(first, index.ravel()[where], where)
-    rank = np.zeros(len(distinct), np.uint32)
+        keep &= ~np.isin(distinct, _at_border(ids, in_slices=in_slices))
     order = np.argsort(first, kind="stable")
-    kept = order[keep[order]]
-    rank[kept] = np.arange(1, len(kept) + 1)
-    return rank[index]
+    rank = np.zeros(len(distinct), np.uint32)
+    rank[order[keep[order]]] = np.arange(1, np.count_nonzero(keep) + 1)
+    new: Ids = np.repeat(rank[index], runs.lengths).reshape(ids.shape)
+    return new
 
 
-def _separate(values: Floats, config: SeparationConfig, scale: Spacing) -> Ids:
+def _at_border(ids: npt.NDArray[Any], *, in_slices: bool) -> npt.NDArray[Any]:
+    """Ids at the border along axes of several voxels."""
+    faces = [
+        ids.take(face, axis).ravel()
+        for axis in range(1 if in_slices else 0, ids.ndim)
+        if ids.shape[axis] > 1
+        for face in (0, -1)
+    ]
+    return np.unique(np.concatenate([ids[:0].ravel(), *faces]))
+
+
+def _separate(values: Floats, config: SeparationConfig, scale: Scale) -> Ids:
     """Objects of a volume, or of a slice; before any is left out."""
+    if values.ndim > 2 and values.shape[0] == 1:  # noqa: PLR2004 - planes are faster
+        return _separate(values[0], config, scale[1:])[np.newaxis]
     if config.smoothing:
         values = _smooth(values, config.smoothing, scale)
     method = config.method
@@ -150,12 +161,12 @@ def _separate(values: Floats, config: SeparationConfig, scale: Spacing) -> Ids:
     return ids
 
 
-def _components(mask: Mask, method: ComponentsSeparation, _scale: Spacing) -> Ids:
+def _components(mask: Mask, method: ComponentsSeparation, _scale: Scale) -> Ids:
     connectivity = mask.ndim if method.corners else 1
     return label_objects(mask, connectivity=connectivity).astype(np.uint32)
 
 
-def _by_distance(mask: Mask, method: DistanceSeparation, scale: Spacing) -> Ids:
+def _by_distance(mask: Mask, method: DistanceSeparation, scale: Scale) -> Ids:
     """Watershed of the distance to the edge of the mask; the image's edge is none."""
     far = ndimage.distance_transform_edt(mask, sampling=scale)
     if mask.all():
@@ -164,7 +175,7 @@ def _by_distance(mask: Mask, method: DistanceSeparation, scale: Spacing) -> Ids:
     return _basins(depth, mask, round(method.prominence * _STEPS))
 
 
-def _cells(membranes: Floats, method: MembraneSeparation, scale: Spacing) -> Ids:
+def _cells(membranes: Floats, method: MembraneSeparation, scale: Scale) -> Ids:
     """Watershed of the probability of membranes, from its minima of some depth."""
     if method.smoothing:
         membranes = _smooth(membranes, method.smoothing, scale)
@@ -174,7 +185,7 @@ def _cells(membranes: Floats, method: MembraneSeparation, scale: Spacing) -> Ids
     return _basins(depth, mask, round(method.h_minima * _LEVELS))
 
 
-def _by_erosion(mask: Mask, method: ErosionSeparation, _scale: Spacing) -> Ids:
+def _by_erosion(mask: Mask, method: ErosionSeparation, _scale: Scale) -> Ids:
     """Shrink, label, and give each piece the voxels that it shrunk by."""
     size = tuple(min(method.width, n) for n in mask.shape)
     around = [(n // 2, n - 1 - n // 2) for n in size]
@@ -188,7 +199,7 @@ def _by_erosion(mask: Mask, method: ErosionSeparation, _scale: Spacing) -> Ids:
     return np.where(ids > 0, ids, grown).astype(np.uint32)
 
 
-_METHODS: dict[type, Callable[[Mask, Any, Spacing], Ids]] = {
+_METHODS: dict[type, Callable[[Mask, Any, Scale], Ids]] = {
     ComponentsSeparation: _components,
     DistanceSeparation: _by_distance,
     ErosionSeparation: _by_erosion,
@@ -207,7 +218,7 @@ def _basins(depth: npt.NDArray[np.uint16], mask: Mask, prominence: int) -> Ids:
     return merged
 
 
-def _smooth(values: Floats, sigma: float, scale: Spacing) -> Floats:
+def _smooth(values: Floats, sigma: float, scale: Scale) -> Floats:
     """Smooth by a Gaussian; not along axes of one voxel."""
     sigmas = [
         0.0 if n == 1 else sigma / s for n, s in zip(values.shape, scale, strict=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.ui.session import Session
 
-Dock = Literal["Train", "Predict", "Compare", "Models"]
+Dock = Literal["Train", "Predict", "Compare", "Objects", "Models"]
 
 
 def open_dock(session: Session, name: Dock) -> Any:

@@ -9,7 +9,7 @@ from tests.training.tasks import disks
 from tests.ui.predictions import opened, predicted, trained
 
 from napari_segtrain.ui.classes.class_metadata import read_class_table
-from napari_segtrain.ui.predict.look import look_at
+from napari_segtrain.ui.layers.look import look_at
 from napari_segtrain.ui.predict.scope_box import SHAPES, VIEW
 
 SHAPE = (300, 400)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_segtrain.image import Image
+from napari_segtrain.ui.layers.look import Look
 from napari_segtrain.ui.predict import scope as scope_module
-from napari_segtrain.ui.predict.look import Look
 from napari_segtrain.ui.predict.scope import Scope, frame_of
 
 MOVIE = Image(np.zeros((3, 5, 8, 9), np.uint8), "TZYX")

@@ -20,13 +20,13 @@ from napari_segtrain.config import InferenceConfig
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.inference.fit import is_too_large
 from napari_segtrain.ui.docks import DockContent
+from napari_segtrain.ui.layers.look import Look, look_at
 from napari_segtrain.ui.layers.reading import image_from_layers, result_axes, voxel_size
 from napari_segtrain.ui.layers.results import Origin
 from napari_segtrain.ui.predict.block_preview import BlockPreview
 from napari_segtrain.ui.predict.edit_bar import EditBar
 from napari_segtrain.ui.predict.image_sources import ImageSources
 from napari_segtrain.ui.predict.likeness_note import LikenessNote
-from napari_segtrain.ui.predict.look import Look, look_at
 from napari_segtrain.ui.predict.model_choice import ModelChoice
 from napari_segtrain.ui.predict.prediction_controls import PredictionControls
 from napari_segtrain.ui.predict.prediction_events import Order

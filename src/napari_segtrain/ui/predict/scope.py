@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from napari_segtrain.axes import CHANNEL_AXIS, SPATIAL_AXES
 from napari_segtrain.boxes import Box, box_shape, full_box
+from napari_segtrain.ui.layers.look import Look, Window
 from napari_segtrain.ui.layers.regions import OutlineMask
-from napari_segtrain.ui.predict.look import Look, Window
 
 if TYPE_CHECKING:
     from napari_segtrain.image import Image, ZeroPolicy

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
-    from napari_segtrain.ui.predict.look import Look, Window
+    from napari_segtrain.ui.layers.look import Look, Window
 
 ALL, CURRENT, RANGE = range(3)
 _, VIEW, SHAPES = range(3)

@@ -14,9 +14,9 @@ from napari_segtrain.ui.classes.class_metadata import (
     read_class_table,
     write_class_table,
 )
+from napari_segtrain.ui.layers.look import Window, look_at
 from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.layers.transforms import result_transform
-from napari_segtrain.ui.predict.look import Window, look_at
 from napari_segtrain.ui.reader import result_at
 
 if TYPE_CHECKING:

@@ -116,6 +116,10 @@ class CurvePlot(QWidget):
         """Names of the lines, as HTML."""
         return self._legend.text()
 
+    def set_title(self, title: str) -> None:
+        """Say what is measured; shown by the next `draw`."""
+        self._title = title
+
     def set_fixed_range(self, low: float, high: float) -> None:
         """Keep the same values in view."""
         self._item.setYRange(low, high, padding=0.04)

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QToolButton
 
 from napari_segtrain.ui.widgets.forms.editors import CalmComboBox, Editor
 from napari_segtrain.ui.widgets.forms.number_box import NumberBox
+from napari_segtrain.ui.widgets.forms.slider import NumberSlider
 from napari_segtrain.ui.widgets.forms.words import (
     choice_text,
     number_text,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.widgets.forms.shapes import Number, Numbers, Unset
 
 _NARROW = "QAbstractSpinBox { min-width: 30px; padding: 1px 4px }"
+_BESIDE_SLIDER = 80
 _AXES = ("Z", "Y", "X")
 
 
@@ -71,13 +73,24 @@ class OpenEditor(Editor):
 
 
 class NumberEditor(OpenEditor):
-    """One number."""
+    """One number, with a slider where the config asks for one."""
 
-    def __init__(self, shape: Number, unset: Unset | None) -> None:
+    def __init__(
+        self,
+        shape: Number,
+        unset: Unset | None,
+        slider: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__(unset)
         self._shape = shape
         self._box = NumberBox(shape)
         self._add(self._box)
+        if slider is not None:
+            low, high = slider
+            bar = NumberSlider(self._box, low, high, is_whole=shape.is_whole)
+            self._add(bar, 2)
+            self._box.setFixedWidth(_BESIDE_SLIDER)
+            self.setMinimumWidth(_BESIDE_SLIDER + bar.minimumWidth() + 4)
         self._box.changed.connect(self._on_input_changed)
         self.set_resolved(None)
 

@@ -200,7 +200,7 @@ def build_editor(field: FieldShape, level: int = 0) -> Editor:
     if isinstance(shape, Flag):
         return FlagEditor() if unset is None else ChoiceEditor(_flag_choice(unset))
     if isinstance(shape, Number):
-        return NumberEditor(shape, unset)
+        return NumberEditor(shape, unset, field.slider)
     if isinstance(shape, Numbers):
         return _numbers_editor(shape, field)
     return TextEditor(shape, unset)

@@ -106,6 +106,7 @@ class FieldShape:
     help: str
     shape: Shape
     unset: Unset | None = None
+    slider: tuple[float, float] | None = None
 
     @property
     def is_fixed(self) -> bool:
@@ -142,7 +143,14 @@ def describe(name: str, info: FieldInfo) -> FieldShape:
     shape = _shape(name, options, tuple(info.metadata))
     if isinstance(shape, Choice) and unset is not None:
         shape, unset = Choice((unset.value, *shape.values)), None
-    return FieldShape(name, help_text, shape, unset)
+    return FieldShape(name, help_text, shape, unset, _slider(info))
+
+
+def _slider(info: FieldInfo) -> tuple[float, float] | None:
+    """Range of the slider that the config asks for."""
+    extra: Any = info.json_schema_extra
+    found = extra.get("slider") if isinstance(extra, dict) else None
+    return None if found is None else (float(found[0]), float(found[1]))
 
 
 def _numbers_or_words(options: list[Any], unset: Unset | None) -> Numbers | None:

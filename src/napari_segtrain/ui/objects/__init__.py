@@ -1,0 +1,1 @@
+"""The Objects dock: from segmentations to objects and their measurements."""
