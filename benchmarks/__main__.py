@@ -22,6 +22,7 @@ from benchmarks import (
     nuclei,
     prediction,
     samples,
+    separation,
     solvers,
     viewer,
     volumes,
@@ -40,15 +41,15 @@ def main() -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        help="seconds of each training (choice, networks: 300; nuclei: 180), or of the "
-        "longest (fine-tuning: 300)",
+        help="seconds of each training (choice, networks: 300; nuclei and separation: "
+        "180), or of the longest (fine-tuning: 300)",
     )
     parser.add_argument(
         "--rows",
         type=Path,
         default=Path("benchmarks.jsonl"),
         help="file of results, written as they are made; those in it are not made "
-        "again (choice, fine-tuning, membranes, networks, nuclei, solvers)",
+        "again (choice, fine-tuning, membranes, networks, nuclei, separation, solvers)",
     )
     options = parser.parse_args()
     rows = Rows(options.rows)
@@ -74,6 +75,9 @@ def main() -> None:
             options.data, options.budget or 300, options.seeds, rows
         ),
         "nuclei": lambda: nuclei.run(
+            options.data, options.budget or 180, options.seeds, rows
+        ),
+        "separation": lambda: separation.run(
             options.data, options.budget or 180, options.seeds, rows
         ),
         "choice": lambda: choice.run(

@@ -27,7 +27,7 @@ _STARDIST = "stardist"
 
 def run(data: Path, budget: float, n_seeds: int, rows: Rows) -> None:
     with scratch() as folder:
-        files = _split(data, folder)
+        files = split(data, folder)
         keys = {"benchmark": "nuclei", "budget": budget}
         for seed in range(n_seeds):
             for target in TARGETS:
@@ -38,7 +38,7 @@ def run(data: Path, budget: float, n_seeds: int, rows: Rows) -> None:
         _report(rows, keys, n_seeds)
 
 
-def _split(data: Path, folder: Path) -> dict[str, Path]:
+def split(data: Path, folder: Path) -> dict[str, Path]:
     """Every second image for training, the others and StarDist's for the score."""
     source = data / "nuclei_dsb2018/train"
     for kind in ("image", "label"):
