@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_segtrain.models import Model
     from napari_segtrain.workflows.evaluation import evaluate
     from napari_segtrain.workflows.models import load_model
+    from napari_segtrain.workflows.objects import find_objects
     from napari_segtrain.workflows.prediction import predict
     from napari_segtrain.workflows.training import resume, train
     from napari_segtrain.workflows.volumes import predict_volume, preview_blocks
@@ -42,6 +43,7 @@ _HOME = {
     "Model": "models",
     "RunControl": "control",
     "evaluate": "workflows.evaluation",
+    "find_objects": "workflows.objects",
     "load_model": "workflows.models",
     "predict": "workflows.prediction",
     "predict_volume": "workflows.volumes",
@@ -61,6 +63,7 @@ __all__ = [
     "Model",
     "RunControl",
     "evaluate",
+    "find_objects",
     "load_model",
     "predict",
     "predict_volume",

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from napari_segtrain.config import DataConfig, SeparationConfig
-from napari_segtrain.errors import DataError
+from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.workflows.object_files import object_tables
 from napari_segtrain.workflows.objects import (
+    find_objects,
     objects_of_labels,
     objects_of_probabilities,
 )
@@ -98,3 +99,17 @@ def test_an_image_of_another_size_is_refused() -> None:
     image = Image(np.zeros((30, 40)))
     with pytest.raises(DataError, match="give the image that"):
         list(objects_of_labels(LabelImage(squares()), image=image))
+
+
+def test_arrays_with_settings() -> None:
+    (item,) = find_objects(
+        squares(), image=squares() * 3.0, voxel_size=(0.5, 0.5), min_voxels=30,
+        target="semantic",
+    )  # fmt: skip
+    rows = list(item.to_rows())
+    assert [(row["area"], row["mean_image"]) for row in rows] == [(9, 3), (15, 3)]
+    maps = (squares() > 0) * 0.7
+    (item,) = find_objects(maps, probabilities=True, threshold=0.6)
+    assert len(item.table) == 2
+    with pytest.raises(ConfigError, match="threshhold"):
+        find_objects(squares(), threshhold=3)

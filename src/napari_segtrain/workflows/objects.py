@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,13 @@ from napari_segtrain.objects.contacts import Contacts, measure_contacts
 from napari_segtrain.objects.density import DensityProfile, density_profile
 from napari_segtrain.objects.measurements import ObjectTable, measure_objects
 from napari_segtrain.objects.summaries import summarize_classes, summarize_slices
+from napari_segtrain.workflows.inputs import (
+    ImageLike,
+    LabelsLike,
+    as_image,
+    as_labels,
+)
+from napari_segtrain.workflows.settings import parse_data, parse_separation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,6 +135,57 @@ class MeasuredObjects:
             unit=self.table.unit,
             is_flat=self.table.is_flat,
         )
+
+
+def find_objects(
+    segmentation: LabelsLike | ImageLike,
+    *,
+    image: ImageLike | None = None,
+    probabilities: bool = False,
+    channel: int | str | None = None,
+    **settings: Any,
+) -> list[MeasuredObjects]:
+    """Make objects of a segmentation and measure them.
+
+    Parameters
+    ----------
+    segmentation : array, LabelImage, Image or path
+        Classes, ids of objects, or probability maps.
+    image : array, Image or path, optional
+        Intensities to measure.
+    probabilities : bool
+        Whether the segmentation is probability maps.
+    channel : int or str, optional
+        Number or name of the map that is meant.
+    **settings
+        Those of `SeparationConfig`, as ``method="distances"`` and ``min_voxels=50``;
+        and those of the config's data section that say what values mean, as
+        ``target="instances"`` and ``voxel_size=(0.2, 0.1, 0.1)``.
+
+    Returns
+    -------
+    list of MeasuredObjects
+        One for each item; an image without a time axis has one.
+
+    Raises
+    ------
+    DataError
+        When a file cannot be read, values cannot be understood, or the image differs
+        in size.
+    ConfigError
+        When a setting is unknown, or its value not allowed.
+    """
+    config, others = parse_separation(settings)
+    data = parse_data(others)
+    partner = None if image is None else as_image(image, data)
+    if probabilities:
+        maps = as_image(cast("ImageLike", segmentation), data)
+        made = objects_of_probabilities(maps, config, channel=channel, image=partner)
+        return list(made)
+    labels = as_labels(cast("LabelsLike", segmentation), data)
+    if labels.voxel_size is None and data.voxel_size is not None:
+        labels = replace(labels, voxel_size=data.voxel_size)
+    return list(objects_of_labels(labels, config, data=data, image=partner))
 
 
 def objects_of_labels(
