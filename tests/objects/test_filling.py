@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.path import Path
 
-from napari_segtrain.objects.filling import fill_polygon, fill_rings
+from napari_segtrain.objects.filling import contains, fill_polygon, fill_rings
 
 
 @settings(max_examples=60)
@@ -51,3 +51,26 @@ def test_holes() -> None:
     expected = np.ones((6, 7), bool)
     expected[2:4, 2:5] = False
     np.testing.assert_array_equal(fill_rings([outer, hole], (6, 7)), expected)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.floats(-5, 15), st.floats(-5, 15)), min_size=3, max_size=6
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_points_are_inside_where_voxels_are_filled(corners) -> None:
+    rings = [np.array(ring) for ring in corners]
+    centers = np.argwhere(np.ones((9, 11))).astype(float)
+    edges = [
+        edge
+        for ring in rings
+        for edge in zip(ring, np.roll(ring, -1, axis=0), strict=True)
+    ]
+    off = [min(_distance(center, *edge) for edge in edges) > 1e-6 for center in centers]
+    filled = fill_rings(rings, (9, 11)).ravel()
+    np.testing.assert_array_equal(contains(rings, centers)[off], filled[off])

@@ -46,6 +46,30 @@ def fill_rings(rings: Sequence[Points], shape: tuple[int, int]) -> Mask:
     return np.repeat(inside, lengths).reshape(n_y, width)[:, :n_x]
 
 
+def contains(rings: Sequence[Points], points: Points) -> Mask:
+    """Which points lie in an odd number of closed lines: in no hole.
+
+    Parameters
+    ----------
+    rings : sequence of ndarray of shape (n, 2)
+        Y and X of the corners of each.
+    points : ndarray of shape (n_points, 2)
+        Y and X. One on a line is on either side of it.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_points,)
+    """
+    inside = np.zeros(len(points), bool)
+    y, x = points.T
+    for ring in rings:
+        for (y0, x0), (y1, x1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+            if y0 != y1:
+                beside = x < x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+                inside ^= ((y0 <= y) != (y1 <= y)) & beside
+    return inside
+
+
 def _crossings(
     rings: Sequence[Points], shape: tuple[int, int]
 ) -> npt.NDArray[np.int64]:
