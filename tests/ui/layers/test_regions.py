@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from matplotlib.path import Path
 from napari.layers import Image, Shapes
 
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.layers import regions
-from napari_segtrain.ui.layers.regions import check_region, fill_polygon, region_mask
+from napari_segtrain.ui.layers.regions import check_region, region_mask
 
 SQUARE = np.array([[2, 3], [2, 8], [6, 8], [6, 3]], float)
 
@@ -25,43 +22,6 @@ def whole(mask, shape: tuple[int, int], index: tuple[int, ...] = ()) -> np.ndarr
 
 def on_slice(z: float, corners: np.ndarray = SQUARE) -> np.ndarray:
     return np.column_stack([np.full(len(corners), z), corners])
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(st.tuples(st.floats(-5, 25), st.floats(-5, 25)), min_size=3, max_size=9)
-)
-def test_polygons_hold_the_centers_inside(corners) -> None:
-    points = np.array(corners)
-    filled = fill_polygon(points, (17, 21))
-    centers = np.argwhere(np.ones((17, 21)))
-    edges = list(zip(points, np.roll(points, 1, axis=0), strict=True))
-    rays = [sum(_crosses(center, *edge) for edge in edges) for center in centers]
-    off = [min(_distance(center, *edge) for edge in edges) > 1e-6 for center in centers]
-    np.testing.assert_array_equal(filled.ravel()[off], (np.array(rays) % 2 == 1)[off])
-
-
-def _distance(center, a, b) -> float:
-    """Distance of a center from an edge, on which rounding decides the side."""
-    length = np.sum((b - a) ** 2)
-    share = 0.0 if length == 0 else np.clip((center - a) @ (b - a) / length, 0, 1)
-    return float(np.hypot(*(center - a - share * (b - a))))
-
-
-def _crosses(center, a, b) -> bool:
-    """Whether a ray from a center to smaller X crosses an edge."""
-    if (a[0] <= center[0]) == (b[0] <= center[0]):
-        return False
-    x = a[1] + (center[0] - a[0]) * (b[1] - a[1]) / (b[0] - a[0])
-    return x <= center[1]
-
-
-def test_a_circle() -> None:
-    angles = np.linspace(0, 2 * np.pi, 100)
-    points = 10.2 + 7 * np.column_stack([np.sin(angles), np.cos(angles)])
-    centers = np.argwhere(np.ones((20, 20)))
-    expected = Path(points).contains_points(centers).reshape(20, 20)
-    np.testing.assert_array_equal(fill_polygon(points, (20, 20)), expected)
 
 
 @pytest.mark.parametrize("kind", ["rectangle", "polygon", "path"])

@@ -12,6 +12,7 @@ from scipy.ndimage import binary_dilation
 from napari_segtrain.axes import CHANNEL_AXIS
 from napari_segtrain.data.restricted import RegionMask
 from napari_segtrain.errors import DataError
+from napari_segtrain.objects.filling import fill_polygon
 from napari_segtrain.ui.layers.transforms import (
     Placement,
     layer_axes,
@@ -296,31 +297,3 @@ def _around(points: Points, sizes: dict[str, Any]) -> tuple[Points, Points]:
     low = np.clip(np.floor(points.min(axis=0)), 0, shape).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)) + 1, low, shape).astype(int)
     return low, high
-
-
-def fill_polygon(points: Points, shape: tuple[int, int]) -> Mask:
-    """Pixels whose centers lie in a closed polygon, by the even-odd rule.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, 2)
-        Y and X of the corners; the center of the first pixel is (0, 0).
-    shape : (int, int)
-        Of the result.
-    """
-    n_y, n_x = shape
-    width = n_x + 1
-    found = [np.zeros(0, int)]
-    for (y0, x0), (y1, x1) in zip(points, np.roll(points, -1, axis=0), strict=True):
-        low, high = np.clip(np.ceil(sorted((y0, y1))), 0, n_y).astype(int)
-        rows = np.arange(low, high)
-        if not len(rows):
-            continue
-        x = x0 + (rows - y0) / (y1 - y0) * (x1 - x0)  # a share never overflows
-        columns = np.clip(np.ceil(x), 0, n_x).astype(int)
-        found.append(rows * width + columns)
-    # a row has an even number of crossings, between which it is outside and inside
-    crossings = np.sort(np.concatenate(found))
-    lengths = np.diff(crossings, prepend=0, append=n_y * width)
-    inside = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(inside, lengths).reshape(n_y, width)[:, :n_x]
