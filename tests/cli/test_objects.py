@@ -12,6 +12,9 @@ from tests.cli.helpers import listing
 
 from napari_segtrain.data.samples import sample_dir
 from napari_segtrain.io import read_labels
+from napari_segtrain.objects.geojson import read_geojson
+from napari_segtrain.objects.imagej_rois import read_rois
+from napari_segtrain.objects.outlines import fill_outlines
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -65,6 +68,39 @@ def test_a_method_separates_what_touches(segtrain, tmp_path: Path) -> None:
     assert len(rows_of(tmp_path / "b/objects_contacts.csv")) == 1
 
 
+def test_outlines_surfaces_and_regions(segtrain, tmp_path: Path) -> None:
+    z, y, x = np.mgrid[:12, :40, :60]
+    ball = (2 * (z - 6)) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 <= 81
+    other = (2 * (z - 6)) ** 2 + (y - 20) ** 2 + (x - 45) ** 2 <= 81
+    labels = (ball + 2 * other).astype(np.uint16) * 50
+    tifffile.imwrite(tmp_path / "x.tif", labels, photometric="minisblack")
+    halves = np.where(np.arange(60) < 32, 1, 2) * np.ones((40, 1), np.uint8)
+    tifffile.imwrite(tmp_path / "r.tif", halves.astype(np.uint8))
+    said = segtrain(
+        "objects", tmp_path / "x.tif", "--target", "instances", "--output",
+        tmp_path / "o", "--voxel-size", "0.4,0.2,0.2", "--outlines", "geojson",
+        "--outlines", "imagej", "--surfaces", "--regions", tmp_path / "r.tif",
+    )  # fmt: skip
+    assert (said.code, said.err) == (0, "")
+    assert listing(tmp_path / "o") >= {
+        "x.geojson", "x_rois.zip", "x.ply", "x_objects.ome.tif", "objects_regions.csv",
+    }  # fmt: skip
+    for outlines in (
+        read_geojson(tmp_path / "o/x.geojson"),
+        read_rois(tmp_path / "o/x_rois.zip"),
+    ):
+        np.testing.assert_array_equal(fill_outlines(outlines, labels.shape), labels)
+    counts = {
+        (row["region"], row["class"]): row
+        for row in rows_of(tmp_path / "o/objects_regions.csv")
+    }
+    first, second = (counts[str(region), "foreground"] for region in (1, 2))
+    assert (first["n_objects"], second["n_objects"]) == ("1", "1")
+    volume = 32 * 40 * 12 * 0.4 * 0.2 * 0.2
+    assert float(first["density"]) == pytest.approx(1 / volume)
+    assert first["unit"] == "um"
+
+
 def test_nothing_is_said_to_be_nothing(segtrain, tmp_path: Path) -> None:
     path = touching(tmp_path / "l")
     given = ("--min-voxels", "5000", "--output", tmp_path / "o")
@@ -93,6 +129,8 @@ def test_results_are_replaced_only_when_asked(segtrain, tmp_path: Path) -> None:
         (["--channel", "1"], ["--probabilities"]),
         (["--density", "0"], ["--density", "0"]),
         (["--images", "nowhere"], ["nowhere"]),
+        (["--regions", "nowhere.tif"], ["nowhere.tif"]),
+        (["--surfaces"], ["single slice"]),
     ],
 )
 def test_mistakes_are_explained(

@@ -26,6 +26,13 @@ class Mode(StrEnum):
     linked_slices = "linked-slices"
 
 
+class Outlines(StrEnum):
+    """Programs that outlines are for."""
+
+    geojson = "geojson"
+    imagej = "imagej"
+
+
 SegmentationsArgument = Annotated[
     list[Path],
     typer.Argument(
@@ -77,6 +84,21 @@ DensityOption = Annotated[
         "micrometers, or voxels where their size is not known.",
         metavar="LENGTH",
     ),
+]
+OutlinesOption = Annotated[
+    list[Outlines] | None,
+    typer.Option(
+        "--outlines",
+        help="Also outlines, as GeoJSON (QuPath) or ROIs (ImageJ); may be repeated.",
+    ),
+]
+SurfacesOption = Annotated[
+    bool,
+    typer.Option("--surfaces", help="Also smoothed surfaces in µm (PLY)."),
+]
+RegionsOption = Annotated[
+    Path | None,
+    typer.Option("--regions", help="Label image whose regions objects are counted in."),
 ]
 ExcelOption = Annotated[
     bool, typer.Option("--excel", help="Also write objects.xlsx to the output folder.")

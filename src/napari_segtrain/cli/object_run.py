@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,11 @@ from napari_segtrain.evaluation.table import format_rows
 from napari_segtrain.image import LabelImage
 from napari_segtrain.io import pair_files, read_image, read_labels, refuse_existing
 from napari_segtrain.io.finding import FoundImage, find_images
+from napari_segtrain.workflows.object_exports import (
+    OutlineFormat,
+    write_outlines,
+    write_surfaces,
+)
 from napari_segtrain.workflows.object_files import (
     object_tables,
     write_objects,
@@ -47,6 +52,9 @@ class Order:
     is_probabilities: bool = False
     channel: str | None = None
     slab: float | None = None
+    outlines: tuple[OutlineFormat, ...] = ()
+    surfaces: bool = False
+    regions: Path | None = None
     excel: bool = False
     overwrite: bool = False
 
@@ -68,18 +76,36 @@ def start(order: Order, values: dict[str, Any], settings: Sequence[str]) -> None
     places = {each.path: order.output / each.folder / _name(each) for each in found}
     _check_places(order, places)
     partners = _partners(order, found)
+    regions = None if order.regions is None else read_labels(order.regions)
     measured: dict[str, list[MeasuredObjects]] = {}
+    written: list[Path] = []
     for each in found:
         source, items = _measure(order, each, partners.get(each.path), config, data)
-        write_objects(places[each.path], items, source)
+        written += _write(order, places[each.path], items, source)
         measured[(Path(each.folder) / source.name).as_posix()] = items
-    tables = object_tables(measured, slab=order.slab)
+    tables = object_tables(measured, slab=order.slab, regions=regions)
     typer.echo(_summary(tables["summary"]))
-    written = write_tables(order.output / "objects.csv", tables)
+    written += write_tables(order.output / "objects.csv", tables)
     if order.excel:
         written += write_tables(order.output / "objects.xlsx", tables)
-    for path in (*places.values(), *written):
+    for path in written:
         typer.echo(f"wrote {path}")
+
+
+def _write(
+    order: Order,
+    place: Path,
+    items: list[MeasuredObjects],
+    source: Image | LabelImage,
+) -> list[Path]:
+    """Write ids, outlines and surfaces of the objects of a file."""
+    start = place.with_name(place.name.removesuffix(_ENDING))
+    surfaces = write_surfaces(start, items) if order.surfaces else []
+    write_objects(place, items, source)
+    written = [place, *surfaces]
+    for kind in order.outlines:
+        written += write_outlines(start, items, kind)
+    return written
 
 
 def _check(order: Order) -> None:
@@ -145,12 +171,14 @@ def _measure(
 ) -> tuple[LabelImage | Image, list[MeasuredObjects]]:
     image = None if partner is None else read_image(partner)
     if order.is_probabilities:
-        maps = read_image(found.path)
+        maps = read_image(found.path, voxel_size=data.voxel_size)
         made = objects_of_probabilities(
             maps, config, channel=order.channel, image=image
         )
         return maps, list(made)
     labels = read_labels(found.path)
+    if data.voxel_size is not None:
+        labels = replace(labels, voxel_size=data.voxel_size)
     return labels, list(objects_of_labels(labels, config, data=data, image=image))
 
 

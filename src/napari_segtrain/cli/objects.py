@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_segtrain.cli import object_options as b
 from napari_segtrain.cli import options as o
+from napari_segtrain.cli import train_options as t
 
 
 def objects(
@@ -19,7 +20,11 @@ def objects(
     max_voxels: b.MaxOption = None,
     drop_border: b.BorderOption = False,
     density: b.DensityOption = None,
+    outlines: b.OutlinesOption = None,
+    surfaces: b.SurfacesOption = False,
+    regions: b.RegionsOption = None,
     excel: b.ExcelOption = False,
+    voxel_size: t.VoxelSizeOption = None,
     classes: o.ClassesOption = None,
     zero: o.ZeroOption = None,
     background: o.BackgroundOption = None,
@@ -37,6 +42,7 @@ def objects(
         "ignore": o.parse_values(ignore, "--ignore"),
         "classes": o.parse_classes(classes),
         "target": target.value if target else None,
+        "voxel_size": o.parse_numbers(voxel_size, "--voxel-size"),
         "method": {"kind": method.value} if method else None,
         "mode": mode.value if mode else None,
         "threshold": threshold,
@@ -52,6 +58,9 @@ def objects(
             is_probabilities=probabilities,
             channel=channel,
             slab=density,
+            outlines=tuple(each.value for each in outlines or []),
+            surfaces=surfaces,
+            regions=regions,
             excel=excel,
             overwrite=overwrite,
         ),

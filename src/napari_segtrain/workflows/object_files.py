@@ -12,6 +12,7 @@ from napari_segtrain.evaluation.publishing.excel import write_workbook
 from napari_segtrain.evaluation.table import to_csv
 from napari_segtrain.io.atomic import write_text
 from napari_segtrain.io.writing import write_labels
+from napari_segtrain.workflows.object_exports import region_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Rows = list[Row]
 
-TABLES = ("objects", "summary", "slices", "contacts", "density")
+TABLES = ("objects", "summary", "slices", "contacts", "density", "regions")
 """What there are tables of."""
 
 
 def object_tables(
-    measured: Mapping[str, Sequence[MeasuredObjects]], *, slab: float | None = None
+    measured: Mapping[str, Sequence[MeasuredObjects]],
+    *,
+    slab: float | None = None,
+    regions: LabelImage | None = None,
 ) -> dict[str, Rows]:
     """Every table of several images, by its name; tables without rows included.
 
@@ -39,6 +43,13 @@ def object_tables(
     slab : float, optional
         Thickness of the slab that densities are of, in the unit of the measurements;
         none are without it.
+    regions : LabelImage, optional
+        In which objects are counted.
+
+    Raises
+    ------
+    DataError
+        When the regions are of another size.
     """
     tables: dict[str, Rows] = {name: [] for name in TABLES}
     for image, items in measured.items():
@@ -50,6 +61,7 @@ def object_tables(
                 "slices": item.to_slice_rows(),
                 "contacts": item.to_contact_rows(),
                 "density": iter(()) if slab is None else item.to_density_rows(slab),
+                "regions": iter(()) if regions is None else region_rows(item, regions),
             }
             for name, found in rows.items():
                 tables[name] += [{**start, **row} for row in found]
