@@ -255,13 +255,13 @@ def _described(
 
     Labels of another kind, strokes against dense ones say, are not helped by it.
     """
-    own = describe_labels(images, data)
     is_known = data.classes or any(labels.classes for labels in images)
     if is_known or hint is None:
-        return own
-    is_painted = hint.zero == "unlabelled" or 0 in hint.unlabelled_values
-    if is_painted and own.zero != "unlabelled":
-        return own
+        return describe_labels(images, data)
+    if hint.zero == "unlabelled" or 0 in hint.unlabelled_values:
+        own = describe_labels(images, data)
+        if own.zero != "unlabelled":
+            return own
     return describe_labels(images, data, hint)
 
 
