@@ -186,17 +186,20 @@ def _label_counts(
 
 def _without(block: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[Any]:
     """Labels with 0 in the place of some values; the same array if there is none."""
-    is_hidden = _is_any(block, values)
-    if not is_hidden.any():
+    is_hidden = _is_any(block, values) if _fitting(values, block) else None
+    if is_hidden is None or not is_hidden.any():
         return block
     return np.where(is_hidden, np.zeros(1, block.dtype), block)
 
 
 def _is_any(labels: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Which labels are one of some values, of which not all need fit their type."""
+    return np.isin(labels, np.array(_fitting(values, labels), labels.dtype))
+
+
+def _fitting(values: Sequence[int], labels: npt.NDArray[Any]) -> list[int]:
     limits = np.iinfo(labels.dtype)
-    possible = [value for value in values if limits.min <= value <= limits.max]
-    return np.isin(labels, np.array(possible, labels.dtype))
+    return [value for value in values if limits.min <= value <= limits.max]
 
 
 def _part_to_check(
@@ -222,7 +225,7 @@ def _middle(counts: npt.NDArray[Any], size: int) -> slice:
 
 
 def _shapes(sample: npt.NDArray[Any]) -> tuple[float, bool]:
-    values = np.unique(sample)
+    values, _ = _values_of(sample)
     values = values[values != 0]
     if not len(values):
         return 0.0, False
