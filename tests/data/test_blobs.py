@@ -28,6 +28,15 @@ def test_share_is_that_of_counting_components(labels):
     assert is_one_blob_each(labels, values) == pytest.approx(expected)
 
 
+@given(LABELS, st.integers(1, 50))
+def test_share_does_not_depend_on_the_parts_that_are_looked_up(labels, n_voxels):
+    values = np.unique(labels[labels != 0])
+    whole = is_one_blob_each(labels, values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blobs, "_CHUNK", n_voxels)
+        assert is_one_blob_each(labels, values) == whole
+
+
 def test_ids_of_touching_objects_are_one_blob_each():
     labels = np.arange(1, 65).reshape(8, 8).repeat(4, axis=0).repeat(4, axis=1)
     assert is_one_blob_each(labels, range(1, 65)) == 1.0

@@ -7,8 +7,10 @@ import pytest
 from tests.evaluation.helpers import class_table, label_image
 
 from napari_segtrain import evaluate
+from napari_segtrain.boxes import full_box
+from napari_segtrain.data.targets import TargetItem
 from napari_segtrain.errors import DataError
-from napari_segtrain.evaluation.class_matching import class_indices
+from napari_segtrain.evaluation.class_matching import ClassItem, class_indices
 from napari_segtrain.evaluation.pairs import common_classes
 from napari_segtrain.image import ClassInfo, ClassTable
 
@@ -38,6 +40,18 @@ def test_a_name_counts_more_than_a_value() -> None:
     assert classes.rows[1].color == "#ff0000"
     assert indices_of(DENSE, classes, [0, 1, 2]) == [0, 1, 2]
     assert indices_of(STROKES, classes, [1, 2, 3, 0]) == [0, 1, 2, 255]
+
+
+@pytest.mark.parametrize("own", [DENSE, STROKES])
+def test_values_come_with_their_common_indices(own: ClassTable) -> None:
+    classes = common_classes([DENSE], [STROKES])
+    labels = label_image([[0, 1, 2, 3]], classes=own)
+    target = TargetItem(labels.items()[0], own, (True,))
+    item = ClassItem(target, class_indices(own, classes))
+    values, indices = item.read_both(full_box(item.shape))
+    assert values.tolist() == [[[0, 1, 2, 3]]]
+    assert indices.tolist() == [[indices_of(own, classes, [0, 1, 2, 3])]]
+    assert (item.read(full_box(item.shape)) == indices).all()
 
 
 def test_names_are_compared_as_people_do() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.metrics import contingency_table
 
+from napari_segtrain.evaluation import contingency
 from napari_segtrain.evaluation.contingency import Contingency
 
 LARGE_IDS = st.sampled_from([0, 1, 2, 300, 2**40, 2**64 - 1])
@@ -19,9 +20,9 @@ def id_maps(elements=LARGE_IDS):
 
 
 def tabulate(truth, predicted, ignored=None):
-    contingency = Contingency()
-    contingency.add(truth, predicted, ignored)
-    return contingency.table()
+    counter = Contingency()
+    counter.add(truth, predicted, ignored)
+    return counter.table()
 
 
 def as_dict(table):
@@ -31,14 +32,24 @@ def as_dict(table):
     return dict(zip(pairs, counts.data.tolist(), strict=True))
 
 
+@pytest.mark.parametrize("n_waiting", [0, 20, 1 << 20])
 @given(id_maps(), st.integers(1, 40))
-def test_counts_do_not_depend_on_the_blocks(maps, size):
+def test_counts_do_not_depend_on_the_blocks(n_waiting, maps, size):
     truth, predicted = maps[0].ravel(), maps[1].ravel()
     streamed = Contingency()
-    for start in range(0, truth.size, size):
-        part = slice(start, start + size)
-        streamed.add(truth[part], predicted[part])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contingency, "_MIN_WAITING", n_waiting)
+        for start in range(0, truth.size, size):
+            part = slice(start, start + size)
+            streamed.add(truth[part], predicted[part])
     assert as_dict(streamed.table()) == as_dict(tabulate(*maps))
+
+
+def test_a_table_may_be_asked_for_in_between():
+    streamed = Contingency()
+    for n in (1, 2, 3):
+        streamed.add(np.array([0, 5, 5]), np.array([0, 0, 7]))
+        assert as_dict(streamed.table()) == {(0, 0): n, (5, 0): n, (5, 7): n}
 
 
 @given(id_maps())

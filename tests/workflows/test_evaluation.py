@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import tifffile
 from tests.cli.helpers import disks
+from tests.data.helpers import RecordingArray
 
 from napari_segtrain import LabelImage, evaluate, read_labels, write_labels
+from napari_segtrain.config import DataConfig
 from napari_segtrain.data.samples import sample_dir
 from napari_segtrain.errors import ConfigError, DataError
+from napari_segtrain.workflows.evaluation import open_label_pairs
 
 
 @pytest.fixture
@@ -88,6 +91,12 @@ def test_classes_of_a_prediction_name_those_of_the_truth(
     write_labels(tmp_path / "b.tif", LabelImage(wrong, classes=table))
     report = evaluate(truth, tmp_path / "b.tif")
     assert report.classes.names == ("background", "gray", "class 255")
+
+
+def test_what_values_mean_is_looked_for_once(truth, wrong) -> None:
+    arrays = RecordingArray(truth), RecordingArray(wrong)
+    open_label_pairs(*map(LabelImage, arrays), DataConfig())
+    assert [array.reads for array in arrays] == [[truth.size]] * 2
 
 
 def test_nothing_to_compare_with_itself(truth, tmp_path: Path) -> None:

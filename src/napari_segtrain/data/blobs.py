@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_CHECKED_VALUES = 200
+_CHUNK = 1 << 18
 _MAX_READS = 4
 _MIN_READ_VOXELS = 1 << 20
 """Bounding boxes are looked at until they sum up to `_MAX_READS` times the array, but
@@ -70,6 +71,11 @@ def _positions(
     """Position, from 1, of each voxel's value among the sorted values; 0 if none."""
     if not len(values):
         return np.zeros(labels.shape, np.int16)
-    found = np.searchsorted(values, labels)
-    found = np.minimum(found, len(values) - 1)
-    return np.where(values[found] == labels, found + 1, 0).astype(np.int16)
+    flat = labels.ravel()
+    positions = np.empty(flat.shape, np.int16)
+    for start in range(0, flat.size, _CHUNK):
+        part = flat[start : start + _CHUNK]
+        found = np.minimum(np.searchsorted(values, part), len(values) - 1)
+        found = np.where(values[found] == part, found + 1, 0)
+        positions[start : start + _CHUNK] = found
+    return positions.reshape(labels.shape)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.data.blobs import is_one_blob_each
+from napari_segtrain.data.runs import find_runs
 from napari_segtrain.data.strokes import MAX_COVERAGE, look_drawn
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import OUTSIDE, Item
@@ -25,6 +26,7 @@ _MAX_CHECKED_WIDTH = 2048
 _MAX_TAPERED = 0.5
 """Share of the usual labelled area up to which labels count as tapering off."""
 _MAX_FLOAT = 2.0**53
+_Values = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -127,32 +129,25 @@ def inspect_labels(
         Values that are known to be no labels; `OUTSIDE` never is one.
     """
     counts: Counter[int] = Counter()
-    n_labelled = np.zeros(item.shape[0], np.int64)
-    n_zero = np.zeros(item.shape[0], np.int64)
-    n_covered = np.zeros(item.shape[0], np.int64)
+    per_slice = np.zeros((3, item.shape[0]), np.int64)
     sample: npt.NDArray[Any] | None = None
     hidden = [value for value in (OUTSIDE, *unlabelled) if value]
     for box in iter_blocks(item.shape):
         block = as_integers(item.read(box)[0], name=name)
-        shown = _without(block, hidden)
-        in_slices = np.count_nonzero(shown, axis=(1, 2))
-        n_labelled[box[0]] += in_slices
-        n_nonzero, n_outside = in_slices, np.zeros_like(in_slices)
-        if shown is not block:
-            n_nonzero = np.count_nonzero(block, axis=(1, 2))
-            n_outside = np.count_nonzero(block == OUTSIDE, axis=(1, 2))
-        n_zero[box[0]] += block[0].size - n_nonzero
-        n_covered[box[0]] += block[0].size - n_outside
-        _count(block, n_nonzero > 0, counts)
-        if sample is None and in_slices.any():
-            sample = _part_to_check(shown, in_slices)
+        found = [_values_of(plane) for plane in block]
+        _count(found, counts)
+        in_slices = np.array([_label_counts(*each, hidden) for each in found]).T
+        per_slice[:, box[0]] += in_slices
+        if sample is None and in_slices[0].any():
+            sample = _part_to_check(_without(block, hidden), in_slices[0])
+    n_labelled, n_zero, n_covered = per_slice.tolist()
     share, is_drawn = (0.0, False) if sample is None else _shapes(sample)
     counts.pop(OUTSIDE, None)
     return LabelFacts(
         counts=dict(counts),
-        n_labelled=tuple(n_labelled.tolist()),
-        n_zero=tuple(n_zero.tolist()),
-        n_covered=tuple(n_covered.tolist()),
+        n_labelled=tuple(n_labelled),
+        n_zero=tuple(n_zero),
+        n_covered=tuple(n_covered),
         one_blob_share=share,
         is_drawn=is_drawn,
         image=image,
@@ -160,35 +155,51 @@ def inspect_labels(
     )
 
 
-def _without(block: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[Any]:
-    """Labels with 0 in the place of some values; the same array if there is none."""
-    limits = np.iinfo(block.dtype)
-    possible = [value for value in values if limits.min <= value <= limits.max]
-    hidden = np.isin(block, possible) if possible else np.zeros(1, bool)
-    return np.where(hidden, np.zeros(1, block.dtype), block) if hidden.any() else block
+def _values_of(plane: npt.NDArray[Any]) -> _Values:
+    """Values of a slice, and the voxels of each; slice by slice to save memory."""
+    values = plane.ravel()
+    starts, lengths = find_runs(values)
+    return _summed(values[starts], lengths)
 
 
-def _count(
-    block: npt.NDArray[Any], has_label: npt.NDArray[np.bool_], counts: Counter[int]
-) -> None:
-    n_empty = int((~has_label).sum()) * block[0].size
-    if n_empty:
-        counts[0] += n_empty
-    if block.dtype in (np.uint8, np.int16):
-        # Slice by slice, as bincount makes 8 bytes of each voxel.
-        low = int(np.iinfo(block.dtype).min)
-        n_values = 1 << 8 * block.dtype.itemsize
-        numbers = np.zeros(n_values, np.int64)
-        for index in np.flatnonzero(has_label):
-            part = block[index].ravel()
-            shifted = part if low == 0 else part.astype(np.int32) - low
-            numbers += np.bincount(shifted, minlength=n_values)
-        values = np.flatnonzero(numbers)
-        numbers, values = numbers[values], values + low
-    else:
-        values, numbers = np.unique(block[has_label], return_counts=True)
+def _summed(values: npt.NDArray[Any], numbers: npt.NDArray[Any]) -> _Values:
+    """Values without repetition, and the sum of the numbers of each."""
+    distinct, index = np.unique(values, return_inverse=True)
+    return distinct, np.bincount(index, numbers, len(distinct)).astype(np.int64)
+
+
+def _count(found: Sequence[_Values], counts: Counter[int]) -> None:
+    values, numbers = _summed(*map(np.concatenate, zip(*found, strict=True)))
     for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
         counts[value] += number
+
+
+def _label_counts(
+    values: npt.NDArray[Any], numbers: npt.NDArray[np.int64], hidden: Sequence[int]
+) -> tuple[int, int, int]:
+    """Voxels of a slice that hold a label, that are 0, and that are covered."""
+    is_label = ~(_is_any(values, hidden) | (values == 0))
+    wanted = is_label, values == 0, ~_is_any(values, [OUTSIDE])
+    n_labelled, n_zero, n_covered = (int(numbers[each].sum()) for each in wanted)
+    return n_labelled, n_zero, n_covered
+
+
+def _without(block: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[Any]:
+    """Labels with 0 in the place of some values; the same array if there is none."""
+    is_hidden = _is_any(block, values) if _fitting(values, block) else None
+    if is_hidden is None or not is_hidden.any():
+        return block
+    return np.where(is_hidden, np.zeros(1, block.dtype), block)
+
+
+def _is_any(labels: npt.NDArray[Any], values: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Which labels are one of some values, of which not all need fit their type."""
+    return np.isin(labels, np.array(_fitting(values, labels), labels.dtype))
+
+
+def _fitting(values: Sequence[int], labels: npt.NDArray[Any]) -> list[int]:
+    limits = np.iinfo(labels.dtype)
+    return [value for value in values if limits.min <= value <= limits.max]
 
 
 def _part_to_check(
@@ -214,7 +225,7 @@ def _middle(counts: npt.NDArray[Any], size: int) -> slice:
 
 
 def _shapes(sample: npt.NDArray[Any]) -> tuple[float, bool]:
-    values = np.unique(sample)
+    values, _ = _values_of(sample)
     values = values[values != 0]
     if not len(values):
         return 0.0, False

@@ -11,15 +11,20 @@ from scipy import sparse
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from scipy.spatial import cKDTree
 
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.config.evaluation import LengthUnit
+from napari_segtrain.data.runs import find_runs
 from napari_segtrain.evaluation.instance import MAX_UNLABELLED_SHARE
 from napari_segtrain.evaluation.match_counts import MatchCounts
+from napari_segtrain.evaluation.object_ids import BLOCK_VOXELS
 from napari_segtrain.evaluation.ratios import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_segtrain.boxes import Box
     from napari_segtrain.evaluation.contingency import ContingencyTable, Ids
+    from napari_segtrain.image import LazyArray
 
 Centers = npt.NDArray[np.float64]
 
@@ -92,15 +97,13 @@ class CenterScores(MatchCounts):
         }
 
 
-def object_centers(
-    ids: npt.NDArray[Any], wanted: Ids, spacing: Sequence[float]
-) -> Centers:
+def object_centers(ids: LazyArray, wanted: Ids, spacing: Sequence[float]) -> Centers:
     """Mean position of the voxels of objects.
 
     Parameters
     ----------
-    ids : ndarray of int, shape (Z, Y, X)
-        Object ids; 0 is background.
+    ids : LazyArray of int, shape (Z, Y, X)
+        Object ids, read box by box; 0 is background.
     wanted : ndarray of uint64, shape (n,)
         Rising ids that occur.
     spacing : sequence of float
@@ -111,24 +114,48 @@ def object_centers(
     ndarray of float64, shape (n, 3)
         ZYX, from the center of the first voxel, in the unit of the spacing.
     """
-    n_x = ids.shape[-1]
-    rows = ids.reshape(-1, n_x)
-    starts_new = np.ones(rows.shape, bool)
-    starts_new[:, 1:] = rows[:, 1:] != rows[:, :-1]
-    starts = np.flatnonzero(starts_new)
-    lengths = np.diff(starts, append=rows.size)
-    labels = rows.ravel()[starts].astype(np.uint64)
-    is_wanted = np.isin(labels, wanted)
-    starts, lengths = starts[is_wanted], lengths[is_wanted]
-    index = np.searchsorted(wanted, labels[is_wanted])
-    row, x = np.divmod(starts, n_x)
-    z, y = np.divmod(row, ids.shape[-2])
-    sizes = np.bincount(index, lengths, minlength=len(wanted))
-    middle = (z, y, x + (lengths - 1) / 2)
-    sums = [np.bincount(index, lengths * m, minlength=len(wanted)) for m in middle]
-    centers: Centers = np.stack(sums, axis=1) / sizes[:, np.newaxis]
+    n_z, n_y, n_x = ids.shape
+    positions = _Positions(wanted)
+    for box in iter_blocks((n_z, n_y, n_x), BLOCK_VOXELS):
+        positions.add(np.asarray(ids[box]), box)
+    centers = positions.mean()
     centers *= np.array(spacing)
     return centers
+
+
+class _Positions:
+    """ZYX indices of the voxels of objects, summed up block by block."""
+
+    def __init__(self, wanted: Ids) -> None:
+        self._wanted = wanted
+        self._sizes = np.zeros(len(wanted))
+        self._sums = np.zeros((3, len(wanted)))
+
+    def add(self, ids: npt.NDArray[Any], box: Box) -> None:
+        """Add a box of whole rows."""
+        n_x = ids.shape[-1]
+        values = ids.ravel()
+        starts, lengths = find_runs(values, row=n_x)
+        index, is_wanted = self._find(values[starts].astype(np.uint64))
+        lengths = lengths[is_wanted]
+        row, x = np.divmod(starts[is_wanted], n_x)
+        z, y = np.divmod(row, ids.shape[-2])
+        n = len(self._wanted)
+        self._sizes += np.bincount(index, lengths, minlength=n)
+        middles = z + box[0].start, y + box[1].start, x + (lengths - 1) / 2
+        for axis, middle in enumerate(middles):
+            self._sums[axis] += np.bincount(index, lengths * middle, minlength=n)
+
+    def mean(self) -> Centers:
+        """Mean index of each object, (n, 3)."""
+        return self._sums.T / self._sizes[:, np.newaxis]
+
+    def _find(self, ids: Ids) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Position of each id that is wanted, and which are."""
+        index = np.searchsorted(self._wanted, ids)
+        is_wanted = index < len(self._wanted)
+        is_wanted[is_wanted] = self._wanted[index[is_wanted]] == ids[is_wanted]
+        return index[is_wanted], is_wanted
 
 
 def match_centers(
@@ -172,8 +199,8 @@ def match_centers(
 
 def score_centers(
     table: ContingencyTable,
-    truth_ids: npt.NDArray[Any],
-    predicted_ids: npt.NDArray[Any],
+    truth_ids: LazyArray,
+    predicted_ids: LazyArray,
     spacing: Sequence[float],
     distance: float,
     *,
@@ -189,7 +216,7 @@ def score_centers(
     ----------
     table : ContingencyTable
         Of the item.
-    truth_ids, predicted_ids : ndarray of int, shape (Z, Y, X)
+    truth_ids, predicted_ids : LazyArray of int, shape (Z, Y, X)
         Object ids; 0 is background.
     spacing : sequence of float
         Length of a voxel along each axis.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,26 @@ class ClassItem:
 
     def read(self, box: Box) -> npt.NDArray[np.uint8]:
         """Read common class indices, (Z, Y, X); `IGNORE_INDEX` where unlabelled."""
-        return self.indices[self.target.read(box)]
+        return self._common(self.target.read(box))
+
+    def read_both(self, box: Box) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Read label values, and the common class indices that they stand for."""
+        values, indices = self.target.read_both(box)
+        return values, self._common(indices)
+
+    def _common(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Common indices of those of its own table."""
+        if self._is_common:
+            return indices
+        return np.take(self.indices, indices, mode="clip")
+
+    @cached_property
+    def _is_common(self) -> bool:
+        """Whether its own classes have the indices of the common ones already."""
+        own = np.full(_N_CODES, IGNORE_INDEX, np.uint8)
+        n_classes = self.target.classes.n_classes
+        own[:n_classes] = range(n_classes)
+        return np.array_equal(self.indices, own)
 
 
 def class_indices(table: ClassTable, classes: ClassTable) -> npt.NDArray[np.uint8]:

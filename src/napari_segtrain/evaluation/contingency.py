@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from napari_segtrain.data.runs import find_runs
+
 Ids = npt.NDArray[np.uint64]
+
+_MIN_WAITING = 1 << 20
+"""Pairs of blocks that are summed up together, as each time all are sorted."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,57 @@ class ContingencyTable:
 
 @dataclass(frozen=True)
 class _PairCounts:
-    """Pairs of ids without repetition, sorted, and the voxels of each."""
+    """Pairs of ids and the voxels of each."""
 
     truth: Ids
     predicted: Ids
     n_voxels: npt.NDArray[np.int64]
 
-    def merged(self, other: _PairCounts) -> _PairCounts:
-        return _sum_repeated(
-            np.concatenate([self.truth, other.truth]),
-            np.concatenate([self.predicted, other.predicted]),
-            np.concatenate([self.n_voxels, other.n_voxels]),
+    def __len__(self) -> int:
+        return len(self.n_voxels)
+
+    def only(self, is_kept: npt.NDArray[np.bool_]) -> _PairCounts:
+        """Some of the pairs."""
+        return _PairCounts(
+            self.truth[is_kept], self.predicted[is_kept], self.n_voxels[is_kept]
         )
+
+    def summed(self) -> _PairCounts:
+        """Pairs without repetition, sorted."""
+        order = np.lexsort((self.predicted, self.truth))
+        truth, predicted = self.truth[order], self.predicted[order]
+        is_first = np.ones(len(truth), bool)
+        is_first[1:] = (truth[1:] != truth[:-1]) | (predicted[1:] != predicted[:-1])
+        first = np.flatnonzero(is_first)
+        n_voxels = self.n_voxels[order]
+        totals = np.add.reduceat(n_voxels, first) if len(first) else n_voxels
+        return _PairCounts(truth[first], predicted[first], totals.astype(np.int64))
+
+
+class _PairSums:
+    """Pairs of ids, summed up over blocks."""
+
+    def __init__(self) -> None:
+        nothing = np.zeros(0, np.uint64)
+        self._total = _PairCounts(nothing, nothing, np.zeros(0, np.int64))
+        self._waiting: list[_PairCounts] = []
+
+    def add(self, pairs: _PairCounts) -> None:
+        """Add the pairs of a block, with repetition."""
+        self._waiting.append(pairs.summed())
+        if sum(map(len, self._waiting)) > _MIN_WAITING + len(self._total):
+            self.total()
+
+    def total(self) -> _PairCounts:
+        """Sum of all, sorted."""
+        parts = [self._total, *self._waiting]
+        self._waiting.clear()
+        self._total = _PairCounts(
+            np.concatenate([part.truth for part in parts]),
+            np.concatenate([part.predicted for part in parts]),
+            np.concatenate([part.n_voxels for part in parts]),
+        ).summed()
+        return self._total
 
 
 class Contingency:
@@ -57,9 +101,7 @@ class Contingency:
     """
 
     def __init__(self) -> None:
-        nothing = np.zeros(0, np.uint64)
-        self._labelled = _count_pairs(nothing, nothing)
-        self._unlabelled = self._labelled
+        self._labelled, self._unlabelled = _PairSums(), _PairSums()
 
     def add(
         self,
@@ -87,17 +129,19 @@ class Contingency:
                 "truth and prediction differ in shape: "
                 f"{truth_ids.shape}, {predicted_ids.shape}"
             )
-        if ignored is not None and ignored.any():
-            outside = _as_ids(predicted_ids[ignored])
-            void = _count_pairs(np.zeros_like(outside), outside)
-            self._unlabelled = self._unlabelled.merged(void)
-            truth_ids, predicted_ids = truth_ids[~ignored], predicted_ids[~ignored]
-        pairs = _count_pairs(_as_ids(truth_ids), _as_ids(predicted_ids))
-        self._labelled = self._labelled.merged(pairs)
+        truth, predicted = truth_ids.ravel(), predicted_ids.ravel()
+        is_void = np.zeros_like(truth, bool) if ignored is None else ignored.ravel()
+        starts, n_voxels = find_runs(truth, predicted, is_void)
+        runs = _PairCounts(_as_ids(truth[starts]), _as_ids(predicted[starts]), n_voxels)
+        is_void = is_void[starts]
+        self._labelled.add(runs.only(~is_void))
+        if is_void.any():
+            void = runs.only(is_void)
+            self._unlabelled.add(replace(void, truth=np.zeros_like(void.truth)))
 
     def table(self) -> ContingencyTable:
         """Everything counted so far."""
-        pairs = self._labelled
+        pairs = self._labelled.total()
         truth_ids, rows = _index_ids(pairs.truth)
         predicted_ids, columns = _index_ids(pairs.predicted)
         shape = (len(truth_ids), len(predicted_ids))
@@ -109,7 +153,7 @@ class Contingency:
         self, predicted_ids: Ids, n_labelled: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         n_void = np.zeros(len(predicted_ids), np.int64)
-        void = self._unlabelled
+        void = self._unlabelled.total()
         is_known = np.isin(void.predicted, predicted_ids)
         where = np.searchsorted(predicted_ids, void.predicted[is_known])
         n_void[where] = void.n_voxels[is_known]
@@ -118,32 +162,10 @@ class Contingency:
 
 
 def _as_ids(labels: npt.NDArray[Any]) -> Ids:
-    """Ids as a flat uint64 array; negative values become large ones."""
-    flat = labels.ravel()
-    if flat.dtype.kind == "f":
-        flat = flat.astype(np.int64)
-    return flat.astype(np.uint64, copy=False)
-
-
-def _count_pairs(truth: Ids, predicted: Ids) -> _PairCounts:
-    """Count pairs by runs of equal voxels, of which there are far fewer."""
-    changes = (truth[1:] != truth[:-1]) | (predicted[1:] != predicted[:-1])
-    starts = np.flatnonzero(changes) + 1
-    starts = np.concatenate([np.zeros(min(1, truth.size), np.intp), starts])
-    lengths = np.diff(starts, append=truth.size)
-    return _sum_repeated(truth[starts], predicted[starts], lengths)
-
-
-def _sum_repeated(
-    truth: Ids, predicted: Ids, n_voxels: npt.NDArray[np.int64]
-) -> _PairCounts:
-    order = np.lexsort((predicted, truth))
-    truth, predicted, n_voxels = truth[order], predicted[order], n_voxels[order]
-    is_first = np.ones(len(truth), bool)
-    is_first[1:] = (truth[1:] != truth[:-1]) | (predicted[1:] != predicted[:-1])
-    first = np.flatnonzero(is_first)
-    totals = np.add.reduceat(n_voxels, first) if len(first) else n_voxels
-    return _PairCounts(truth[first], predicted[first], totals.astype(np.int64))
+    """Ids as uint64; negative values become large ones."""
+    if labels.dtype.kind == "f":
+        labels = labels.astype(np.int64)
+    return labels.astype(np.uint64, copy=False)
 
 
 def _index_ids(ids: Ids) -> tuple[Ids, npt.NDArray[np.intp]]:

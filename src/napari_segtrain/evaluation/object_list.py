@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from napari_segtrain.evaluation.contingency import ContingencyTable
+    from napari_segtrain.image import LazyArray
 
 Column = npt.NDArray[Any]
 
@@ -100,8 +101,8 @@ class ObjectList:
 
 def list_objects(
     table: ContingencyTable,
-    truth_ids: Column,
-    predicted_ids: Column,
+    truth_ids: LazyArray,
+    predicted_ids: LazyArray,
     threshold: float,
     *,
     class_name: str,
@@ -113,8 +114,8 @@ def list_objects(
     ----------
     table : ContingencyTable
         Of the item.
-    truth_ids, predicted_ids : ndarray of int, shape (Z, Y, X)
-        Object ids; 0 is background.
+    truth_ids, predicted_ids : LazyArray of int, shape (Z, Y, X)
+        Object ids, read box by box; 0 is background.
     threshold : float
         IoU from which objects match.
     class_name : str

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from napari_segtrain.boxes import full_box, iter_blocks
-from napari_segtrain.data.label_facts import as_integers
-from napari_segtrain.evaluation.aligned import BLOCK_VOXELS
+from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.evaluation.centers import (
     CenterScores,
     score_centers,
@@ -21,22 +17,20 @@ from napari_segtrain.evaluation.instance import (
     ObjectScores,
     score_objects,
 )
+from napari_segtrain.evaluation.object_ids import BLOCK_VOXELS, ObjectIds, object_side
 from napari_segtrain.evaluation.object_list import ObjectList, list_objects
 from napari_segtrain.evaluation.object_summary import (
     ObjectSummary,
     summarize_objects,
 )
 from napari_segtrain.evaluation.sums import sum_scores
-from napari_segtrain.image import IGNORE_INDEX, LabelImage
-from napari_segtrain.objects.instances import label_objects
+from napari_segtrain.image import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from napari_segtrain.config.evaluation import EvaluationConfig
     from napari_segtrain.evaluation.class_matching import ClassItem
     from napari_segtrain.evaluation.pairs import LabelPair
     from napari_segtrain.evaluation.rulers import Ruler
-
-Ids = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def _joined(
 
 
 class ObjectItem:
-    """Both sides of one item, read as a whole.
+    """Both sides of one item.
 
     Parameters
     ----------
@@ -92,22 +86,19 @@ class ObjectItem:
     """
 
     def __init__(self, pair: LabelPair, sides: tuple[ClassItem, ClassItem]) -> None:
-        self._labels = pair.truth, pair.prediction
-        self._sides = sides
-        self._indices = tuple(side.read(full_box(side.shape)) for side in sides)
+        labels = pair.truth, pair.prediction
+        self._sides = tuple(map(object_side, labels, sides))
+        self._shape = sides[0].shape
 
     @property
     def n_voxels(self) -> int:
         """Voxels of the item."""
-        return int(self._indices[0].size)
+        return math.prod(self._shape)
 
     def objects(self, index: int, name: str) -> ClassObjects:
         """Objects of one class on both sides."""
-        parts = zip(self._labels, self._sides, self._indices, strict=True)
-        truth, prediction = (
-            _ids(labels, side, indices == index) for labels, side, indices in parts
-        )
-        return ClassObjects(name, truth, prediction, self._indices[0] == IGNORE_INDEX)
+        truth, prediction = (side.objects(index) for side in self._sides)
+        return ClassObjects(name, truth, prediction)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,24 +109,21 @@ class ClassObjects:
     ----------
     name : str
         Of the class.
-    truth, prediction : ndarray of int, shape (Z, Y, X)
-        Ids; 0 is background.
-    ignored : ndarray of bool, same shape
-        Where the ground truth is unlabelled.
+    truth, prediction : ObjectIds, shape (Z, Y, X)
     """
 
     name: str
-    truth: Ids
-    prediction: Ids
-    ignored: npt.NDArray[np.bool_]
+    truth: ObjectIds
+    prediction: ObjectIds
 
     @cached_property
     def table(self) -> ContingencyTable:
         """Voxels that they share, counted in blocks to save memory."""
         contingency = Contingency()
-        n_z, n_y, n_x = self.ignored.shape
+        n_z, n_y, n_x = self.truth.shape
         for box in iter_blocks((n_z, n_y, n_x), BLOCK_VOXELS):
-            contingency.add(self.truth[box], self.prediction[box], self.ignored[box])
+            truth, indices = self.truth.read_both(box)
+            contingency.add(truth, self.prediction[box], indices == IGNORE_INDEX)
         return contingency.table()
 
     def scores(
@@ -186,11 +174,3 @@ class ClassObjects:
                 ),
             ),
         )
-
-
-def _ids(labels: LabelImage, item: ClassItem, mask: npt.NDArray[np.bool_]) -> Ids:
-    """Object ids inside a mask: the values themselves, or connected components."""
-    if labels.classes is None or not labels.classes.is_objects:
-        return label_objects(mask)
-    values = as_integers(item.target.labels.read()[0])
-    return np.where(mask, values, np.zeros(1, values.dtype))

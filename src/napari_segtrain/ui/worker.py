@@ -18,8 +18,8 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from napari_segtrain.control import Event, RunControl
+from napari_segtrain.heap import trim_heap
 from napari_segtrain.ui.activity import Activity
-from napari_segtrain.ui.heap import trim_heap
 from napari_segtrain.workflows.failures import error_report, explain
 
 Result = TypeVar("Result")

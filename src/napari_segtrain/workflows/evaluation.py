@@ -14,6 +14,7 @@ from napari_segtrain.evaluation.aligned import aligned_items
 from napari_segtrain.evaluation.evaluate import iter_evaluation
 from napari_segtrain.evaluation.overlay import write_overlay
 from napari_segtrain.evaluation.pairs import LabelPair, common_classes
+from napari_segtrain.heap import trim_heap
 from napari_segtrain.io import (
     image_stem,
     list_images,
@@ -135,7 +136,9 @@ def score_pairs(
     on_event: Listener | None = None,
 ) -> EvaluationReport:
     """Score pairs that know their classes; see `evaluate`."""
-    return run(iter_scores(pairs, config, control=control), on_event)
+    report = run(iter_scores(pairs, config, control=control), on_event)
+    trim_heap()
+    return report
 
 
 def iter_scores(
@@ -187,7 +190,9 @@ def open_label_pairs(
         pairing = pair_files(truth, segmentation)
         opened = [(read_labels(a), read_labels(b)) for a, b in pairing.pairs]
         unmatched = (*pairing.unmatched_images, *pairing.unmatched_labels)
-    return OpenedPairs(_with_classes(opened, data), unmatched)
+    pairs = _with_classes(opened, data)
+    trim_heap()  # the looks at the labels leave tens of megabytes
+    return OpenedPairs(pairs, unmatched)
 
 
 def _refuse_same(truth: Path, segmentation: Path) -> None:
@@ -255,13 +260,13 @@ def _described(
 
     Labels of another kind, strokes against dense ones say, are not helped by it.
     """
-    own = describe_labels(images, data)
     is_known = data.classes or any(labels.classes for labels in images)
     if is_known or hint is None:
-        return own
-    is_painted = hint.zero == "unlabelled" or 0 in hint.unlabelled_values
-    if is_painted and own.zero != "unlabelled":
-        return own
+        return describe_labels(images, data)
+    if hint.zero == "unlabelled" or 0 in hint.unlabelled_values:
+        own = describe_labels(images, data)
+        if own.zero != "unlabelled":
+            return own
     return describe_labels(images, data, hint)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from napari_segtrain.ui.heap import trim_heap
+from napari_segtrain.heap import trim_heap
 
 MEGABYTE = 1 << 20
 
@@ -40,7 +40,7 @@ END_OF_A_HEAP = """
 import threading
 import numpy as np
 import psutil
-from napari_segtrain.ui.heap import trim_heap
+from napari_segtrain.heap import trim_heap
 
 process = psutil.Process()
 held = [0, 0]
