@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_segtrain.errors import DataError, OutputError
+from napari_segtrain.evaluation.remarks import remarks
 from napari_segtrain.image import Image
 from napari_segtrain.io import pair_files, read_image, read_stack, refuse_existing
 from napari_segtrain.workflows.evaluation import (
@@ -56,6 +57,8 @@ def start(
     other = None if against is None else _score_other(truth, against, data, config)
     report = score_pairs(pairs, config)
     typer.echo(report.format_table())
+    for text in remarks(report):
+        typer.echo(f"! {text}", err=True)
     verdict = _verdict(report, other, segmentation, against) if other else ""
     if verdict:
         typer.echo(verdict)

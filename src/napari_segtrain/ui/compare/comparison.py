@@ -168,7 +168,7 @@ def _compared(
     if control.is_stopping:
         return None
     legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
-    hint = _hint(request.origin)
+    hint = _hint(request.origin, report)
     context = _context(pair, request)
     overlap = request.overlaid.overlap
     return Comparison(report, overlap, errors, legend, sums, hint, context)
@@ -189,8 +189,10 @@ def _context(pair: LabelPair, request: Request) -> ReportContext:
     return ReportContext(facts, request.config or EvaluationConfig(), model)
 
 
-def _hint(origin: Mapping[str, Any] | None) -> str:
+def _hint(origin: Mapping[str, Any] | None, report: EvaluationReport) -> str:
     """Why scores of a result say less than they seem to."""
+    from napari_segtrain.evaluation.remarks import remarks
+
     partial = ""
     if (origin or {}).get("is_whole") is False:
         partial = (
@@ -198,7 +200,9 @@ def _hint(origin: Mapping[str, Any] | None) -> str:
             "background, so look at the scores of the predicted slices, or predict "
             "everything."
         )
-    return " ".join(text for text in (partial, _training_hint(origin)) if text)
+    return " ".join(
+        text for text in (partial, _training_hint(origin), *remarks(report)) if text
+    )
 
 
 def _training_hint(origin: Mapping[str, Any] | None) -> str:
