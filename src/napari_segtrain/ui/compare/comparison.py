@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.object_marks import (
+        ItemMarks,
+    )
     from napari_segtrain.evaluation.pairs import LabelPair
     from napari_segtrain.evaluation.report import (
         EvaluationReport,  # noqa: TC004 - loads SciPy
@@ -167,7 +170,8 @@ def _compared(
     errors = yield from _errors(pair, classes, request, control)
     if control.is_stopping:
         return None
-    legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
+    rows = error_classes(classes, has_objects=_wants_objects(request))
+    legend = {row.value: (row.name, row.color) for row in rows}
     hint = _hint(request.origin, report)
     context = _context(pair, request)
     overlap = request.overlaid.overlap
@@ -273,25 +277,53 @@ def _errors(
     from napari_segtrain.evaluation.error_map import iter_error_map, write_block
 
     shape = pair.truth.array.shape
+    marks = yield from _object_marks(pair, classes, request, control)
+    if control.is_stopping:
+        return np.zeros(shape, np.uint8)
     in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
     if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
-        return _lazy_errors(pair, classes, control)
+        return _lazy_errors(pair, classes, marks, control)
     errors = np.zeros(shape, np.uint8)
-    for block in iter_error_map(pair, classes, control=control):
+    for block in iter_error_map(pair, classes, marks=marks, control=control):
         write_block(errors, pair.truth.axes, block)
         yield Progress(0.75 + 0.25 * block.n_done / max(block.n_total, 1))
     return errors
 
 
+def _wants_objects(request: Request) -> bool:
+    return request.config is not None and request.config.wants_objects
+
+
+def _object_marks(
+    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+) -> Generator[Event, None, tuple[ItemMarks, ...]]:
+    """Which objects are split or merged; nothing where objects are not matched."""
+    from napari_segtrain.evaluation.object_marks import iter_object_marks
+
+    if not _wants_objects(request):
+        return ()
+    work = iter_object_marks(pair, classes, control=control)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            marks: tuple[ItemMarks, ...] = end.value
+            return marks
+        yield Progress(0.75)
+
+
 def _lazy_errors(
-    pair: LabelPair, classes: ClassTable, control: RunControl
+    pair: LabelPair,
+    classes: ClassTable,
+    marks: tuple[ItemMarks, ...],
+    control: RunControl,
 ) -> LazyArray:
     """Error map as a Dask array, which napari draws slice by slice."""
     import dask.array as da
 
     from napari_segtrain.evaluation.lazy_errors import lazy_error_map
 
-    errors = lazy_error_map(pair, classes, control=control)
+    errors = lazy_error_map(pair, classes, marks=marks, control=control)
     chunks = [1] * (len(errors.shape) - 2) + [-1, -1]
     lazy: LazyArray = da.from_array(errors, chunks=chunks, name=False)
     return lazy

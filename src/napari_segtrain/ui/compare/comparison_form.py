@@ -23,6 +23,9 @@ _TARGETS: tuple[tuple[str, Target], ...] = (
     ("Classes (semantic)", "semantic"),
     ("Ids of objects (instances)", "instances"),
 )
+_OBJECTS_TIP = (
+    "Score objects, too; the error map then shows which are split and which merged"
+)
 
 
 class ComparisonForm(QWidget):
@@ -52,6 +55,7 @@ class ComparisonForm(QWidget):
         self.target_choice = QComboBox()
         self.truth_classes = TruthClasses(viewer, self.truth_choice)
         self.objects_box = QCheckBox("Match &objects")
+        self.objects_box.setToolTip(_OBJECTS_TIP)
         self.measures = ConfigForm(
             EvaluationConfig, hidden=("objects",), title="&Measures"
         )
