@@ -244,7 +244,8 @@ class _Work:
         if not self.has_next and not self._total.counts.any():
             raise DataError(
                 f"The ground truth has no labelled voxel ({len(images)} images), so "
-                "there is nothing to score; check which values are unlabelled"
+                "there is nothing to score; check which values are unlabelled, and "
+                "the region or the mask where only a part counts"
                 f"{self._exclusion_hint()}."
             )
         scores = self._total.scores(self._classes)
