@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -131,12 +131,14 @@ class ShiftedRegion:
 
     def read(self, box: Mapping[str, Span], axes: str) -> Mask:
         """Read a part; see `CountedRegion`."""
-        spans = {
-            axis: tuple(end + first for end in box.get(axis, (0, 1)))
-            for axis, first in self.origin.items()
-        }
-        places: Mapping[str, Any] = spans
-        return self.region.read(places, axes)
+        dropped = "".join(axis for axis in self.origin if axis not in axes)
+        spans: dict[str, Span] = {}
+        for axis in dropped + axes:
+            first, (start, stop) = self.origin.get(axis, 0), box.get(axis, (0, 1))
+            spans[axis] = (start + first, stop + first)
+        mask = self.region.read(spans, dropped + axes)
+        shown: Mask = mask[(0,) * len(dropped)]
+        return shown
 
 
 def mask_region(mask: LabelImage, pair: LabelPair) -> MaskRegion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.limits import (
+        CountedRegion,  # noqa: TC004 - loads SciPy
+    )
     from napari_segtrain.evaluation.object_marks import (
         ItemMarks,
     )
@@ -66,6 +69,10 @@ class Request:
         What the values are, where the class tables do not say.
     config : EvaluationConfig, optional
         What is measured beside the classes.
+    region : callable, optional
+        Makes the region of the whole ground truth that counts; called in the thread.
+    region_name : str
+        Of the shapes.
     """
 
     overlaid: Overlaid
@@ -73,6 +80,8 @@ class Request:
     origin: Mapping[str, Any] | None = None
     target: Target = "auto"
     config: EvaluationConfig | None = None
+    region: Callable[[], CountedRegion] | None = None
+    region_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,8 @@ class Comparison:
         Why the scores may be too good, or too bad; empty when nothing is known.
     context : ReportContext
         What a written report says beside the scores.
+    region_name : str
+        Of the shapes inside which voxels count; empty where all do.
     """
 
     report: EvaluationReport
@@ -103,6 +114,7 @@ class Comparison:
     sums: Sums
     hint: str
     context: ReportContext
+    region_name: str = ""
 
     @property
     def n_voxels(self) -> int:
@@ -164,6 +176,7 @@ def _compared(
     pair = _described(request, DataConfig(target=request.target), control)
     sides = (pair.truth.classes, pair.prediction.classes)
     classes = common_classes(*([table] if table else [] for table in sides))
+    pair = _limited(pair, request)
     report = yield from _scored(pair, classes, request, control)
     if not report.is_complete:
         return None
@@ -175,7 +188,20 @@ def _compared(
     hint = _hint(request.origin, report)
     context = _context(pair, request)
     overlap = request.overlaid.overlap
-    return Comparison(report, overlap, errors, legend, sums, hint, context)
+    return Comparison(
+        report, overlap, errors, legend, sums, hint, context, request.region_name
+    )
+
+
+def _limited(pair: LabelPair, request: Request) -> LabelPair:
+    """Let only the region count, whose place in the overlap is found here."""
+    from napari_segtrain.evaluation.limits import ShiftedRegion, limit_pair
+
+    if request.region is None:
+        return pair
+    overlap = request.overlaid.overlap
+    origin = dict.fromkeys(overlap.truth_axes, 0) | overlap.origin
+    return limit_pair(pair, ShiftedRegion(request.region(), origin))
 
 
 def _context(pair: LabelPair, request: Request) -> ReportContext:
@@ -190,6 +216,8 @@ def _context(pair: LabelPair, request: Request) -> ReportContext:
         "Ground truth": pair.truth.name,
         "Segmentation": pair.prediction.name,
     }
+    if request.region_name:
+        facts["Only inside"] = request.region_name
     return ReportContext(facts, request.config or EvaluationConfig(), model)
 
 
