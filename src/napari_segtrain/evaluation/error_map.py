@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
-from napari_segtrain.boxes import Box, iter_blocks
+from napari_segtrain.boxes import Box
 from napari_segtrain.evaluation.aligned import BLOCK_VOXELS, aligned_items, may_go_on
 from napari_segtrain.evaluation.events import EvaluationEvent
+from napari_segtrain.evaluation.kept_slices import Place, place_of, slice_boxes
 from napari_segtrain.evaluation.pairs import check_pair
 from napari_segtrain.image import IGNORE_INDEX, ClassInfo, ClassTable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.object_marks import ItemMarks
@@ -138,6 +139,7 @@ def iter_error_map(
     classes: ClassTable,
     *,
     marks: Sequence[ItemMarks] = (),
+    places: Collection[Place] | None = None,
     control: RunControl | None = None,
 ) -> Generator[ErrorBlock, None, bool]:
     """Compare a pair block by block.
@@ -150,13 +152,15 @@ def iter_error_map(
         Of both sides, see `common_classes`.
     marks : sequence of ItemMarks, optional
         For each item, which objects are split or merged; see `iter_object_marks`.
+    places : collection of Place, optional
+        The slices that are wanted, see `place_of`; all without.
     control : RunControl, optional
         Stop and pause, effective after the present block.
 
     Yields
     ------
     ErrorBlock
-        They cover the ground truth once and do not overlap.
+        They cover the ground truth, or the wanted slices, once and do not overlap.
 
     Returns
     -------
@@ -174,7 +178,13 @@ def iter_error_map(
     sides = aligned_items(pair, classes, control)
     every: Sequence[ItemMarks | None] = marks or [None] * len(items)
     for item, (truth, prediction), marked in zip(items, sides, every, strict=True):
-        for box in iter_blocks(truth.shape, _BLOCK_VOXELS):
+        wanted = [
+            z
+            for z in range(truth.shape[0])
+            if places is None or place_of(item.index, z) in places
+        ]
+        n_done += (truth.shape[0] - len(wanted)) * truth.shape[1] * truth.shape[2]
+        for box in slice_boxes(truth.shape, wanted, _BLOCK_VOXELS):
             if not may_go_on(control):
                 return False
             codes = error_codes(truth.read(box), prediction.read(box), classes)
