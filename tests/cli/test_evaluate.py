@@ -289,3 +289,49 @@ def test_overwrite(segtrain, tmp_path: Path) -> None:
     assert segtrain(*given).code == 0
     assert segtrain(*given).code == 7
     assert segtrain(*given, "--overwrite").code == 0
+
+
+def test_only_a_region_and_a_mask_count(segtrain, tmp_path: Path) -> None:
+    truth = np.zeros((4, 20, 20), np.uint8)
+    truth[:, 4:10, 4:10] = 1
+    found, mask = truth.copy(), np.ones((4, 20, 20), np.uint8)
+    found[3], mask[:, 15:] = 1, 0
+    given = (write(tmp_path / "a", x=truth), write(tmp_path / "b", x=found))
+    limits = ("--region", "2:4,0:20,0:10", "--mask", write(tmp_path / "m", x=mask))
+    more = ("--objects", "--zero", "dense", "--output", tmp_path / "r")
+    said = segtrain("evaluate", *given, *limits, *more)
+    assert (said.code, said.err) == (0, "")
+    rows = rows_of(tmp_path / "r/metrics.csv")
+    (only,) = (
+        row for row in rows[-3:] if row["class"] not in ("background", "overall")
+    )
+    assert int(only["truth_voxels"]) == 2 * 36
+    assert float(only["iou"]) == pytest.approx(2 * 36 / (36 + 15 * 10))
+    assert "2:4,0:20,0:10 and" in (tmp_path / "r/report.html").read_text("utf-8")
+
+
+def test_masks_of_several_images_go_by_name(segtrain, tmp_path: Path) -> None:
+    one = np.zeros((20, 20), np.uint8)
+    one[4:10, 4:10] = 1
+    wrong, inside = one.copy(), np.ones_like(one)
+    wrong[15:] = 1
+    inside[15:] = 0
+    given = (write(tmp_path / "a", x=one, y=one), write(tmp_path / "b", x=one, y=wrong))
+    masks = write(tmp_path / "m", x=np.ones_like(one), y=inside)
+    said = segtrain("evaluate", *given, "--mask", masks)
+    assert (said.code, said.err) == (0, "")
+    assert "100.0% of the labelled voxels" in said.out
+    (masks / "y.tif").rename(masks / "z.tif")
+    said = segtrain("evaluate", *given, "--mask", masks)
+    assert said.code == 3
+    assert "no mask of y" in said.err
+
+
+def test_a_region_that_is_none(segtrain, data: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(data / "test/label", tmp_path / "copy")
+    said = segtrain("evaluate", data / "test/label", copy, "--region", "1:2,a:b")
+    assert said.code == 2
+    assert "'1:2,a:b' is no region" in said.err
+    said = segtrain("evaluate", data / "test/label", copy, "--region", "0:20,0:200")
+    assert said.code == 3
+    assert "0:200 along X is not in" in said.err

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from PIL import ImageColor
+from skimage.color import deltaE_ciede2000, rgb2lab
 from tests.evaluation.helpers import class_table, label_image
 
 from napari_segtrain.boxes import iter_blocks
@@ -20,21 +24,55 @@ from napari_segtrain.evaluation.error_map import (
 from napari_segtrain.evaluation.pairs import LabelPair
 from napari_segtrain.image import ClassTable, LabelImage
 
+VISIONS = {
+    "usual": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+"""What people see of linear red, green and blue (Machado et al. 2009)."""
+
 CLASSES = class_table("myelin", "axon", ignored=255)
 TRUTH = np.array([[0, 1, 0, 1, 1, 255]], np.uint8)
 PREDICTED = np.array([[0, 1, 1, 0, 2, 1]], np.uint8)
 CODES = [[0, 1, 2, 3, 4, 0]]
 
 
+def seen_as(colors, matrix):
+    """Lab colors of sRGB ones, as somebody sees them."""
+    linear = np.where(
+        colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4
+    )
+    seen = np.clip(linear @ np.transpose(matrix), 0, 1)
+    curved = np.where(
+        seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055
+    )
+    return rgb2lab(curved)
+
+
 def test_the_kinds_of_error_are_told_apart():
     assert error_codes(TRUTH, PREDICTED, CLASSES).tolist() == CODES
-    names = dict(zip(range(5), ERROR_CLASSES.names, strict=True))
+    names = dict(zip(range(7), ERROR_CLASSES.names, strict=True))
     assert names == {
         0: "nothing",
         1: "true positive",
         2: "false positive",
         3: "false negative",
         4: "wrong class",
+        5: "split object",
+        6: "merged objects",
     }
     assert ERROR_CLASSES.values == tuple(names)
 
@@ -42,6 +80,20 @@ def test_the_kinds_of_error_are_told_apart():
 def test_one_class_cannot_be_mistaken_for_another():
     names = [row.name for row in error_classes(class_table("myelin"))]
     assert names == ["true positive", "false positive", "false negative"]
+
+
+def test_objects_are_split_or_merged_only_where_they_are_matched():
+    names = [row.name for row in error_classes(class_table("cell"), has_objects=True)]
+    assert names[-2:] == ["split object", "merged objects"]
+    assert "wrong class" not in names
+
+
+@pytest.mark.parametrize("kind", VISIONS)
+def test_color_blind_people_tell_the_colors_apart(kind):
+    colors = [ImageColor.getrgb(row.color)[:3] for row in ERROR_CLASSES.rows[1:]]
+    seen = seen_as(np.array(colors) / 255, VISIONS[kind])
+    for first, second in combinations(seen, 2):
+        assert deltaE_ciede2000(first, second) > 11
 
 
 def test_voxel_without_a_prediction_is_missed():

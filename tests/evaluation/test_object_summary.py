@@ -43,6 +43,27 @@ def test_panoptic_quality_is_that_of_monai(seed):
         assert value == pytest.approx(float(expected), abs=1e-5)
 
 
+def test_half_an_iou_is_a_match_but_not_of_panoptic_quality():
+    truth = [[1, 1, 1, 1, 0, 2, 2, 2, 2, 0]]
+    found = [[5, 5, 6, 6, 0, 7, 7, 7, 0, 0]]
+    (scores,) = score_objects(table_of(truth, found), (0.5,))
+    sides = [torch.tensor(side) for side in (found, truth)]
+    assert (scores.n_matched, scores.f1, scores.ap) == (2, 4 / 5, 2 / 3)
+    assert scores.pq == pytest.approx(0.75 / (1 + 2 / 2 + 1 / 2))
+    assert scores.pq == pytest.approx(float(compute_panoptic_quality(*sides)))
+    total = sum_scores([(scores,), (scores,)])[0]
+    assert total.pq == pytest.approx(scores.pq)
+
+
+def test_a_match_at_the_threshold_in_unlabelled_voxels_has_no_panoptic_quality():
+    contingency = Contingency()
+    truth, found = np.array([[1, 1, 0, 0, 0]]), np.array([[4, 0, 4, 4, 0]])
+    contingency.add(truth, found, np.array([[False, False, True, True, False]]))
+    (scores,) = score_objects(contingency.table(), (0.5,))
+    assert (scores.n_matched, scores.n_predicted) == (1, 1)
+    assert (scores.n_predicted_above, scores.pq) == (0, 0.0)
+
+
 def test_mean_precision_is_over_ten_thresholds():
     truth = np.zeros((1, 40), int)
     truth[0, :20] = 1

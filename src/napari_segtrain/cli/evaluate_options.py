@@ -100,3 +100,19 @@ SideOption = Annotated[
     Side | None,
     typer.Option("--exclude-side", help="Which side of them; both if not given."),
 ]
+RegionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        help="Only voxels of this region count.",
+        metavar="Z0:Z1,Y0:Y1,X0:X1",
+    ),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask",
+        help="Label image, or a folder of them with the names of the ground truth; "
+        "where it is 0 nothing counts.",
+    ),
+]

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from napari_segtrain.cli.options import parse_region
 from napari_segtrain.errors import DataError, OutputError
+from napari_segtrain.evaluation.remarks import remarks
 from napari_segtrain.image import Image
 from napari_segtrain.io import pair_files, read_image, read_stack, refuse_existing
 from napari_segtrain.workflows.evaluation import (
+    CountedArea,
     OpenedPairs,
+    limit_pairs,
     open_label_pairs,
     score_pairs,
     with_probabilities,
@@ -21,9 +25,10 @@ from napari_segtrain.workflows.reports import ReportContext, data_facts, write_r
 from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_segtrain.config import DataConfig, EvaluationConfig
+    from napari_segtrain.evaluation.pairs import LabelPair
     from napari_segtrain.evaluation.report import EvaluationReport
 
 
@@ -34,6 +39,8 @@ def start(
     *,
     output: Path | None,
     images: Path | None,
+    region: str | None = None,
+    mask: Path | None = None,
     probabilities: Path | None = None,
     against: Path | None = None,
     model: Path | None = None,
@@ -44,18 +51,23 @@ def start(
     """Score, print the table, write CSV, JSON, overlays and reports."""
     config, others = parse_evaluation(settings)
     data = parse_data(others)
+    area = CountedArea(parse_region(region), mask)
     extra = {"report.pdf": pdf, "metrics.xlsx": excel}
     _check_output(output, images, extra, overwrite=overwrite)
     opened = open_label_pairs(truth, segmentation, data)
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
     pictures = _open_images(images, truth, opened, is_stack=data.stack)
-    pairs = opened.pairs
+    pairs = limit_pairs(opened.pairs, area)
     if probabilities is not None:
         pairs = with_probabilities(pairs, probabilities)
-    other = None if against is None else _score_other(truth, against, data, config)
+    other = (
+        None if against is None else _score_other(truth, against, data, config, area)
+    )
     report = score_pairs(pairs, config)
     typer.echo(report.format_table())
+    for text in remarks(report):
+        typer.echo(f"! {text}", err=True)
     verdict = _verdict(report, other, segmentation, against) if other else ""
     if verdict:
         typer.echo(verdict)
@@ -63,7 +75,7 @@ def start(
         return
     overlays: list[Path] = []
     if images is not None:
-        folder = write_overlays(output / "overlays", opened.pairs, pictures)
+        folder = write_overlays(output / "overlays", pairs, pictures)
         overlays = [folder / f"{pair.name}.png" for pair in opened.pairs]
         typer.echo(f"wrote overlays to {folder}")
     report.write_csv(output / "metrics.csv")
@@ -72,7 +84,7 @@ def start(
     shown = [path for path in overlays if path.exists()]
     write_reports(
         report,
-        ReportContext(data_facts(pairs), config, model, shown, verdict),
+        ReportContext(_facts(pairs, region, mask), config, model, shown, verdict),
         html=output / "report.html",
         pdf=output / "report.pdf" if pdf else None,
         excel=output / "metrics.xlsx" if excel else None,
@@ -81,10 +93,29 @@ def start(
     typer.echo(f"wrote {', '.join(str(output / n) for n in ('report.html', *more))}")
 
 
+def _show(report: EvaluationReport) -> None:
+    typer.echo(report.format_table())
+    for text in remarks(report):
+        typer.echo(f"! {text}", err=True)
+
+
+def _facts(
+    pairs: Sequence[LabelPair], region: str | None, mask: Path | None
+) -> dict[str, str]:
+    """What was compared, and which part of it."""
+    only = [str(part) for part in (region, mask) if part is not None]
+    return data_facts(pairs) | ({"Only inside": " and ".join(only)} if only else {})
+
+
 def _score_other(
-    truth: Path, other: Path, data: DataConfig, config: EvaluationConfig
+    truth: Path,
+    other: Path,
+    data: DataConfig,
+    config: EvaluationConfig,
+    area: CountedArea,
 ) -> EvaluationReport:
-    return score_pairs(open_label_pairs(truth, other, data).pairs, config)
+    pairs = open_label_pairs(truth, other, data).pairs
+    return score_pairs(limit_pairs(pairs, area), config)
 
 
 def _verdict(

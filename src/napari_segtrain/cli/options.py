@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,6 +108,7 @@ OPTIONS_OF_SETTINGS = {
 }
 """How settings that a plan remarks on are changed on the command line."""
 
+_RANGE = re.compile(r"(\d+):(\d+)")
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -170,6 +172,26 @@ def parse_values(text: str | None, option: str) -> tuple[int, ...] | None:
         raise ConfigError(
             f"'{text}' is no label value; write {option} 255, or {option} none."
         ) from error
+
+
+def parse_region(text: str | None) -> tuple[slice, ...] | None:
+    """Read ``z0:z1,y0:y1,x0:x1``, or two ranges, which a flat image may have.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+    if text is None:
+        return None
+    found = [_RANGE.fullmatch(part.strip()) for part in text.split(",")]
+    ranges = [slice(int(m[1]), int(m[2])) for m in found if m]
+    if len(ranges) != len(found) or len(ranges) not in (2, 3):
+        raise ConfigError(
+            f"'{text}' is no region; write --region 0:64,512:1024,512:1024 (voxels "
+            "along Z, Y, X), or two ranges for a flat image."
+        )
+    return tuple(ranges)
 
 
 def parse_numbers(text: str | None, option: str) -> tuple[float, ...] | None:

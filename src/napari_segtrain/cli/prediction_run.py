@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from napari_segtrain.cli.batch_run import SUMMARY, Job, Summary, run_batch, run_one
 from napari_segtrain.cli.file_job import FileJob, FileOptions, Slices
+from napari_segtrain.cli.options import parse_region
 from napari_segtrain.cli.volume_preview import show_preview
 from napari_segtrain.cli.volume_run import (
     StoreJob,
     StoreOptions,
     VolumeOptions,
     check_options,
-    parse_region,
 )
 from napari_segtrain.config import InferenceConfig, VolumeConfig, set_value
 from napari_segtrain.errors import ConfigError, OutputError

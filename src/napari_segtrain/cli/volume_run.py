@@ -15,6 +15,7 @@ import typer
 from napari_segtrain.boxes import full_box
 from napari_segtrain.cli.batch_run import Outcome, State
 from napari_segtrain.cli.interruption import SignalControl
+from napari_segtrain.cli.options import parse_region
 from napari_segtrain.cli.progress import Bar
 from napari_segtrain.config import VolumeConfig, set_value
 from napari_segtrain.control import Event
@@ -23,7 +24,7 @@ from napari_segtrain.image import ClassTable, Image
 from napari_segtrain.inference.canvas import predicted_table
 from napari_segtrain.inference.events import EngineChosen
 from napari_segtrain.inference.likeness import remarks
-from napari_segtrain.inference.volume.area import Region, checked_area
+from napari_segtrain.inference.volume.area import checked_area
 from napari_segtrain.inference.volume.events import StageProgress, VolumeOpened
 from napari_segtrain.inference.volume.on_dask import Cluster
 from napari_segtrain.inference.volume.opening import check_order
@@ -61,7 +62,6 @@ from napari_segtrain.workflows.volumes import (
 )
 
 _SECTION = "volume."
-_RANGE = re.compile(r"(\d+):(\d+)")
 _PART = re.compile(r"(\d+)/(\d+)")
 _STAGES = {
     "predict": "predicting",
@@ -377,26 +377,6 @@ def _result_text(name: str, result: VolumeResult, part: tuple[int, int]) -> str:
         number, n_parts = part
         return f"{name}: part {number} of {n_parts} has ended; others are not done"
     return f"stopped before {name} was done; the same command goes on"
-
-
-def parse_region(text: str | None) -> Region | None:
-    """Read ``z0:z1,y0:y1,x0:x1``, or two ranges, which a flat image may have.
-
-    Raises
-    ------
-    ConfigError
-        For anything else.
-    """
-    if text is None:
-        return None
-    found = [_RANGE.fullmatch(part.strip()) for part in text.split(",")]
-    ranges = [slice(int(m[1]), int(m[2])) for m in found if m]
-    if len(ranges) != len(found) or len(ranges) not in (2, 3):
-        raise ConfigError(
-            f"'{text}' is no region; write --region 0:64,512:1024,512:1024 (voxels "
-            "along Z, Y, X), or two ranges for a flat image."
-        )
-    return tuple(ranges)
 
 
 def _parse_part(text: str | None) -> tuple[int, int]:

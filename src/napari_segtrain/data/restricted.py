@@ -314,9 +314,7 @@ class _RestrictedLabels:
     dtype: np.dtype[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        kind = np.dtype(self.labels.array.dtype)
-        wide = np.dtype(_WIDENED.get(f"{kind.kind}{kind.itemsize}", "i8"))
-        object.__setattr__(self, "dtype", wide)
+        object.__setattr__(self, "dtype", wide_type(self.labels))
 
     def lazy(self) -> BlockArray:
         """Array that reads what is asked for."""
@@ -349,25 +347,37 @@ class _RestrictedLabels:
         """Labels of a part of the image that they cover."""
         letters = self.labels.axes
         key = tuple(_shifted(asked[axis], -self.origins[axis]) for axis in letters)
-        values = as_integers(
-            np.asarray(self.labels.array[key]), name=f"the labels {self.labels.name}"
-        )
-        values = self._checked(values)
+        values = widened(np.asarray(self.labels.array[key]), self.labels)
         order = [letters.index(axis) for axis in self.axes if axis in letters]
         missing = tuple(n for n, axis in enumerate(self.axes) if axis not in letters)
         return np.expand_dims(values.transpose(order), missing)
 
-    def _checked(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Labels in a type that holds them and `OUTSIDE`."""
-        limits = np.iinfo(self.dtype)
-        is_large = values.dtype.kind == "u" and bool((values > limits.max).any())
-        if is_large or (values.dtype.kind == "i" and bool((values == OUTSIDE).any())):
-            raise DataError(
-                f"The labels {self.labels.name} hold the value "
-                f"{int(values.max()) if is_large else OUTSIDE}, which cannot be a "
-                "label; renumber them."
-            )
-        return values.astype(self.dtype, copy=False)
+
+def wide_type(labels: LabelImage) -> np.dtype[Any]:
+    """Type that holds the values of labels, and `OUTSIDE`."""
+    kind = np.dtype(labels.array.dtype)
+    return np.dtype(_WIDENED.get(f"{kind.kind}{kind.itemsize}", "i8"))
+
+
+def widened(values: npt.NDArray[Any], labels: LabelImage) -> npt.NDArray[Any]:
+    """Values of labels in a type that holds them and `OUTSIDE`.
+
+    Raises
+    ------
+    DataError
+        When they are no whole numbers, or one of them is `OUTSIDE` itself.
+    """
+    values = as_integers(values, name=f"the labels {labels.name}")
+    dtype = wide_type(labels)
+    limits = np.iinfo(dtype)
+    is_large = values.dtype.kind == "u" and bool((values > limits.max).any())
+    if is_large or (values.dtype.kind == "i" and bool((values == OUTSIDE).any())):
+        raise DataError(
+            f"The labels {labels.name} hold the value "
+            f"{int(values.max()) if is_large else OUTSIDE}, which cannot be a "
+            "label; renumber them."
+        )
+    return values.astype(dtype, copy=False)
 
 
 def _cropped(image: Image, spans: Mapping[str, Span]) -> Image:

@@ -9,6 +9,7 @@ import numpy as np
 from napari_segtrain.boxes import iter_blocks
 from napari_segtrain.data.targets import TargetItem
 from napari_segtrain.evaluation.class_matching import ClassItem, class_indices
+from napari_segtrain.image import OUTSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ def _painted_slices(
 ) -> tuple[bool, ...]:
     """Which slices along Z hold any label; unlabelled values are none."""
     painted = np.zeros(item.shape[0], bool)
-    no_labels = [0, *table.unlabelled_values]
+    no_labels = [0, OUTSIDE, *table.unlabelled_values]
     for box in iter_blocks(item.shape, BLOCK_VOXELS):
         if not may_go_on(control):
             break

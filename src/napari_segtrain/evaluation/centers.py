@@ -16,17 +16,22 @@ from napari_segtrain.config.evaluation import LengthUnit
 from napari_segtrain.data.runs import find_runs
 from napari_segtrain.evaluation.instance import MAX_UNLABELLED_SHARE
 from napari_segtrain.evaluation.match_counts import MatchCounts
+from napari_segtrain.evaluation.matching import rival_groups
 from napari_segtrain.evaluation.object_ids import BLOCK_VOXELS
 from napari_segtrain.evaluation.ratios import ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_segtrain.boxes import Box
     from napari_segtrain.evaluation.contingency import ContingencyTable, Ids
     from napari_segtrain.image import LazyArray
 
 Centers = npt.NDArray[np.float64]
+Pairs = npt.NDArray[np.intp]
+
+_BATCH_PAIRS = 256
+"""The time of an assignment grows with the square of its pairs."""
 
 
 @dataclass(frozen=True)
@@ -182,19 +187,48 @@ def match_centers(
     near = cKDTree(truth).sparse_distance_matrix(
         cKDTree(predicted), distance, output_type="coo_matrix"
     )
-    # A column of its own for each row stands for no partner; costs must not be 0.
-    alone = distance * (n_truth + 1) + 1
-    own = np.arange(n_truth)
-    costs = np.concatenate([near.data + 1, np.full(n_truth, 2 + alone)])
-    rows = np.concatenate([near.row, own])
-    columns = np.concatenate([near.col, n_predicted + own])
-    shape = (n_truth, n_predicted + n_truth)
-    graph = sparse.csr_array((costs, (rows, columns)), shape=shape)
-    rows, columns = min_weight_full_bipartite_matching(graph)
-    is_pair = columns < n_predicted
-    rows, columns = rows[is_pair], columns[is_pair]
+    alone, groups = rival_groups(near)
+    batches = _batches(groups)
+    chosen = [members[_nearest(near, members, distance)] for members in batches]
+    picked = np.concatenate([alone, *chosen])
+    picked = picked[np.argsort(near.row[picked])]
+    rows, columns = near.row[picked].astype(np.intp), near.col[picked].astype(np.intp)
     apart = np.linalg.norm(truth[rows] - predicted[columns], axis=1)
     return rows, columns, apart
+
+
+def _batches(groups: Sequence[Pairs]) -> Iterator[Pairs]:
+    """Groups of rivals, as many at once as take little time together."""
+    batch: list[Pairs] = []
+    for members in groups:
+        batch.append(members)
+        if sum(map(len, batch)) >= _BATCH_PAIRS:
+            yield np.concatenate(batch)
+            batch = []
+    if batch:
+        yield np.concatenate(batch)
+
+
+def _nearest(near: sparse.coo_matrix, members: Pairs, distance: float) -> Pairs:
+    """Positions of the best assignment among some pairs."""
+    own_rows, row = np.unique(near.row[members], return_inverse=True)
+    own_columns, column = np.unique(near.col[members], return_inverse=True)
+    n_rows, n_columns = len(own_rows), len(own_columns)
+    # A column of its own for each row stands for no partner; costs must not be 0.
+    no_partner = distance * (n_rows + 1) + 3
+    own = np.arange(n_rows)
+    graph = sparse.csr_array(
+        (
+            np.concatenate([near.data[members] + 1, np.full(n_rows, no_partner)]),
+            (np.concatenate([row, own]), np.concatenate([column, n_columns + own])),
+        ),
+        shape=(n_rows, n_columns + n_rows),
+    )
+    rows, columns = min_weight_full_bipartite_matching(graph)
+    is_pair = columns < n_columns
+    wanted = rows[is_pair] * n_columns + columns[is_pair]
+    found: Pairs = np.flatnonzero(np.isin(row * n_columns + column, wanted))
+    return found
 
 
 def score_centers(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.kept_slices import KeptSlices
     from napari_segtrain.evaluation.probability import ProbabilityScores
     from napari_segtrain.image import ClassTable, Image
 
@@ -48,6 +49,7 @@ def iter_evaluation(
     classes: ClassTable,
     config: EvaluationConfig | None = None,
     control: RunControl | None = None,
+    kept: KeptSlices | None = None,
 ) -> Generator[EvaluationEvent, None, EvaluationReport]:
     """Score predictions against ground truth.
 
@@ -68,6 +70,10 @@ def iter_evaluation(
     control : RunControl, optional
         Stop ends the evaluation after the present block; images that are not done
         are left out of the report.
+    kept : KeptSlices, optional
+        Of an earlier evaluation of the one pair: class scores of slices that did not
+        change are taken from there, and all are left there. What else is measured is
+        measured of the whole.
 
     Yields
     ------
@@ -88,6 +94,7 @@ def iter_evaluation(
     todo = list(pairs)
     _check(todo, classes)
     work = _Work(todo, classes, config or EvaluationConfig(), control)
+    work.kept = kept if len(todo) == 1 else None
     while work.has_next:
         is_complete = yield from work.score_next()
         if not is_complete:
@@ -109,6 +116,7 @@ class _Work:
         self._classes = classes
         self._config = config
         self._control = control
+        self.kept: KeptSlices | None = None
         self._rulers = rulers_of(todo)
         self._lengths = [_lengths(ruler, config) for ruler in self._rulers]
         self._total = ConfusionMatrix(classes.n_classes)
@@ -167,8 +175,19 @@ class _Work:
         sides = aligned_items(pair, self._classes, self._control)
         band = band_of(self._config, self._classes, ruler)
         self._counter.start_image()
+        if self.kept is not None:
+            self.kept.start(pair, self._classes, self._config, band)
         for item, (labelled, prediction) in zip(items, sides, strict=True):
             truth = BandedItem(labelled, band) if band else labelled
+            if self.kept is not None:
+                known = truth, prediction, truth.shape
+                for n in self.kept.fill(item.index, *known, self._control):
+                    yield self._progress(pair, n)
+                if not may_go_on(self._control):
+                    return False
+                counts = curve, self._counter
+                self.kept.pass_on(item.index, truth.shape[0], *counts)
+                continue
             for box in iter_blocks(truth.shape, BLOCK_VOXELS):
                 if not may_go_on(self._control):
                     return False
@@ -244,7 +263,8 @@ class _Work:
         if not self.has_next and not self._total.counts.any():
             raise DataError(
                 f"The ground truth has no labelled voxel ({len(images)} images), so "
-                "there is nothing to score; check which values are unlabelled"
+                "there is nothing to score; check which values are unlabelled, and "
+                "the region or the mask where only a part counts"
                 f"{self._exclusion_hint()}."
             )
         scores = self._total.scores(self._classes)

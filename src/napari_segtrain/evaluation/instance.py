@@ -3,7 +3,9 @@
 The definitions are those of the Data Science Bowl 2018 and of StarDist's
 ``matching``: at a threshold a ground-truth and a predicted object match when their
 IoU reaches it, each object at most once; TP are the pairs, FP and FN the objects
-without a partner, and AP = TP / (TP + FP + FN).
+without a partner, and AP = TP / (TP + FP + FN). Panoptic quality alone asks for an IoU
+above the threshold, as its authors do (Kirillov et al. 2019): at exactly 0.5 an object
+may have several partners.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from napari_segtrain.evaluation.ratios import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from scipy import sparse
 
     from napari_segtrain.evaluation.contingency import ContingencyTable
 
@@ -39,6 +45,10 @@ class ObjectScores(MatchCounts):
         Objects in the ground truth, in the prediction, and pairs of them (TP).
     sum_matched_iou : float
         Over the pairs.
+    sum_iou_above : float
+        Over the pairs whose IoU is above the threshold.
+    n_predicted_above : int
+        Predicted objects that count when these alone are pairs.
     """
 
     class_name: str
@@ -47,6 +57,8 @@ class ObjectScores(MatchCounts):
     n_predicted: int
     n_matched: int
     sum_matched_iou: float
+    sum_iou_above: float
+    n_predicted_above: int
 
     @property
     def key(self) -> tuple[str, float]:
@@ -72,9 +84,10 @@ class ObjectScores(MatchCounts):
     def pq(self) -> float | None:
         """Panoptic quality: sum of IoU / (TP + FP / 2 + FN / 2), that is SQ times RQ.
 
-        SQ is `mean_matched_iou`, RQ is `f1` (Kirillov et al. 2019, at an IoU of 0.5).
+        TP are the pairs above the threshold (Kirillov et al. 2019, at an IoU of 0.5).
+        While no IoU is exactly at it, SQ is `mean_matched_iou` and RQ is `f1`.
         """
-        return ratio(2 * self.sum_matched_iou, self.n_truth + self.n_predicted)
+        return ratio(2 * self.sum_iou_above, self.n_truth + self.n_predicted_above)
 
     @property
     def mean_matched_iou(self) -> float | None:
@@ -94,6 +107,8 @@ class ObjectScores(MatchCounts):
             self.n_predicted + other.n_predicted,
             self.n_matched + other.n_matched,
             self.sum_matched_iou + other.sum_matched_iou,
+            self.sum_iou_above + other.sum_iou_above,
+            self.n_predicted_above + other.n_predicted_above,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,16 +151,30 @@ def score_objects(
         if not 0 < threshold <= 1:
             raise ValueError(f"an IoU threshold is above 0 up to 1, got {threshold}")
     iou = object_iou(table.counts)
-    n_truth = iou.shape[0]
     is_void = table.unlabelled_share[1:] > MAX_UNLABELLED_SHARE
-    scores = []
-    for threshold in thresholds:
-        matches = match_objects(iou, threshold)
-        counts = ~is_void
-        counts[matches.columns] = True
-        n_predicted, n_matched = int(counts.sum()), len(matches.rows)
-        total = float(matches.iou.sum())
-        scores.append(
-            ObjectScores(class_name, threshold, n_truth, n_predicted, n_matched, total)
-        )
-    return tuple(scores)
+    return tuple(
+        _score_at(iou, is_void, threshold, class_name) for threshold in thresholds
+    )
+
+
+def _score_at(
+    iou: sparse.coo_array,
+    is_void: npt.NDArray[np.bool_],
+    threshold: float,
+    class_name: str,
+) -> ObjectScores:
+    matches = match_objects(iou, threshold)
+    counts = ~is_void
+    counts[matches.columns] = True
+    is_above = matches.iou > threshold
+    n_void_at = int(is_void[matches.columns[~is_above]].sum())
+    return ObjectScores(
+        class_name,
+        threshold,
+        n_truth=iou.shape[0],
+        n_predicted=int(counts.sum()),
+        n_matched=len(matches.rows),
+        sum_matched_iou=float(matches.iou.sum()),
+        sum_iou_above=float(matches.iou[is_above].sum()),
+        n_predicted_above=int(counts.sum()) - n_void_at,
+    )

@@ -10,18 +10,30 @@ import numpy as np
 from napari_segtrain.axes import SPATIAL_AXES, item_axes
 from napari_segtrain.boxes import full_box
 from napari_segtrain.evaluation.aligned import aligned_items
-from napari_segtrain.evaluation.error_map import ErrorBlock, error_codes, write_block
+from napari_segtrain.evaluation.error_map import (
+    ErrorBlock,
+    error_codes,
+    mark_objects,
+    write_block,
+)
 from napari_segtrain.evaluation.pairs import check_pair
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.object_marks import ItemMarks
     from napari_segtrain.evaluation.pairs import LabelPair
     from napari_segtrain.image import ClassTable
 
 
 def lazy_error_map(
-    pair: LabelPair, classes: ClassTable, *, control: RunControl | None = None
+    pair: LabelPair,
+    classes: ClassTable,
+    *,
+    marks: Sequence[ItemMarks] = (),
+    control: RunControl | None = None,
 ) -> BlockArray:
     """Error map of a pair that needs no memory.
 
@@ -33,6 +45,8 @@ def lazy_error_map(
         What to compare.
     classes : ClassTable
         Of both sides, see `common_classes`.
+    marks : sequence of ItemMarks, optional
+        For each item, which objects are split or merged.
     control : RunControl, optional
         Stop ends the search for painted slices.
 
@@ -48,12 +62,11 @@ def lazy_error_map(
     """
     check_pair(pair)
     axes, letters = pair.truth.axes, item_axes(pair.truth.axes)
-    sides = {
-        tuple(item.index[letter] for letter in letters): side
-        for item, side in zip(
-            pair.truth.items(), aligned_items(pair, classes, control), strict=True
-        )
-    }
+    places = [
+        tuple(item.index[letter] for letter in letters) for item in pair.truth.items()
+    ]
+    sides = dict(zip(places, aligned_items(pair, classes, control), strict=True))
+    marked = dict(zip(places, marks, strict=False))
 
     def read_box(box: Slices) -> Block:
         codes = np.zeros([part.stop - part.start for part in box], np.uint8)
@@ -64,6 +77,8 @@ def lazy_error_map(
         for index in itertools.product(*ranges):
             truth, prediction = (side.read((z, y, x)) for side in sides[index])
             found = error_codes(truth, prediction, classes)
+            if index in marked:
+                mark_objects(found, marked[index], (z, y, x))
             local = (i - first for i, first in zip(index, starts, strict=True))
             whole = full_box((found.shape[0], found.shape[1], found.shape[2]))
             place = dict(zip(letters, local, strict=True))

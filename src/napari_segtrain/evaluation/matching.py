@@ -57,25 +57,46 @@ def match_objects(iou: sparse.coo_array, threshold: float) -> Matches:
     """
     keep = iou.data >= threshold
     rows, columns, values = iou.row[keep], iou.col[keep], iou.data[keep]
-    pairs = sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=iou.shape)
-    group = _groups(pairs)[rows]
-    is_alone = np.bincount(group)[group] == 1 if len(group) else np.zeros(0, bool)
-    chosen = [np.flatnonzero(is_alone)]
-    rivals = np.flatnonzero(~is_alone)
-    rivals = rivals[np.argsort(group[rivals], kind="stable")]
-    starts = np.flatnonzero(np.diff(group[rivals])) + 1
-    for members in np.split(rivals, starts) if len(rivals) else ():
+    pairs = sparse.coo_array((values, (rows, columns)), shape=iou.shape)
+    alone, groups = rival_groups(pairs)
+    chosen = [alone]
+    for members in groups:
         best = _assign(rows[members], columns[members], values[members])
         chosen.append(members[best])
     picked = np.sort(np.concatenate(chosen))
     return Matches(rows[picked], columns[picked], values[picked])
 
 
+def rival_groups(
+    pairs: sparse.coo_array,
+) -> tuple[npt.NDArray[np.intp], list[npt.NDArray[np.intp]]]:
+    """Tell pairs without a rival from those that share an object with others.
+
+    Parameters
+    ----------
+    pairs : coo_array
+        Pairs by row and column.
+
+    Returns
+    -------
+    alone : ndarray of int
+        Positions of the pairs whose row and column no other pair has.
+    groups : list of ndarray of int
+        Positions of the others; those of different groups share nothing.
+    """
+    group = _groups(pairs)[pairs.row]
+    is_alone = np.bincount(group)[group] == 1 if len(group) else np.zeros(0, bool)
+    rivals = np.flatnonzero(~is_alone)
+    rivals = rivals[np.argsort(group[rivals], kind="stable")]
+    starts = np.flatnonzero(np.diff(group[rivals])) + 1
+    return np.flatnonzero(is_alone), np.split(rivals, starts) if len(rivals) else []
+
+
 def _groups(pairs: sparse.coo_array) -> npt.NDArray[np.intp]:
     """Connected component of the graph of pairs that each row belongs to."""
     n_rows, n_columns = pairs.shape
     size = n_rows + n_columns
-    edges = (pairs.data, (pairs.row, pairs.col + n_rows))
+    edges = (np.ones(pairs.nnz), (pairs.row, pairs.col + n_rows))
     graph = sparse.coo_array(edges, shape=(size, size))
     labels: npt.NDArray[np.intp] = csgraph.connected_components(graph, directed=False)[
         1

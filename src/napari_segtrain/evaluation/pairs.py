@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from napari_segtrain.axes import format_voxel_size, item_axes, spatial_axes
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation.class_matching import matched_rows
 from napari_segtrain.image import (
@@ -17,6 +20,9 @@ from napari_segtrain.image import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_EQUAL_VOXELS = 0.01
+"""Relative difference up to which voxels are of one size, as files round them."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +47,45 @@ class LabelPair:
 
 
 def check_pair(pair: LabelPair) -> None:
-    """Check that both label images of a pair have the same extent.
+    """Check that both label images of a pair are of the same voxels.
 
     Raises
     ------
     DataError
-        When shapes or numbers of items differ; names both shapes and files.
+        When shapes, axes other than Z, Y and X, or known voxel sizes differ; names
+        both.
     """
-    truth, prediction = pair.truth.items(), pair.prediction.items()
-    same_shape = truth and prediction and truth[0].shape == prediction[0].shape
-    if len(truth) != len(prediction) or not same_shape:
+    what = _difference(pair.truth, pair.prediction)
+    if what is not None:
         raise DataError(
-            f"The ground truth and the prediction of {pair.name} differ in size: "
+            f"The ground truth and the prediction of {pair.name} differ in {what}: "
             f"{_describe(pair.truth)} against {_describe(pair.prediction)}; "
             "compare label images of the same image."
         )
+    true, predicted = pair.truth.voxel_size, pair.prediction.voxel_size
+    if true and predicted and not np.allclose(true, predicted, _EQUAL_VOXELS, 0):
+        raise DataError(
+            f"The ground truth and the prediction of {pair.name} differ in voxel size: "
+            f"{format_voxel_size(true)} against {format_voxel_size(predicted)}; "
+            "compare label images of the same resolution, or correct the voxel size of "
+            "the file where it is wrong."
+        )
+
+
+def _difference(truth: LabelImage, prediction: LabelImage) -> str | None:
+    """What keeps voxels from being compared: axes or size."""
+    letters = item_axes(truth.axes), item_axes(prediction.axes)
+    is_ambiguous = len(letters[0]) > 1 and letters[0] != letters[1]
+    if is_ambiguous or ("Z" in truth.axes) != ("Z" in prediction.axes):
+        return "axes"
+    sizes = [
+        [labels.array.shape[labels.axes.index(axis)] for axis in own + spatial]
+        for labels, own, spatial in (
+            (truth, letters[0], spatial_axes(truth.axes)),
+            (prediction, letters[1], spatial_axes(prediction.axes)),
+        )
+    ]
+    return None if sizes[0] == sizes[1] else "size"
 
 
 def common_classes(

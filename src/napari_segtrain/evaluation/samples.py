@@ -184,11 +184,24 @@ class SampleCounter:
         """
         item = tuple(sorted(index.items()))
         blocks = self._images[-1]
-        for number, inner in _parts(box, shape):
+        for number, inner in parts_of(box, shape):
             key = (item, number)
             if key not in blocks:
                 blocks[key] = ConfusionMatrix(self._classes.n_classes)
             blocks[key].add(truth[inner], predicted[inner])
+
+    def add_counts(
+        self,
+        index: Mapping[str, int],
+        number: tuple[int, ...],
+        counts: npt.NDArray[np.int64],
+    ) -> None:
+        """Add what was counted of a part, as numbered by `parts_of`."""
+        key = (tuple(sorted(index.items())), number)
+        blocks = self._images[-1]
+        if key not in blocks:
+            blocks[key] = ConfusionMatrix(self._classes.n_classes)
+        blocks[key].add_counts(counts)
 
     def drop_image(self) -> None:
         """Forget the last image."""
@@ -207,7 +220,7 @@ class SampleCounter:
         return Samples(found[found.any(axis=(1, 2))], kind, self._classes.foreground)
 
 
-def _parts(box: Box, shape: ZYX) -> list[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def parts_of(box: Box, shape: ZYX) -> list[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """Blocks of an item that a box has a part of: number, and part counted from it."""
     per_axis = []
     for side, size, n in zip(box, shape, _numbers(shape), strict=True):

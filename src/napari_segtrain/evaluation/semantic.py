@@ -183,6 +183,10 @@ class ConfusionMatrix:
             )
         self._counts += inside
 
+    def add_counts(self, counts: npt.NDArray[np.int64]) -> None:
+        """Add voxels that were counted elsewhere, in the shape of `counts`."""
+        self._counts += counts
+
     def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
         if self.n_classes != other.n_classes:
             raise ValueError(

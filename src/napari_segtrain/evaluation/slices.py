@@ -85,6 +85,14 @@ class SliceCurve:
                 self._place = (dict(index), z)
             self._matrix.add(truth[offset], predicted[offset])
 
+    def add_counts(
+        self, index: dict[str, int], z: int, counts: npt.NDArray[np.int64]
+    ) -> None:
+        """Add a slice that was counted elsewhere, see `ConfusionMatrix.counts`."""
+        self._close()
+        self._place = (index, z)
+        self._matrix.add_counts(counts)
+
     def slices(self) -> list[SliceScores]:
         """Scores of the slices counted so far, in their order."""
         self._close()

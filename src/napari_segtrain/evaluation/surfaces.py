@@ -89,13 +89,15 @@ class SurfaceFinder:
         truth, predicted = (side.read(around) for side in self._sides)
         inner = relative(box, around)
         start = np.array([side.start for side in box])
-        is_surface = surface_mask(truth, ignored=IGNORE_INDEX)[inner]
+        is_labelled = truth != IGNORE_INDEX
+        is_surface = surface_mask(truth, is_labelled)[inner]
         true_points = (np.argwhere(is_surface) + start).astype(self._dtype)
         true_classes = truth[inner][is_surface]
-        is_surface = surface_mask(predicted)[inner]
+        is_known = is_labelled | (predicted != IGNORE_INDEX)
+        is_surface = surface_mask(predicted, is_known)[inner]
         points = (np.argwhere(is_surface) + start).astype(self._dtype)
         classes = predicted[inner][is_surface]
-        counts = truth[inner][is_surface] != IGNORE_INDEX
+        counts = is_labelled[inner][is_surface]
         for index, parts in self._found.items():
             here = classes == index
             parts.append(
@@ -104,22 +106,21 @@ class SurfaceFinder:
 
 
 def surface_mask(
-    labels: npt.NDArray[np.uint8], *, ignored: int | None = None
+    labels: npt.NDArray[np.uint8], is_known: npt.NDArray[np.bool_] | None = None
 ) -> npt.NDArray[np.bool_]:
     """Say which voxels have a face neighbor with another value.
 
     Parameters
     ----------
     labels : ndarray of uint8, shape (Z, Y, X)
-    ignored : int, optional
-        A value that is no other value for its neighbors, and has no surface.
+    is_known : ndarray of bool, same shape, optional
+        The others are no other value for their neighbors, and have no surface.
 
     Returns
     -------
     ndarray of bool, same shape
     """
     is_surface = np.zeros(labels.shape, bool)
-    is_known = None if ignored is None else labels != ignored
     if is_known is not None and is_known.all():
         is_known = None
     for axis in range(labels.ndim):

@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 from napari_segtrain.boxes import Box, iter_blocks
 from napari_segtrain.objects.contacts import Contacts, measure_contacts
-from napari_segtrain.objects.runs import Runs, find_runs
+from napari_segtrain.objects.runs import Runs, locate_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +105,7 @@ def measure_objects(
     """
     spacing = voxel_size or (1.0, 1.0, 1.0)
     is_flat = ids.shape[0] == 1
-    blocks = [(box, find_runs(ids[box])) for box in _blocks(ids.shape, block_voxels)]
+    blocks = [(box, locate_runs(ids[box])) for box in _blocks(ids.shape, block_voxels)]
     labels = np.unique(np.concatenate([runs.ids for _, runs in blocks]))
     labels = labels[labels != 0]
     found = _Sums(labels)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Spacing = tuple[float, float, float]
 
+_ROUGHNESS = 0.75
+"""By how much distances in a coarse image rise and fall along a straight edge."""
+
 
 def preview_objects(
     masks: Mapping[str, npt.NDArray[Any]],
@@ -65,7 +68,9 @@ def _scaled(config: SeparationConfig, step: int, length: float) -> SeparationCon
     most = config.max_voxels
     method: Any = config.method
     if isinstance(method, DistanceSeparation):
-        method = method.model_copy(update={"prominence": method.prominence / length})
+        least = _ROUGHNESS if step > 1 else 0.0
+        prominence = max(method.prominence / length, least)
+        method = method.model_copy(update={"prominence": prominence})
     elif isinstance(method, MembraneSeparation):
         method = method.model_copy(update={"smoothing": method.smoothing / length})
     elif isinstance(method, ErosionSeparation):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.data.runs import find_runs
+
 Column = npt.NDArray[np.int64]
 
 
@@ -35,14 +37,11 @@ class Runs:
     lengths: Column
 
 
-def find_runs(ids: npt.NDArray[Any]) -> Runs:
-    """Find the runs of an array of shape (Z, Y, X)."""
+def locate_runs(ids: npt.NDArray[Any]) -> Runs:
+    """Find the runs of an array of shape (Z, Y, X), and where they lie."""
     n_y, n_x = ids.shape[1:]
-    rows = ids.reshape(-1, n_x)
-    is_first = np.ones(rows.shape, bool)
-    np.not_equal(rows[:, 1:], rows[:, :-1], out=is_first[:, 1:])
-    starts = np.flatnonzero(is_first)
+    voxels = ids.ravel()
+    starts, lengths = find_runs(voxels, row=n_x)
     row, x = np.divmod(starts, n_x)
     z, y = np.divmod(row, n_y)
-    lengths = np.diff(starts, append=rows.size)
-    return Runs(rows.ravel()[starts], starts, z, y, x, lengths)
+    return Runs(voxels[starts], starts, z, y, x, lengths)

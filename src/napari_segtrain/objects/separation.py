@@ -22,7 +22,7 @@ from napari_segtrain.objects.holes import fill_holes
 from napari_segtrain.objects.instances import label_objects
 from napari_segtrain.objects.linking import link_slices
 from napari_segtrain.objects.merging import merge_shallow
-from napari_segtrain.objects.runs import find_runs
+from napari_segtrain.objects.runs import locate_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def select_objects(
     in_slices : bool
         The first and the last slice are no border.
     """
-    runs = find_runs(ids)
+    runs = locate_runs(ids)
     distinct, index = np.unique(runs.ids, return_inverse=True)
     sizes = np.bincount(index, runs.lengths, minlength=len(distinct))
     first = np.full(len(distinct), ids.size)

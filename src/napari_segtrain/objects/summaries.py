@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_segtrain.objects.runs import find_runs
+from napari_segtrain.objects.runs import locate_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def summarize_slices(
     names = list(dict.fromkeys(class_names.tolist()))
     class_index = np.array([names.index(name) for name in class_names], np.intp)
     for z in range(ids.shape[0]):
-        runs = find_runs(ids[z : z + 1])
+        runs = locate_runs(ids[z : z + 1])
         inside = runs.ids != 0
         rows = np.searchsorted(labels, runs.ids[inside])
         voxels = np.bincount(rows, runs.lengths[inside], minlength=len(labels))

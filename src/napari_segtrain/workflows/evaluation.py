@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_segtrain.data.box_regions import Region, bounded_region
 from napari_segtrain.data.classes import describe_labels
 from napari_segtrain.errors import DataError
 from napari_segtrain.evaluation.aligned import aligned_items
 from napari_segtrain.evaluation.evaluate import iter_evaluation
+from napari_segtrain.evaluation.limits import (
+    BoxRegion,
+    CountedRegion,
+    SharedRegion,
+    limit_pair,
+    mask_region,
+)
 from napari_segtrain.evaluation.overlay import write_overlay
 from napari_segtrain.evaluation.pairs import LabelPair, common_classes
 from napari_segtrain.heap import trim_heap
+from napari_segtrain.image import OUTSIDE, LabelImage
 from napari_segtrain.io import (
     image_stem,
     list_images,
@@ -31,13 +40,15 @@ from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
+    import numpy.typing as npt
+
     from napari_segtrain.axes import ZYX
     from napari_segtrain.boxes import Box
     from napari_segtrain.config import DataConfig, EvaluationConfig
     from napari_segtrain.control import RunControl
     from napari_segtrain.evaluation.events import EvaluationEvent
     from napari_segtrain.evaluation.report import EvaluationReport
-    from napari_segtrain.image import ClassTable, Image, LabelImage
+    from napari_segtrain.image import ClassTable, Image
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,30 @@ class OpenedPairs:
     unmatched: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True)
+class CountedArea:
+    """Which part of the images counts in an evaluation.
+
+    Parameters
+    ----------
+    region : tuple of slice, optional
+        Voxels along Z, Y, X, or Y and X of flat images; the same of every image.
+    mask : LabelImage, str or Path, optional
+        Where it is not 0: one label image for all, or a folder of them with the names
+        of the label images; of their size.
+    """
+
+    region: Region | None = None
+    mask: LabelImage | str | Path | None = None
+
+
 def evaluate(
     truth: LabelsLike | Sequence[LabelsLike],
     segmentation: LabelsLike | Sequence[LabelsLike],
     *,
     probabilities: str | Path | None = None,
+    region: Region | None = None,
+    mask: LabelsLike | None = None,
     control: RunControl | None = None,
     on_event: Listener | None = None,
     **settings: Any,
@@ -67,6 +97,10 @@ def evaluate(
     probabilities : str or Path, optional
         File or folder of probability maps, named as the segmentations: scores at every
         threshold, and calibration.
+    region : tuple of slice, optional
+        Voxels along Z, Y, X (Y and X of flat images) that count.
+    mask : array, LabelImage or path, optional
+        Where it is not 0 voxels count; as large as the label images.
     control : RunControl, optional
         Stop and pause.
     on_event : callable, optional
@@ -89,9 +123,13 @@ def evaluate(
         When a setting is unknown, or its value not allowed.
     """
     config, others = parse_evaluation(settings)
-    pairs = open_label_pairs(truth, segmentation, parse_data(others)).pairs
+    data = parse_data(others)
+    pairs = open_label_pairs(truth, segmentation, data).pairs
     if probabilities is not None:
         pairs = with_probabilities(pairs, probabilities)
+    if mask is not None and not isinstance(mask, str | Path):
+        mask = as_labels(mask, data)
+    pairs = limit_pairs(pairs, CountedArea(region, mask))
     return score_pairs(pairs, config, control=control, on_event=on_event)
 
 
@@ -119,6 +157,48 @@ def with_probabilities(
         replace(pair, probabilities=read_image(file))
         for pair, file in zip(pairs, found, strict=True)
     )
+
+
+def limit_pairs(pairs: Sequence[LabelPair], area: CountedArea) -> tuple[LabelPair, ...]:
+    """Let only a part of each pair count; see `limit_pair`.
+
+    Raises
+    ------
+    DataError
+        When the region or a mask does not fit, or a pair has no mask.
+    """
+    regions: list[list[CountedRegion]] = [[] for _ in pairs]
+    if area.region is not None:
+        for found, pair in zip(regions, pairs, strict=True):
+            found.append(BoxRegion(bounded_region(area.region, pair.truth)))
+    if area.mask is not None:
+        masks = _masks_of(pairs, area.mask)
+        for found, pair, mask in zip(regions, pairs, masks, strict=True):
+            found.append(mask_region(mask, pair))
+    return tuple(
+        limit_pair(pair, SharedRegion(tuple(found))) if found else pair
+        for pair, found in zip(pairs, regions, strict=True)
+    )
+
+
+def _masks_of(
+    pairs: Sequence[LabelPair], mask: str | Path | LabelImage
+) -> list[LabelImage]:
+    """Mask of each pair: the same for all, or that of its name in a folder."""
+    if isinstance(mask, LabelImage):
+        return [mask] * len(pairs)
+    files = list_images(mask)
+    if len(files) == 1:
+        return [read_labels(files[0])] * len(pairs)
+    named = {image_stem(file).casefold(): file for file in files}
+    missing = [pair.name for pair in pairs if not _names(pair) & named.keys()]
+    if missing:
+        raise DataError(
+            f"There is no mask of {missing[0]} in {mask}; name masks as the label "
+            "images, or give a single one for all."
+        )
+    found = [next(n for n in named if n in _names(pair)) for pair in pairs]
+    return [read_labels(named[name]) for name in found]
 
 
 def _names(pair: LabelPair) -> set[str]:
@@ -318,7 +398,7 @@ def _write_overlay(
 ) -> None:
     truth, prediction = next(aligned_items(pair, classes))
     labels, boxes = pair.truth.items()[0], _slices(truth.shape)
-    labelled = [(labels.read(box) != 0).sum() for box in boxes]
+    labelled = [_n_labelled(labels.read(box)) for box in boxes]
     box = boxes[int(np.argmax(labelled))]
     write_overlay(
         path,
@@ -327,6 +407,10 @@ def _write_overlay(
         predicted_indices=prediction.read(box)[0],
         classes=classes,
     )
+
+
+def _n_labelled(values: npt.NDArray[Any]) -> int:
+    return int(np.isin(values, (0, OUTSIDE), invert=True).sum())
 
 
 def _slices(shape: ZYX) -> list[Box]:

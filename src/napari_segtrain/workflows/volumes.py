@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.config import InferenceConfig, VolumeConfig
+from napari_segtrain.data.box_regions import Region
 from napari_segtrain.data.files import open_images
 from napari_segtrain.errors import ConfigError, DataError, OutputError
-from napari_segtrain.inference.volume.area import Region
 from napari_segtrain.inference.volume.on_dask import Cluster, iter_on_dask
 from napari_segtrain.inference.volume.opening import Area, OpenVolume, open_volume
 from napari_segtrain.inference.volume.preview import VolumePreview, iter_preview

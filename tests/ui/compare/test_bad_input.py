@@ -162,6 +162,63 @@ def test_one_sentence_and_the_dock_goes_on(qtbot, viewer, name) -> None:
     assert dock.comparison.report.iou == 1
 
 
+@dataclass(frozen=True)
+class Odd:
+    """Layers that can be compared, and what is said beside the scores."""
+
+    truth: np.ndarray
+    result: np.ndarray
+    ious: list[float | None]
+    words: tuple[str, ...]
+
+
+SHARE = (432 - 3 * 16 - 3 * 9) / 432
+TABLE = ClassTable(
+    (BACKGROUND, ClassInfo(1, "a", "#ff0000"), ClassInfo(2, "b", "#00ff00"))
+)
+ODD = {
+    "empty truth": Odd(blocks() * 0, blocks(), [SHARE, 0, 0], ("truth holds no",)),
+    "empty result": Odd(blocks(), blocks() * 0, [SHARE, 0, 0], ("is missed",)),
+    "both empty": Odd(blocks() * 0, blocks() * 0, [1, None, None], ("Neither",)),
+    "unknown value": Odd(
+        blocks(),
+        np.where(blocks() == 2, 7, blocks()).astype(np.uint8),
+        [1, 1, 0],
+        ("27 of 432", "its classes do not have"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_labels_are_scored_and_spoken_of(qtbot, viewer, name) -> None:
+    case = ODD[name]
+    for layer in (add(viewer, "truth", case.truth), add(viewer, "r", case.result)):
+        write_class_table(layer, TABLE)
+    dock = open_dock(qtbot, viewer)
+    choose(dock, "truth", "r")
+    dock.form.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    classes = dock.comparison.report.total.scores.classes
+    assert [row.iou for row in classes] == pytest.approx(case.ious)
+    assert dock.messages.level == "warning"
+    assert all(words in dock.messages.text for words in case.words)
+
+
+def test_many_objects(qtbot, viewer) -> None:
+    """Each of some thousand is found; a tenth is missing."""
+    ids = np.arange(1, 65 * 65 + 1, dtype=np.uint16).reshape(65, 65)
+    truth = np.kron(ids, np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], np.uint16))
+    add(viewer, "truth", truth)
+    add(viewer, "result", np.where(truth % 10 == 3, 0, truth).astype(np.uint16))
+    dock = open_dock(qtbot, viewer)
+    dock.form.objects_box.setChecked(True)
+    choose(dock, "truth", "result")
+    compare(qtbot, dock)
+    (scores, _) = dock.comparison.report.total.objects
+    assert (scores.n_truth, scores.n_false_negative) == (4225, 423)
+    assert (scores.n_predicted, scores.n_matched) == (3802, 3802)
+
+
 def test_a_layer_deleted_during_the_comparison(qtbot, viewer) -> None:
     pair()(viewer)
     dock = open_dock(qtbot, viewer)

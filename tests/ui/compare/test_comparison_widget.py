@@ -236,6 +236,31 @@ def test_objects_when_asked_for(qtbot, dock, viewer) -> None:
     assert dock.view.parts.tables["boundaries"].isHidden()
 
 
+def test_the_error_map_shows_split_and_merged_objects(qtbot, dock, viewer) -> None:
+    cells = np.zeros((6, 32, 40), np.uint8)
+    cells[:, 4:14, 4:24], cells[:, 4:14, 26:36] = 1, 1
+    cells[:, 18:28, 4:36] = 1
+    found = cells.copy()
+    found[:, 4:14, 24:26] = 1
+    found[:, 18:28, 20:22] = 0
+    viewer.layers["truth"].data, viewer.layers["result"].data = cells, found
+    dock.form.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    layer = errors_of(viewer)
+    (summary,) = dock.comparison.report.total.summaries[:1]
+    assert (summary.n_split, summary.n_merged) == (1, 1)
+    expected = np.where(cells, np.where(np.arange(32)[:, None] < 16, 6, 5), 0)
+    expected[:, 4:14, 24:26], expected[:, 18:28, 20:22] = 2, 3
+    np.testing.assert_array_equal(layer.data, expected)
+    assert layer.features["class"].tolist()[-2:] == ["split object", "merged objects"]
+    assert "merged" in dock.view.legend.text()
+    dock.form.objects_box.setChecked(False)
+    compare(qtbot, dock)
+    assert "split object" not in layer.features["class"].tolist()
+    assert "merged" not in dock.view.legend.text()
+    assert np.unique(layer.data).tolist() == [0, 1, 2, 3]
+
+
 def test_only_painted_voxels_count(qtbot, viewer) -> None:
     truth = viewer.layers["truth"]
     rows = (ClassInfo(0, "unlabelled", "#808080", "unlabelled"), *CLASSES.rows[1:])

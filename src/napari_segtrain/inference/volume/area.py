@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_segtrain.axes import SPATIAL_AXES, ZYX
+from napari_segtrain.data.box_regions import Region, bounded_region
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Image, LabelImage
 from napari_segtrain.io import fingerprint
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from napari_segtrain.inference.volume.request import Request
 
 Outside = Literal["region", "mask"]
-Region = tuple[slice, ...]
-"""Slices along Z, Y, X, or Y and X of a flat image; may be open."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def checked_area(image: Image, volume: VolumeConfig, area: Area | None) -> Area:
     area = area or Area()
     if area.mask is not None:
         _check_mask(area.mask, image, shape)
-    region = None if area.region is None else _bounded(area.region, image)
+    region = None if area.region is None else bounded_region(area.region, image)
     return Area(region, area.mask)
 
 
@@ -142,63 +140,6 @@ def in_image(box: Box, downsampling: ZYX, shape: ZYX) -> Box:
         for part, factor, size in zip(box, downsampling, shape, strict=True)
     )
     return z, y, x
-
-
-def _bounded(region: Any, image: Image) -> Box:
-    """Give each slice of a region its start and stop.
-
-    Raises
-    ------
-    DataError
-        When it is not three slices that lie in the image.
-    """
-    parts = tuple(region) if isinstance(region, tuple | list) else (region,)
-    if len(parts) == len(SPATIAL_AXES) - 1 and "Z" not in image.axes:
-        parts = (slice(None), *parts)
-    is_box = len(parts) == len(SPATIAL_AXES)
-    if not is_box or not all(isinstance(part, slice) for part in parts):
-        text = ",".join(map(_text, parts))
-        raise DataError(
-            f"The region {text} does not fit {image.name} (axes {image.axes}); give a "
-            "range, in Python a slice, for each of Z, Y and X, such as "
-            "0:64,512:1024,0:512."
-        )
-    sizes = image.items()[0].shape
-    z, y, x = (
-        _bounded_slice(*given, image.name)
-        for given in zip(parts, SPATIAL_AXES, sizes, strict=True)
-    )
-    return z, y, x
-
-
-def _text(part: Any) -> str:
-    """Write a slice as people do."""
-    if not isinstance(part, slice):
-        return str(part)
-    ends = ("" if end is None else str(end) for end in (part.start, part.stop))
-    return ":".join(ends)
-
-
-def _bounded_slice(part: slice, axis: str, size: int, name: str) -> slice:
-    try:
-        start = 0 if part.start is None else operator.index(part.start)
-        stop = size if part.stop is None else operator.index(part.stop)
-    except TypeError as error:
-        raise DataError(
-            f"The region {part.start}:{part.stop} along {axis} is not in whole voxels; "
-            "give integers."
-        ) from error
-    if part.step not in (None, 1):
-        raise DataError(
-            f"The region along {axis} has a step of {part.step}; leave it out, and set "
-            "downsampling for a lower resolution."
-        )
-    if not 0 <= start < stop <= size:
-        raise DataError(
-            f"The region {start}:{stop} along {axis} is not in {name}, which has "
-            f"{size} voxels there; choose from 0 to {size}."
-        )
-    return slice(start, stop)
 
 
 def _check_mask(mask: LabelImage, image: Image, shape: ZYX) -> None:

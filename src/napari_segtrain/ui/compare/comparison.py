@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
+    from napari_segtrain.evaluation.limits import (
+        CountedRegion,  # noqa: TC004 - loads SciPy
+    )
+    from napari_segtrain.evaluation.object_marks import (
+        ItemMarks,
+    )
     from napari_segtrain.evaluation.pairs import LabelPair
     from napari_segtrain.evaluation.report import (
         EvaluationReport,  # noqa: TC004 - loads SciPy
@@ -63,6 +69,10 @@ class Request:
         What the values are, where the class tables do not say.
     config : EvaluationConfig, optional
         What is measured beside the classes.
+    region : callable, optional
+        Makes the region of the whole ground truth that counts; called in the thread.
+    region_name : str
+        Of the shapes.
     """
 
     overlaid: Overlaid
@@ -70,6 +80,8 @@ class Request:
     origin: Mapping[str, Any] | None = None
     target: Target = "auto"
     config: EvaluationConfig | None = None
+    region: Callable[[], CountedRegion] | None = None
+    region_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,8 @@ class Comparison:
         Why the scores may be too good, or too bad; empty when nothing is known.
     context : ReportContext
         What a written report says beside the scores.
+    region_name : str
+        Of the shapes inside which voxels count; empty where all do.
     """
 
     report: EvaluationReport
@@ -100,6 +114,7 @@ class Comparison:
     sums: Sums
     hint: str
     context: ReportContext
+    region_name: str = ""
 
     @property
     def n_voxels(self) -> int:
@@ -161,17 +176,32 @@ def _compared(
     pair = _described(request, DataConfig(target=request.target), control)
     sides = (pair.truth.classes, pair.prediction.classes)
     classes = common_classes(*([table] if table else [] for table in sides))
+    pair = _limited(pair, request)
     report = yield from _scored(pair, classes, request, control)
     if not report.is_complete:
         return None
     errors = yield from _errors(pair, classes, request, control)
     if control.is_stopping:
         return None
-    legend = {row.value: (row.name, row.color) for row in error_classes(classes)}
-    hint = _hint(request.origin)
+    rows = error_classes(classes, has_objects=_wants_objects(request))
+    legend = {row.value: (row.name, row.color) for row in rows}
+    hint = _hint(request.origin, report)
     context = _context(pair, request)
     overlap = request.overlaid.overlap
-    return Comparison(report, overlap, errors, legend, sums, hint, context)
+    return Comparison(
+        report, overlap, errors, legend, sums, hint, context, request.region_name
+    )
+
+
+def _limited(pair: LabelPair, request: Request) -> LabelPair:
+    """Let only the region count, whose place in the overlap is found here."""
+    from napari_segtrain.evaluation.limits import ShiftedRegion, limit_pair
+
+    if request.region is None:
+        return pair
+    overlap = request.overlaid.overlap
+    origin = dict.fromkeys(overlap.truth_axes, 0) | overlap.origin
+    return limit_pair(pair, ShiftedRegion(request.region(), origin))
 
 
 def _context(pair: LabelPair, request: Request) -> ReportContext:
@@ -186,11 +216,15 @@ def _context(pair: LabelPair, request: Request) -> ReportContext:
         "Ground truth": pair.truth.name,
         "Segmentation": pair.prediction.name,
     }
+    if request.region_name:
+        facts["Only inside"] = request.region_name
     return ReportContext(facts, request.config or EvaluationConfig(), model)
 
 
-def _hint(origin: Mapping[str, Any] | None) -> str:
+def _hint(origin: Mapping[str, Any] | None, report: EvaluationReport) -> str:
     """Why scores of a result say less than they seem to."""
+    from napari_segtrain.evaluation.remarks import remarks
+
     partial = ""
     if (origin or {}).get("is_whole") is False:
         partial = (
@@ -198,7 +232,9 @@ def _hint(origin: Mapping[str, Any] | None) -> str:
             "background, so look at the scores of the predicted slices, or predict "
             "everything."
         )
-    return " ".join(text for text in (partial, _training_hint(origin)) if text)
+    return " ".join(
+        text for text in (partial, _training_hint(origin), *remarks(report)) if text
+    )
 
 
 def _training_hint(origin: Mapping[str, Any] | None) -> str:
@@ -269,25 +305,53 @@ def _errors(
     from napari_segtrain.evaluation.error_map import iter_error_map, write_block
 
     shape = pair.truth.array.shape
+    marks = yield from _object_marks(pair, classes, request, control)
+    if control.is_stopping:
+        return np.zeros(shape, np.uint8)
     in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
     if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
-        return _lazy_errors(pair, classes, control)
+        return _lazy_errors(pair, classes, marks, control)
     errors = np.zeros(shape, np.uint8)
-    for block in iter_error_map(pair, classes, control=control):
+    for block in iter_error_map(pair, classes, marks=marks, control=control):
         write_block(errors, pair.truth.axes, block)
         yield Progress(0.75 + 0.25 * block.n_done / max(block.n_total, 1))
     return errors
 
 
+def _wants_objects(request: Request) -> bool:
+    return request.config is not None and request.config.wants_objects
+
+
+def _object_marks(
+    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+) -> Generator[Event, None, tuple[ItemMarks, ...]]:
+    """Which objects are split or merged; nothing where objects are not matched."""
+    from napari_segtrain.evaluation.object_marks import iter_object_marks
+
+    if not _wants_objects(request):
+        return ()
+    work = iter_object_marks(pair, classes, control=control)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            marks: tuple[ItemMarks, ...] = end.value
+            return marks
+        yield Progress(0.75)
+
+
 def _lazy_errors(
-    pair: LabelPair, classes: ClassTable, control: RunControl
+    pair: LabelPair,
+    classes: ClassTable,
+    marks: tuple[ItemMarks, ...],
+    control: RunControl,
 ) -> LazyArray:
     """Error map as a Dask array, which napari draws slice by slice."""
     import dask.array as da
 
     from napari_segtrain.evaluation.lazy_errors import lazy_error_map
 
-    errors = lazy_error_map(pair, classes, control=control)
+    errors = lazy_error_map(pair, classes, marks=marks, control=control)
     chunks = [1] * (len(errors.shape) - 2) + [-1, -1]
     lazy: LazyArray = da.from_array(errors, chunks=chunks, name=False)
     return lazy

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidg
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
+from napari_segtrain.ui.compare.region_choice import RegionChoice
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
 from napari_segtrain.ui.widgets.forms import ConfigForm
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
@@ -22,6 +23,9 @@ _TARGETS: tuple[tuple[str, Target], ...] = (
     ("As they look, or as the layer says", "auto"),
     ("Classes (semantic)", "semantic"),
     ("Ids of objects (instances)", "instances"),
+)
+_OBJECTS_TIP = (
+    "Score objects, too; the error map then shows which are split and which merged"
 )
 
 
@@ -50,8 +54,10 @@ class ComparisonForm(QWidget):
         self.truth_choice = LayerChoice(viewer, Labels, accept=is_choosable)
         self.prediction_choice = LayerChoice(viewer, Labels, accept=is_choosable)
         self.target_choice = QComboBox()
+        self.region_choice = RegionChoice(viewer)
         self.truth_classes = TruthClasses(viewer, self.truth_choice)
         self.objects_box = QCheckBox("Match &objects")
+        self.objects_box.setToolTip(_OBJECTS_TIP)
         self.measures = ConfigForm(
             EvaluationConfig, hidden=("objects",), title="&Measures"
         )
@@ -121,7 +127,7 @@ class ComparisonForm(QWidget):
         for choice in (self.truth_choice, self.prediction_choice):
             choice.setEnabled(not is_running and choice.count() > 0)
         for widget in (
-            *(self.target_choice, self.truth_classes),
+            *(self.target_choice, self.region_choice, self.truth_classes),
             *(self.objects_box, self.measures),
         ):
             widget.setEnabled(not is_running)
@@ -141,6 +147,7 @@ class ComparisonForm(QWidget):
         rows.addRow("Ground &truth", self.truth_choice)
         rows.addRow("Se&gmentation", self.prediction_choice)
         rows.addRow("Values a&re", self.target_choice)
+        rows.addRow("Only &inside", self.region_choice)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)

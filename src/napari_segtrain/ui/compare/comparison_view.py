@@ -298,7 +298,9 @@ def _summary(comparison: Comparison) -> str:
     n_unlabelled = comparison.n_voxels - overall.n_truth
     counted = f"{accuracy} of {overall.n_truth:,} voxels are right"
     if n_unlabelled:
-        counted += f"; {n_unlabelled:,} are not labelled and do not count"
+        where = f", or outside of '{comparison.region_name}',"
+        outside = where if comparison.region_name else ""
+        counted += f"; {n_unlabelled:,} are not labelled{outside} and do not count"
     where = comparison.overlap.describe()
     return f"{counted}.\n{where}" if where else f"{counted}."
 

@@ -187,6 +187,7 @@ class ComparisonWidget(DockContent):
         self.view.slice_asked.connect(self._on_view_slice_asked)
         self.view.object_asked.connect(self._on_view_object_asked)
         self._watch.edited.connect(self._on_watch_edited)
+        self.form.region_choice.edited.connect(self._on_region_edited)
         self._watch.moved.connect(self._on_watch_moved)
         viewer = self._session.viewer
         if viewer is not None:
@@ -201,6 +202,8 @@ class ComparisonWidget(DockContent):
             origin=result_of(prediction),
             target=self.form.target,
             config=self.form.measured(),
+            region=self.form.region_choice.prepare(truth, overlaid.overlap.truth_axes),
+            region_name=self.form.region_choice.name,
         )
         self._next, self._edit = ComparedPair(truth, prediction, overlaid), ""
         self._watch.watch((truth, prediction))
@@ -344,6 +347,10 @@ class ComparisonWidget(DockContent):
 
     def _on_watch_edited(self, layer: Labels) -> None:
         self._mark_stale(f"'{layer.name}' was edited; the scores are out of date.")
+
+    def _on_region_edited(self, layer: Any) -> None:
+        if self._comparison is not None or self.is_running:
+            self._mark_stale(f"'{layer.name}' was edited; the scores are out of date.")
 
     def _on_watch_moved(self, layer: Labels) -> None:
         self._mark_stale(f"'{layer.name}' was moved; the scores are out of date.")

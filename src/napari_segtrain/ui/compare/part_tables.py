@@ -39,7 +39,7 @@ _ROW_ROLE = Qt.ItemDataRole.UserRole
 _TIPS = {
     "threshold": "IoU from which objects match",
     "f1": "Twice the matched objects / objects of both together (RQ)",
-    "pq": "Panoptic quality: F1 times the mean IoU of the matched",
+    "pq": "Panoptic quality: F1 times the mean IoU of those above the IoU",
     "n_truth": "Objects in the ground truth",
     "mean_ap": "Matched / (matched, missed and extra), mean over IoU 0.5 to 0.95",
     "count_error": "Objects too many, or too few when negative",

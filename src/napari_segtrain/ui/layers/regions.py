@@ -21,9 +21,9 @@ from napari_segtrain.ui.layers.transforms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from napari.layers import Image, Shapes
+    from napari.layers import Image, Labels, Shapes
 
     Mask = npt.NDArray[np.bool_]
     Points = npt.NDArray[np.float64]
@@ -165,6 +165,35 @@ def region_mask(
         When there is no shape with an area, none on the image, or one that is not
         drawn in its YX plane.
     """
+    make = region_maker(shapes, image, axes, level=level, through_all=through_all)
+    return make()
+
+
+def region_maker(
+    shapes: Shapes,
+    image: Image | Labels,
+    axes: str,
+    *,
+    level: int = 0,
+    through_all: bool | None = None,
+) -> Callable[[], RegionMask]:
+    """Prepare a region that is then made in a thread; later edits do not reach it.
+
+    Parameters
+    ----------
+    shapes, image, axes, level, through_all
+        As of `region_mask`; labels serve as well as an image.
+
+    Returns
+    -------
+    callable
+        Returns the region, or raises `DataError` where the image has no voxel of it.
+
+    Raises
+    ------
+    DataError
+        As of `region_mask`.
+    """
     through_all = is_through_all(shapes) if through_all is None else through_all
     outlines = list(_outlines(shapes, image, axes, level))
     if not outlines:
@@ -172,10 +201,15 @@ def region_mask(
     data = image.data[level] if image.multiscale else image.data
     sizes = dict(zip(axes, data.shape, strict=True))
     letters = "" if through_all else "".join(outlines[0].index)
-    mask = _rasterized(outlines, letters, sizes)
-    if not any(plane.any() for plane in mask.planes.values()):
-        raise DataError(_outside(shapes, image))
-    return mask
+    outside = _outside(shapes, image)
+
+    def make() -> RegionMask:
+        mask = _rasterized(outlines, letters, sizes)
+        if not any(plane.any() for plane in mask.planes.values()):
+            raise DataError(outside)
+        return mask
+
+    return make
 
 
 def check_region(shapes: Shapes) -> None:
@@ -196,15 +230,16 @@ def _no_area(shapes: Shapes) -> str:
     )
 
 
-def _outside(shapes: Shapes, image: Image) -> str:
+def _outside(shapes: Shapes, image: Image | Labels) -> str:
+    kind = type(image).__name__.lower()
     return (
-        f"The shapes of '{shapes.name}' hold no voxel of the image '{image.name}'; "
-        "draw them on the image, on its slices."
+        f"The shapes of '{shapes.name}' hold no voxel of the {kind} '{image.name}'; "
+        "draw them on it, on its slices."
     )
 
 
 def _outlines(
-    shapes: Shapes, image: Image, axes: str, level: int
+    shapes: Shapes, image: Image | Labels, axes: str, level: int
 ) -> Iterator[_Outline]:
     letters = layer_axes(image, axes)[-shapes.ndim :]
     target = placement(image, axes, level=level).along(letters)
@@ -250,7 +285,9 @@ def _ellipse(corners: Points) -> Points:
     return ellipse
 
 
-def _outline(voxels: Points, letters: str, shapes: Shapes, image: Image) -> _Outline:
+def _outline(
+    voxels: Points, letters: str, shapes: Shapes, image: Image | Labels
+) -> _Outline:
     index = {}
     for axis, places in zip(letters, voxels.T, strict=True):
         if axis in "YX" + CHANNEL_AXIS:
@@ -258,7 +295,7 @@ def _outline(voxels: Points, letters: str, shapes: Shapes, image: Image) -> _Out
         if np.ptp(places) > _FLAT:
             raise DataError(
                 f"A shape of '{shapes.name}' reaches through slices {places.min():.4g} "
-                f"to {places.max():.4g} of {axis} of the image '{image.name}'; draw "
+                f"to {places.max():.4g} of {axis} of '{image.name}'; draw "
                 "regions in the YX plane."
             )
         index[axis] = round(float(places.mean()))
