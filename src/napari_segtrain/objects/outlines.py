@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from napari_segtrain.errors import DataError
 from napari_segtrain.objects.filling import fill_rings
@@ -52,6 +53,21 @@ class Outline:
     def rings(self) -> tuple[Points, ...]:
         """The outer ring and those of the holes."""
         return (self.points, *self.holes)
+
+    @property
+    def keyhole(self) -> Points:
+        """One closed line that holds the same: ways there and back lead to the holes.
+
+        Where a program knows no holes.
+        """
+        line = self.points
+        for hole in self.holes:
+            away, nearest = cKDTree(line).query(hole)
+            there = int(away.argmin())
+            here = int(nearest[there])
+            around = np.concatenate([hole[there:], hole[: there + 1]])
+            line = np.concatenate([line[: here + 1], around, line[here:]])
+        return line
 
 
 def trace_outlines(ids: LazyArray, *, tolerance: float = 0.0) -> list[Outline]:
@@ -107,11 +123,11 @@ def fill_outlines(
                 f"the image has slices 0 to {shape[0] - 1}; choose the image that the "
                 "outlines belong to."
             )
-        _fill(ids[outline.z], outline)
+        fill_outline(ids[outline.z], outline)
     return ids
 
 
-def _fill(plane: npt.NDArray[Any], outline: Outline) -> None:
+def fill_outline(plane: npt.NDArray[Any], outline: Outline) -> None:
     """Write the id of an outline into the voxels that it holds, in place."""
     low = np.floor(outline.points.min(axis=0)).clip(0, plane.shape).astype(int)
     high = np.ceil(outline.points.max(axis=0)).clip(low - 1, plane.shape).astype(int)
