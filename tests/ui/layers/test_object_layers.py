@@ -123,10 +123,17 @@ def test_shapes_without_an_area():
         drawn_objects(line, Image(np.zeros((9, 9))), "YX")
 
 
-def test_too_many_outlines(monkeypatch):
-    monkeypatch.setattr(object_layers, "MAX_SHAPES", 3)
-    with pytest.raises(DataError, match=r"more than 3 outlines.*GeoJSON or ImageJ"):
-        outline_layer(object_source(small_labels()))
+@pytest.mark.parametrize(
+    ("limit", "enough", "said"),
+    [("MAX_SHAPES", 4, "more than 3 or"), ("MAX_CORNERS", 22, "more than 21 corners")],
+)
+def test_too_many_outlines(monkeypatch, limit, enough, said):
+    source = object_source(small_labels())
+    monkeypatch.setattr(object_layers, limit, enough)
+    assert len(outline_layer(source).data) == 4
+    monkeypatch.setattr(object_layers, limit, enough - 1)
+    with pytest.raises(DataError, match=f"'vesicles' .*{said}.*GeoJSON or ImageJ"):
+        outline_layer(source)
 
 
 def test_nothing_to_show():

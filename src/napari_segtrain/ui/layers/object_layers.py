@@ -32,10 +32,15 @@ if TYPE_CHECKING:
     Matrix = npt.NDArray[np.float64]
 
 MAX_SHAPES = 2000
-"""Outlines in a layer up to which napari stays usable."""
+MAX_CORNERS = 100_000
+"""Outlines in a layer, and their corners, up to which napari stays usable.
+
+Without the package bermuda napari takes 0.8 ms per corner to make the layer.
+"""
 
 _EDGE_WIDTH = 0.5
-_POINT_SIZE = 8
+_POINT_PIXELS = (6, 10_000)
+"""Sizes of a point on the screen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +109,17 @@ def outline_layer(source: ObjectSource, *, tolerance: float = 0.0) -> Shapes:
     Raises
     ------
     DataError
-        When there are more than `MAX_SHAPES`, or none.
+        When there are more than `MAX_SHAPES` or `MAX_CORNERS`, or none.
     """
     axes = source.labels.axes
     vertices: list[Matrix] = []
     ids: list[int] = []
+    n_corners = 0
     for item, outline in _outlines(source.labels, tolerance):
-        if len(ids) == MAX_SHAPES:
-            raise DataError(_too_many(source.name))
         line = outline.keyhole
+        n_corners += len(line)
+        if len(ids) == MAX_SHAPES or n_corners > MAX_CORNERS:
+            raise DataError(_too_many(source.name))
         places = np.column_stack([np.full(len(line), outline.z), line])
         vertices.append(_in_item(places, item, axes))
         ids.append(outline.id)
@@ -151,18 +158,17 @@ def point_layer(source: ObjectSource) -> Points:
     tables = [(item, prevalent_slices(_Slices(item))) for item in source.labels.items()]
     places = [_in_item(table.centers, item, axes) for item, table in tables]
     ids = np.concatenate([table.ids for _, table in tables])
+    n_voxels = np.concatenate([table.n_voxels for _, table in tables])
     if not len(ids):
         raise DataError(_nothing(source.name))
     return Points(
         np.concatenate(places),
         name=f"{source.name} centers",
-        size=_POINT_SIZE,
+        size=np.sqrt(n_voxels / np.pi),  # half as wide as its object, were that round
+        canvas_size_limits=_POINT_PIXELS,
         face_color=source.colors(ids),
         border_color="black",
-        features={
-            "id": ids,
-            "voxels": np.concatenate([table.n_voxels for _, table in tables]),
-        },
+        features={"id": ids, "voxels": n_voxels},
         **source.transforms[axes],
     )
 
@@ -264,8 +270,9 @@ def _in_item(places: Matrix, item: Item, axes: str) -> Matrix:
 
 def _too_many(name: str) -> str:
     return (
-        f"The labels '{name}' have more than {MAX_SHAPES:,} outlines, which would make "
-        "napari slow; export them as GeoJSON or ImageJ ROIs, or crop the labels."
+        f"The outlines of '{name}' are more than {MAX_SHAPES:,} or have more than "
+        f"{MAX_CORNERS:,} corners, which would make napari slow; export them as "
+        "GeoJSON or ImageJ ROIs, raise the tolerance, or crop the labels."
     )
 
 
