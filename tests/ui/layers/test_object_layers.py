@@ -12,8 +12,10 @@ from napari.utils import DirectLabelColormap
 from tests.objects.touching import touching_balls
 
 from napari_segtrain.errors import DataError
+from napari_segtrain.objects.counting import counts_by_outline
+from napari_segtrain.objects.prevalence import prevalent_slices
 from napari_segtrain.ui.layers import object_layers
-from napari_segtrain.ui.layers.drawn_objects import drawn_objects
+from napari_segtrain.ui.layers.drawn_objects import drawn_objects, drawn_regions
 from napari_segtrain.ui.layers.object_layers import (
     object_mesh,
     object_source,
@@ -220,3 +222,17 @@ def test_layers_are_made_in_threads():
     thread.start()
     thread.join()
     assert len(made) == 3
+
+
+@pytest.mark.parametrize(("ndim", "counts"), [(3, [3, 0, 0]), (2, [1, 2, 0])])
+def test_objects_are_counted_in_shapes(ndim, counts):
+    layer = small_labels(scale=(3, 0.5, 0.5))
+    box = np.array([[0, 0, 0], [0, 0, 4], [0, 3, 4], [0, 3, 0]])[:, -ndim:]
+    line = box[:2]
+    far = box + np.array([0, 80, 80])[-ndim:]
+    shapes = Shapes([box, line, far], shape_type=["rectangle", "line", "polygon"])
+    regions = drawn_regions(shapes, layer, "ZYX")
+    centers = prevalent_slices(layer.data).centers
+    found = counts_by_outline(centers, regions, through_all=ndim == 2)
+    assert [count.region for count in found] == [0, 1, 3]
+    assert [count.n_objects for count in found] == counts

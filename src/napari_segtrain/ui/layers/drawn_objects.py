@@ -102,6 +102,39 @@ def drawn_objects(shapes: Shapes, layer: Labels | Image, axes: str) -> DrawnObje
     )
 
 
+def drawn_regions(
+    shapes: Shapes, layer: Labels | Image, axes: str
+) -> tuple[Outline, ...]:
+    """Take shapes as regions to count objects in; in the GUI thread.
+
+    Each shape is a region of its own: the first has the id 1, and so on; lines are none
+    but have a number. Shapes of a 2D layer (`is_through_all`) hold for all slices.
+
+    Parameters
+    ----------
+    shapes : napari Shapes layer
+    layer : napari Labels or Image layer
+        In whose voxels the centers of the objects are.
+    axes : str
+        One letter per dimension of the data of that layer.
+
+    Returns
+    -------
+    tuple of Outline
+        For `counts_by_outline`.
+
+    Raises
+    ------
+    DataError
+        When no shape has an area, or one is not drawn in the YX plane.
+    """
+    check_region(shapes)
+    return tuple(
+        Outline(drawn.number + 1, drawn.index.get("Z", 0), drawn.points)
+        for drawn in drawn_outlines(shapes, layer, axes)
+    )
+
+
 def _place(
     outline: DrawnOutline, axes: str, sizes: dict[str, int], shapes: Shapes
 ) -> dict[str, int]:
