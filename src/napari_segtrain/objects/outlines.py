@@ -1,8 +1,9 @@
 """Outlines of the objects of slices as polygons, and polygons back to label images.
 
 Outlines run along the edges of voxels, so they hold exactly the voxels they were made
-of. Pieces of an object are connected through edges, not corners, and no outline meets
-itself: the rings are valid polygons in the sense of OGC Simple Features.
+of, unless they are simplified. Pieces of an object are connected through edges, not
+corners, and no outline meets itself: the rings are valid polygons in the sense of OGC
+Simple Features.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ def trace_outlines(ids: LazyArray, *, tolerance: float = 0.0) -> list[Outline]:
         Object ids; 0 and less is background. Slices are read one by one.
     tolerance : float
         Voxels that a simplified outline may be away from the voxel edges; 0 keeps it
-        exact, so that `fill_outlines` gives the ids back.
+        exact, so that `fill_outlines` gives the ids back. Simplified outlines of
+        neighbors may overlap or leave gaps, and a ring may then cross another.
     """
     slices = iter_outlines(ids, tolerance=tolerance)
     return [outline for outlines in slices for outline in outlines]

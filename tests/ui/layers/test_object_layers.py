@@ -78,7 +78,18 @@ def test_outlines_lie_on_the_labels_in_the_world():
     np.testing.assert_allclose(
         shapes.data_to_world(place), layer.data_to_world(place), rtol=1e-6
     )
-    np.testing.assert_array_equal(back(shapes, layer, "ZYX"), layer.data)
+    drawn = drawn_objects(shapes, layer, "ZYX")
+    again = Labels(drawn.fill(), **drawn.transform)
+    np.testing.assert_array_equal(again.data, layer.data)
+    assert (again.units, again.axis_labels) == (layer.units, layer.axis_labels)
+    np.testing.assert_allclose(again.data_to_world(place), layer.data_to_world(place))
+
+
+def test_channels_are_no_slices():
+    image = Image(np.zeros((2, 3, 8, 10)), scale=(1, 4, 2, 2))
+    labels = small_labels(scale=(4, 2, 2))
+    drawn = drawn_objects(outline_layer(object_source(labels)), image, "CZYX")
+    np.testing.assert_array_equal(drawn.fill(), labels.data)
 
 
 def test_axes_in_another_order():

@@ -17,8 +17,9 @@ from napari_segtrain.axes import SPATIAL_AXES
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Item, LabelImage
 from napari_segtrain.objects.meshes import SMOOTHING, Mesh, mesh_objects
-from napari_segtrain.objects.outlines import trace_slice
+from napari_segtrain.objects.outlines import iter_outlines
 from napari_segtrain.objects.prevalence import prevalent_slices
+from napari_segtrain.objects.slices import ItemSlices
 from napari_segtrain.ui.layers.reading import guess_axes, labels_from_layer
 from napari_segtrain.ui.layers.transforms import result_transform
 
@@ -155,7 +156,9 @@ def point_layer(source: ObjectSource) -> Points:
         When there is no object.
     """
     axes = source.labels.axes
-    tables = [(item, prevalent_slices(_Slices(item))) for item in source.labels.items()]
+    tables = [
+        (item, prevalent_slices(ItemSlices(item))) for item in source.labels.items()
+    ]
     places = [_in_item(table.centers, item, axes) for item, table in tables]
     ids = np.concatenate([table.ids for _, table in tables])
     n_voxels = np.concatenate([table.n_voxels for _, table in tables])
@@ -230,31 +233,10 @@ def _spacing(source: ObjectSource) -> tuple[float, float, float]:
     return z, y, x
 
 
-@dataclass(frozen=True)
-class _Slices:
-    """An item of labels that is read slice by slice."""
-
-    item: Item
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.item.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.item.dtype
-
-    def __getitem__(self, z: int) -> npt.NDArray[Any]:
-        _, n_y, n_x = self.item.shape
-        box = slice(z, z + 1), slice(0, n_y), slice(0, n_x)
-        return self.item.read(box)[0, 0]
-
-
 def _outlines(labels: LabelImage, tolerance: float) -> Iterator[tuple[Item, Outline]]:
     for item in labels.items():
-        slices = _Slices(item)
-        for z in range(item.shape[0]):
-            for outline in trace_slice(slices[z], z, tolerance=tolerance):
+        for outlines in iter_outlines(ItemSlices(item), tolerance=tolerance):
+            for outline in outlines:
                 yield item, outline
 
 
