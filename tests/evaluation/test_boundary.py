@@ -102,8 +102,7 @@ def brute_force(truth, predicted, index, tolerance, spacing):
         return np.array(points).reshape(-1, 3) * spacing
 
     true = surface(truth, known)
-    everywhere = np.ones_like(known)
-    found = surface(predicted, everywhere)
+    found = surface(predicted, known | (predicted != 255))
     at = np.round(found / spacing).astype(int)
     counted = found[known[tuple(at.T)]]
 

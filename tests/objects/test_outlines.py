@@ -55,6 +55,14 @@ def test_each_piece_is_a_valid_polygon_with_its_holes(ids):
 
 
 @given(volumes)
+def test_keyholes_hold_the_same(ids):
+    outlines = trace_outlines(ids)
+    lines = [Outline(each.id, each.z, each.keyhole) for each in outlines]
+    found = fill_outlines(lines, ids.shape)
+    np.testing.assert_array_equal(found, np.where(ids > 0, ids, 0))
+
+
+@given(volumes)
 def test_there_are_as_many_as_pieces(ids):
     n_pieces = sum(ndimage.label(s == i)[1] for s in ids for i in (1, 2, 3))
     assert len(trace_outlines(ids)) == n_pieces

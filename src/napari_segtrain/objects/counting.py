@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Points = npt.NDArray[np.float64]
 
-OUTSIDE = 0
+NO_REGION = 0
 """Region of the objects that lie in none."""
 
 
@@ -28,7 +29,7 @@ class RegionCount:
     Parameters
     ----------
     region : int
-        Its id; `OUTSIDE` for objects in no region.
+        Its id; `NO_REGION` for objects in no region.
     n_objects : int
         Those whose point lies in it.
     n_voxels : int, optional
@@ -59,21 +60,29 @@ def counts_by_region(points: Points, regions: npt.NDArray[Any]) -> list[RegionCo
     Returns
     -------
     list of RegionCount
-        `OUTSIDE` first (it has points outside the image too, but only its voxels), then
-        every region by rising id, those without points too.
+        `NO_REGION` first, with the points outside the image too; then every region by
+        rising id, those without points too.
     """
     index = np.floor(points[:, -regions.ndim :] + 0.5).astype(np.int64)
     is_inside = ((index >= 0) & (index < regions.shape)).all(axis=1)
     at = np.zeros(len(points), regions.dtype)
     at[is_inside] = regions[tuple(index[is_inside].T)]
-    found, sizes = np.unique(np.maximum(regions, OUTSIDE), return_counts=True)
-    n_voxels = {OUTSIDE: 0, **dict(zip(found.tolist(), sizes.tolist(), strict=True))}
-    counted, n = np.unique(np.maximum(at, OUTSIDE), return_counts=True)
+    n_voxels = _sizes(regions)
+    counted, n = np.unique(np.maximum(at, NO_REGION), return_counts=True)
     n_objects = dict(zip(counted.tolist(), n.tolist(), strict=True))
     return [
         RegionCount(region, n_objects.get(region, 0), size)
-        for region, size in n_voxels.items()
+        for region, size in sorted(n_voxels.items())
     ]
+
+
+def _sizes(regions: npt.NDArray[Any]) -> Counter[int]:
+    """Voxels of each region, slice by slice."""
+    sizes = Counter({NO_REGION: 0})
+    for plane in regions.reshape(-1, *regions.shape[-2:]):
+        found, n_voxels = np.unique(np.maximum(plane, NO_REGION), return_counts=True)
+        sizes.update(dict(zip(found.tolist(), n_voxels.tolist(), strict=True)))
+    return sizes
 
 
 def counts_by_outline(
@@ -93,15 +102,17 @@ def counts_by_outline(
     Returns
     -------
     list of RegionCount
-        `OUTSIDE` first, then every region by rising id.
+        `NO_REGION` first, then every region by rising id.
     """
     slices = np.floor(points[:, 0] + 0.5)
     inside: dict[int, npt.NDArray[np.bool_]] = {}
     for outline in outlines:
         is_here = np.ones(len(points), bool) if through_all else slices == outline.z
+        low, high = outline.points.min(axis=0), outline.points.max(axis=0)
+        is_here &= ((points[:, 1:] >= low) & (points[:, 1:] <= high)).all(axis=1)
         is_here[is_here] = contains(outline.rings, points[is_here, 1:])
         before = inside.get(outline.id)
         inside[outline.id] = is_here if before is None else before | is_here
     is_in_any = np.any([np.zeros(len(points), bool), *inside.values()], axis=0)
-    counts = [RegionCount(OUTSIDE, int((~is_in_any).sum()))]
+    counts = [RegionCount(NO_REGION, int((~is_in_any).sum()))]
     return counts + [RegionCount(i, int(inside[i].sum())) for i in sorted(inside)]

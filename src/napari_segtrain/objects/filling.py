@@ -77,7 +77,9 @@ def _crossings(
     n_y, n_x = shape
     first = np.concatenate(rings)
     second = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
-    ends = np.sort([first[:, 0], second[:, 0]], axis=0)
+    is_up = (first[:, 0] > second[:, 0])[:, np.newaxis]  # both ways are the same line
+    first, second = np.where(is_up, second, first), np.where(is_up, first, second)
+    ends = np.stack([first[:, 0], second[:, 0]])
     low, high = np.clip(np.ceil(ends), 0, n_y).astype(np.int64)
     n_rows = high - low
     before = np.cumsum(n_rows) - n_rows

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Spacing = tuple[float, float, float]
 
-SMOOTHING = 10
+SMOOTHING = 20
 """Usual number of passes."""
 
 _MANY_IDS = 1 << 24

@@ -1,8 +1,9 @@
 """Outlines of the objects of slices as polygons, and polygons back to label images.
 
 Outlines run along the edges of voxels, so they hold exactly the voxels they were made
-of. Pieces of an object are connected through edges, not corners, and no outline meets
-itself: the rings are valid polygons in the sense of OGC Simple Features.
+of, unless they are simplified. Pieces of an object are connected through edges, not
+corners, and no outline meets itself: the rings are valid polygons in the sense of OGC
+Simple Features.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from napari_segtrain.errors import DataError
 from napari_segtrain.objects.filling import fill_rings
@@ -53,6 +55,21 @@ class Outline:
         """The outer ring and those of the holes."""
         return (self.points, *self.holes)
 
+    @property
+    def keyhole(self) -> Points:
+        """One closed line that holds the same: ways there and back lead to the holes.
+
+        Where a program knows no holes.
+        """
+        line = self.points
+        for hole in self.holes:
+            away, nearest = cKDTree(line).query(hole)
+            there = int(away.argmin())
+            here = int(nearest[there])
+            around = np.concatenate([hole[there:], hole[: there + 1]])
+            line = np.concatenate([line[: here + 1], around, line[here:]])
+        return line
+
 
 def trace_outlines(ids: LazyArray, *, tolerance: float = 0.0) -> list[Outline]:
     """Outlines of all objects of a volume, slice by slice.
@@ -63,7 +80,8 @@ def trace_outlines(ids: LazyArray, *, tolerance: float = 0.0) -> list[Outline]:
         Object ids; 0 and less is background. Slices are read one by one.
     tolerance : float
         Voxels that a simplified outline may be away from the voxel edges; 0 keeps it
-        exact, so that `fill_outlines` gives the ids back.
+        exact, so that `fill_outlines` gives the ids back. Simplified outlines of
+        neighbors may overlap or leave gaps, and a ring may then cross another.
     """
     slices = iter_outlines(ids, tolerance=tolerance)
     return [outline for outlines in slices for outline in outlines]
@@ -107,11 +125,11 @@ def fill_outlines(
                 f"the image has slices 0 to {shape[0] - 1}; choose the image that the "
                 "outlines belong to."
             )
-        _fill(ids[outline.z], outline)
+        fill_outline(ids[outline.z], outline)
     return ids
 
 
-def _fill(plane: npt.NDArray[Any], outline: Outline) -> None:
+def fill_outline(plane: npt.NDArray[Any], outline: Outline) -> None:
     """Write the id of an outline into the voxels that it holds, in place."""
     low = np.floor(outline.points.min(axis=0)).clip(0, plane.shape).astype(int)
     high = np.ceil(outline.points.max(axis=0)).clip(low - 1, plane.shape).astype(int)

@@ -49,10 +49,8 @@ def preview_objects(
     spacing : tuple of float
         Length of a voxel of the whole image along Z, Y, X.
     """
-    z, y, x = spacing
-    wide = (z, y * part.step, x * part.step)
-    scaled = _scaled(config, part.step, min(wide) / min(spacing))
-    found = separate_classes(masks, scaled, spacing=wide)
+    scaled = _scaled(config, part.step)
+    found = separate_classes(masks, scaled, spacing=spacing)
     if not config.drop_border:
         return found
     kept = np.where(np.isin(found.ids, _at_edges(found.ids[0], part)), 0, found.ids)
@@ -63,16 +61,20 @@ def preview_objects(
     return ClassedObjects(ids, np.arange(1, len(old)), names)
 
 
-def _scaled(config: SeparationConfig, step: int, length: float) -> SeparationConfig:
-    """Config for a coarser image; the border is left for later."""
+def _scaled(config: SeparationConfig, step: int) -> SeparationConfig:
+    """Config for a coarser image; the border is left for later.
+
+    Lengths are in shortest edges of a voxel, all of which are longer by the step: that
+    along Z plays no part in a slice.
+    """
     most = config.max_voxels
     method: Any = config.method
     if isinstance(method, DistanceSeparation):
         least = _ROUGHNESS if step > 1 else 0.0
-        prominence = max(method.prominence / length, least)
+        prominence = max(method.prominence / step, least)
         method = method.model_copy(update={"prominence": prominence})
     elif isinstance(method, MembraneSeparation):
-        method = method.model_copy(update={"smoothing": method.smoothing / length})
+        method = method.model_copy(update={"smoothing": method.smoothing / step})
     elif isinstance(method, ErosionSeparation):
         width = max(1, round(method.width / step))
         method = method.model_copy(update={"width": width})
@@ -80,7 +82,7 @@ def _scaled(config: SeparationConfig, step: int, length: float) -> SeparationCon
         update={
             "method": method,
             "mode": "volume",
-            "smoothing": config.smoothing / length,
+            "smoothing": config.smoothing / step,
             "min_voxels": config.min_voxels // step**2,
             "max_voxels": None if most is None else math.ceil(most / step**2),
             "drop_border": False,

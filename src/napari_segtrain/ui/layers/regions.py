@@ -34,17 +34,20 @@ _FLAT = 0.5
 
 
 @dataclass(frozen=True)
-class _Outline:
+class DrawnOutline:
     """A closed line in the voxels of an image.
 
     Parameters
     ----------
+    number : int
+        Of the shape in its layer.
     points : ndarray of shape (n, 2)
         Y and X.
     index : dict of str to int
         The slice that it lies on, per axis; none of the axes that it goes through.
     """
 
+    number: int
     points: Points
     index: dict[str, int]
 
@@ -118,7 +121,9 @@ def outline_mask(
     DataError
         As of `region_mask`.
     """
-    found = tuple(each.points for each in _outlines(shapes, image, axes, level))
+    found = tuple(
+        each.points for each in drawn_outlines(shapes, image, axes, level=level)
+    )
     if not found:
         raise DataError(_no_area(shapes))
     data = image.data[level] if image.multiscale else image.data
@@ -195,7 +200,7 @@ def region_maker(
         As of `region_mask`.
     """
     through_all = is_through_all(shapes) if through_all is None else through_all
-    outlines = list(_outlines(shapes, image, axes, level))
+    outlines = list(drawn_outlines(shapes, image, axes, level=level))
     if not outlines:
         raise DataError(_no_area(shapes))
     data = image.data[level] if image.multiscale else image.data
@@ -238,18 +243,33 @@ def _outside(shapes: Shapes, image: Image | Labels) -> str:
     )
 
 
-def _outlines(
-    shapes: Shapes, image: Image | Labels, axes: str, level: int
-) -> Iterator[_Outline]:
+def drawn_outlines(
+    shapes: Shapes, image: Image | Labels, axes: str, *, level: int = 0
+) -> Iterator[DrawnOutline]:
+    """Shapes with an area in the voxels of an image or labels; lines are left out.
+
+    Parameters
+    ----------
+    shapes, image, axes, level
+        As of `region_mask`.
+
+    Raises
+    ------
+    DataError
+        When a shape is not drawn in the YX plane.
+    """
     letters = layer_axes(image, axes)[-shapes.ndim :]
     target = placement(image, axes, level=level).along(letters)
     to_voxels = np.linalg.inv(target.matrix) @ _to_world(shapes, target)
-    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
+    kinds = shapes.shape_type
+    for number, (vertices, kind) in enumerate(zip(shapes.data, kinds, strict=True)):
         if kind == "line":
             continue
         corners = np.asarray(vertices, float)[:, -len(letters) :]
         voxels = _moved(_ellipse(corners) if kind == "ellipse" else corners, to_voxels)
-        yield _outline(voxels, letters, shapes, image)
+        index = _index(voxels, letters, shapes, image)
+        at = [letters.index(axis) for axis in "YX"]
+        yield DrawnOutline(number, voxels[:, at], index)
 
 
 def _to_world(shapes: Shapes, target: Placement) -> Points:
@@ -285,9 +305,10 @@ def _ellipse(corners: Points) -> Points:
     return ellipse
 
 
-def _outline(
+def _index(
     voxels: Points, letters: str, shapes: Shapes, image: Image | Labels
-) -> _Outline:
+) -> dict[str, int]:
+    """The slice that a shape is on, per axis."""
     index = {}
     for axis, places in zip(letters, voxels.T, strict=True):
         if axis in "YX" + CHANNEL_AXIS:
@@ -299,12 +320,11 @@ def _outline(
                 "regions in the YX plane."
             )
         index[axis] = round(float(places.mean()))
-    at = [letters.index(axis) for axis in "YX"]
-    return _Outline(voxels[:, at], index)
+    return index
 
 
 def _rasterized(
-    outlines: Sequence[_Outline], letters: str, sizes: dict[str, Any]
+    outlines: Sequence[DrawnOutline], letters: str, sizes: dict[str, Any]
 ) -> RegionMask:
     """Union of the shapes of each slice, as far as the image goes.
 
