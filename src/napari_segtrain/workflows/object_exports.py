@@ -37,6 +37,7 @@ def write_outlines(
     kind: OutlineFormat,
     *,
     tolerance: float = 0.0,
+    suffix: str | None = None,
 ) -> list[Path]:
     """Write the outlines of objects, slice by slice, for QuPath or ImageJ.
 
@@ -48,6 +49,8 @@ def write_outlines(
     kind : "geojson" or "imagej"
     tolerance : float
         Voxels that a simplified outline may be off; 0 keeps the edges of the voxels.
+    suffix : str, optional
+        Of the files; usual ones without it.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def write_outlines(
     """
     written = []
     for item in items:
-        path = _place(start, item, len(items), SUFFIXES[kind])
+        path = _place(start, item, len(items), suffix or SUFFIXES[kind])
         slices = iter_outlines(item.objects.ids, tolerance=tolerance)
         outlines: Iterator[Outline] = (line for lines in slices for line in lines)
         if kind == "geojson":
@@ -68,7 +71,9 @@ def write_outlines(
     return written
 
 
-def write_surfaces(start: Path, items: Sequence[MeasuredObjects]) -> list[Path]:
+def write_surfaces(
+    start: Path, items: Sequence[MeasuredObjects], *, suffix: str = _MESH_SUFFIX
+) -> list[Path]:
     """Write the smoothed surfaces of objects in µm as PLY.
 
     Raises
@@ -85,10 +90,31 @@ def write_surfaces(start: Path, items: Sequence[MeasuredObjects]) -> list[Path]:
             )
         if not len(item.table):
             continue
-        path = _place(start, item, len(items), _MESH_SUFFIX)
+        path = _place(start, item, len(items), suffix)
         write_ply(path, mesh_objects(item.objects.ids, item.spacing))
         written.append(path)
     return written
+
+
+def write_as(path: Path, items: Sequence[MeasuredObjects]) -> list[Path]:
+    """Write outlines or surfaces to a file whose ending says which.
+
+    Parameters
+    ----------
+    path : Path
+        ``.geojson``, ``.zip`` (ROIs) or ``.ply``; of several items each has its own.
+    items : sequence of MeasuredObjects
+
+    Raises
+    ------
+    DataError
+        When flat objects are to be written as surfaces.
+    """
+    start, suffix = path.with_suffix(""), path.suffix
+    if suffix.lower() == ".ply":
+        return write_surfaces(start, items, suffix=suffix)
+    kind: OutlineFormat = "imagej" if suffix.lower() == ".zip" else "geojson"
+    return write_outlines(start, items, kind, suffix=suffix)
 
 
 def region_rows(item: MeasuredObjects, regions: LabelImage) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Points, Shapes, Surface
 from qtpy.QtCore import Qt
 
 from napari_segtrain.config import SeparationConfig
 from napari_segtrain.objects.separation import separate_objects
-from napari_segtrain.ui.objects import object_source
+from napari_segtrain.ui.objects import separation_source
 from napari_segtrain.ui.objects.objects_widget import ObjectsWidget
 from napari_segtrain.ui.objects.preview_layer import find_preview
 
@@ -185,7 +185,7 @@ def test_tables_are_saved(qtbot, dock, tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_is_said(qtbot, viewer, dock, monkeypatch) -> None:
-    monkeypatch.setattr(object_source, "MAX_VOXELS", 100)
+    monkeypatch.setattr(separation_source, "MAX_VOXELS", 100)
     dock.make()
     assert "48,000 voxels" in dock.messages.text
     monkeypatch.undo()
@@ -204,3 +204,64 @@ def test_nothing_found_is_no_error(qtbot, viewer, dock) -> None:
     assert "0 objects" in dock.view.title.text()
     assert dock.view.table.isHidden()
     assert objects_of(viewer).data.max() == 0
+
+
+def test_outlines_centers_and_surfaces_are_layers(qtbot, viewer, dock) -> None:
+    make(qtbot, dock)
+    ids = objects_of(viewer)
+    for button, kind in (
+        (dock.outputs.outlines_button, Shapes),
+        (dock.outputs.centers_button, Points),
+        (dock.outputs.surface_button, Surface),
+    ):
+        with qtbot.waitSignal(dock.outputs.made, timeout=60_000) as made:
+            qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        layer = made.args[0]
+        assert isinstance(layer, kind)
+        assert layer in viewer.layers
+        low, high = np.array(layer.extent.world)
+        inner = np.array(ids.extent.world)
+        assert (low >= inner[0] - 1).all()
+        assert (high <= inner[1] + 1).all()
+        qtbot.waitUntil(lambda: not dock.outputs.is_running)
+
+
+def test_outlines_come_back_as_labels(qtbot, viewer, dock, tmp_path: Path) -> None:
+    make(qtbot, dock)
+    ids = np.asarray(objects_of(viewer).data)
+    for name in ("o.geojson", "o.zip"):
+        dock.ask_path = lambda name=name: tmp_path / name
+        dock.messages.clear()
+        dock.save()
+        qtbot.waitUntil(lambda: "Saved" in dock.messages.text, timeout=20_000)
+        dock.outputs.ask_path = lambda name=name: tmp_path / name
+        with qtbot.waitSignal(dock.outputs.made, timeout=60_000) as made:
+            dock.outputs.read_outlines()
+        np.testing.assert_array_equal(made.args[0].data, ids)
+        np.testing.assert_allclose(made.args[0].scale, SCALE)
+        qtbot.waitUntil(lambda: not dock.outputs.is_running)
+
+
+def test_objects_are_counted_in_shapes(qtbot, viewer, dock) -> None:
+    make(qtbot, dock)
+    left = np.array([[0, 0], [0, 30], [50, 30], [50, 0]]) * 0.2
+    viewer.add_layer(Shapes([left], shape_type="polygon", name="regions", units="um"))
+    dock.outputs.shapes_choice.set_layer(viewer.layers["regions"])
+    with qtbot.waitSignal(dock.outputs.counted, timeout=20_000) as counted:
+        dock.outputs.count()
+    counts = {row["shape"]: row["n_objects"] for row in counted.args[0]}
+    inside = sum(row["center_x"] < 30 * 0.2 for row in dock.objects.rows)
+    assert counts == {"outside": len(dock.objects.rows) - inside, "shape 1": inside}
+
+
+def test_shapes_become_labels(qtbot, viewer, dock) -> None:
+    square = np.array([[4, 10, 10], [4, 10, 20], [4, 20, 20], [4, 20, 10]]) * SCALE
+    viewer.add_layer(Shapes([square], shape_type="polygon", name="cells", units="um"))
+    dock.outputs.shapes_choice.set_layer(viewer.layers["cells"])
+    with qtbot.waitSignal(dock.outputs.made, timeout=20_000) as made:
+        dock.outputs.fill_shapes()
+    data = made.args[0].data
+    assert data.shape == balls().shape
+    assert data[4, 15, 15] == 1
+    assert not data[[3, 5]].any()
+    qtbot.waitUntil(lambda: not dock.outputs.is_running)

@@ -122,7 +122,7 @@ def _put(viewer: ViewerModel, origin: Layer, found: LayerObjects) -> Labels:
 
 def _source_axes(origin: Layer, found: LayerObjects) -> str:
     """Axes of the layer that objects were made of, with its channels."""
-    from napari_segtrain.ui.objects.object_source import maps_axes
+    from napari_segtrain.ui.objects.separation_source import maps_axes
 
     return found.axes if isinstance(origin, Labels) else maps_axes(origin)
 

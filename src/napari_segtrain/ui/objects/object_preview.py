@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_segtrain.config import SeparationConfig
-    from napari_segtrain.ui.objects.object_source import ObjectSource
+    from napari_segtrain.ui.objects.separation_source import SeparationSource
     from napari_segtrain.ui.session import Session
     from napari_segtrain.ui.worker import Failure
 
@@ -57,7 +57,7 @@ class ObjectPreview(QObject):
         self._session = session
         self._is_on = False
         self._layer: weakref.ref[Layer] | None = None
-        self._source: ObjectSource | None = None
+        self._source: SeparationSource | None = None
         self._config: SeparationConfig | None = None
         self._job = LatestJob("Preview objects", self)
         self._job.succeeded.connect(self._on_job_succeeded)
@@ -77,7 +77,7 @@ class ObjectPreview(QObject):
         else:
             self.clear()
 
-    def set_source(self, layer: Layer | None, source: ObjectSource | None) -> None:
+    def set_source(self, layer: Layer | None, source: SeparationSource | None) -> None:
         """Preview what is made of another layer."""
         self._layer = None if layer is None else weakref.ref(layer)
         self._source = source

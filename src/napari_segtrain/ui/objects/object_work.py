@@ -14,7 +14,7 @@ from napari_segtrain.config import SeparationConfig
 from napari_segtrain.control import Event
 from napari_segtrain.image import Image
 from napari_segtrain.objects.preview_part import PreviewPart
-from napari_segtrain.ui.objects.object_source import ObjectSource
+from napari_segtrain.ui.objects.separation_source import SeparationSource
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -42,7 +42,7 @@ class ObjectRequest:
 
     Parameters
     ----------
-    source : ObjectSource
+    source : SeparationSource
     config : SeparationConfig
     image : Image, optional
         Intensities to measure.
@@ -50,7 +50,7 @@ class ObjectRequest:
         Of the layer.
     """
 
-    source: ObjectSource
+    source: SeparationSource
     config: SeparationConfig
     image: Image | None
     name: str
@@ -90,9 +90,26 @@ class LayerObjects:
         return object_tables({self.name: self.items}, slab=slab)
 
     def write(self, path: Path, slab: float | None = None) -> list[Path]:
-        """Write the tables as CSV or Excel; return the files."""
+        """Write tables, outlines or surfaces; return the files.
+
+        Parameters
+        ----------
+        path : Path
+            Its suffix says as what: ``.xlsx``, ``.geojson``, ``.zip``, ``.ply``, else
+            CSV.
+        slab : float, optional
+            Of the densities in the tables.
+
+        Raises
+        ------
+        DataError
+            When flat objects are to be written as surfaces.
+        """
+        from napari_segtrain.workflows.object_exports import write_as
         from napari_segtrain.workflows.object_files import write_tables
 
+        if path.suffix.lower() in (".geojson", ".zip", ".ply"):
+            return write_as(path, self.items)
         path = path if path.suffix else path.with_suffix(".csv")
         return write_tables(path, self.tables(slab))
 
@@ -154,7 +171,7 @@ class PreviewRequest:
 
     Parameters
     ----------
-    source : ObjectSource
+    source : SeparationSource
     config : SeparationConfig
     index : mapping of str to int
         Item that is shown.
@@ -164,7 +181,7 @@ class PreviewRequest:
         What is seen of it.
     """
 
-    source: ObjectSource
+    source: SeparationSource
     config: SeparationConfig
     index: Mapping[str, int]
     z: int

@@ -12,13 +12,13 @@ from napari_segtrain.config import SeparationConfig
 from napari_segtrain.errors import DataError
 from napari_segtrain.ui.compare.error_layer import is_error_map
 from napari_segtrain.ui.layers.reading import image_from_layers
-from napari_segtrain.ui.objects.object_source import (
-    ObjectSource,
+from napari_segtrain.ui.objects.preview_layer import is_preview
+from napari_segtrain.ui.objects.separation_source import (
+    SeparationSource,
     Target,
     n_maps,
     source_of,
 )
-from napari_segtrain.ui.objects.preview_layer import is_preview
 from napari_segtrain.ui.widgets.forms import ConfigForm
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 
@@ -74,7 +74,7 @@ class ObjectsForm(QWidget):
         """The layer that objects are made of."""
         return self.layer_choice.layer()
 
-    def source(self) -> ObjectSource:
+    def source(self) -> SeparationSource:
         """What objects are made of.
 
         Raises

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_segtrain.errors import SegtrainError
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.objects.object_layer import ObjectLayer
+from napari_segtrain.ui.objects.object_outputs import ObjectOutputs
 from napari_segtrain.ui.objects.object_preview import ObjectPreview
 from napari_segtrain.ui.objects.object_work import (
     LayerObjects,
@@ -31,6 +32,7 @@ from napari_segtrain.ui.objects.object_work import (
 from napari_segtrain.ui.objects.objects_form import ObjectsForm
 from napari_segtrain.ui.objects.objects_view import ObjectsView
 from napari_segtrain.ui.session import session_of
+from napari_segtrain.ui.widgets.folding import Folding
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.page_area import PageArea
 from napari_segtrain.ui.widgets.theme import follow_theme
@@ -44,7 +46,13 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.objects.object_work import PreviewResult
     from napari_segtrain.ui.worker import Failure, Task
 
-_FORMATS = "Tables (*.csv);;Excel (*.xlsx)"
+_FORMATS = (
+    "Tables (*.csv)",
+    "Excel (*.xlsx)",
+    "Outlines for QuPath (*.geojson)",
+    "Outlines for ImageJ (*.zip)",
+    "Surfaces (*.ply)",
+)
 
 
 class ObjectsWidget(DockContent):
@@ -85,7 +93,9 @@ class ObjectsWidget(DockContent):
         self.progress = QProgressBar()
         self.messages = MessageBar()
         self.view = ObjectsView()
-        self.save_button = QPushButton("Save &tables\N{HORIZONTAL ELLIPSIS}")
+        self.save_button = QPushButton("&Save\N{HORIZONTAL ELLIPSIS}")
+        self.outputs = ObjectOutputs(self._session, self.form.layer)
+        self._outputs_folding = Folding("Outlines, centers, surfaces, &regions")
         self.preview = ObjectPreview(self._session, self)
         self._build_layout()
         self._connect()
@@ -131,13 +141,13 @@ class ObjectsWidget(DockContent):
             self._task.stop()
 
     def save(self) -> None:
-        """Write the tables; asks for the file."""
+        """Write tables, outlines or surfaces; asks for the file."""
         path = None if self._objects is None else self.ask_path()
         if path is None or self._objects is None:
             return
         slab = self.view.density.slab
         write = partial(self._objects.write, path, slab)
-        self._saving = start_job(write, title="Save tables of objects")
+        self._saving = start_job(write, title="Save objects")
         self._saving.succeeded.connect(self._on_saving_succeeded)
         self._saving.failed.connect(self.messages.show_failure)
 
@@ -163,13 +173,14 @@ class ObjectsWidget(DockContent):
         self.progress.setFixedHeight(6)
         self.preview_note.setWordWrap(True)
         self.preview_note.hide()
+        self._outputs_folding.set_widget(self.outputs)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         for widget in (
             *(self.form, self.preview_box, self.preview_note, self.make_button),
             *(self.cancel_button, self.progress, self.messages, self.view),
-            self.save_button,
+            *(self.save_button, self._outputs_folding),
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -187,6 +198,8 @@ class ObjectsWidget(DockContent):
         self.preview.shown.connect(self._on_preview_shown)
         self.preview.failed.connect(self._on_preview_failed)
         self.view.object_chosen.connect(self._on_object_chosen)
+        self.outputs.failed.connect(self.messages.show_failure)
+        self.outputs.refused.connect(self._on_outputs_refused)
 
     def _show_state(self) -> None:
         is_running, has_objects = self.is_running, self._objects is not None
@@ -255,6 +268,7 @@ class ObjectsWidget(DockContent):
             self._layer.selected.disconnect(self._on_layer_selected)
         self._layer = ObjectLayer(viewer, origin, found, self)
         self._layer.selected.connect(self._on_layer_selected)
+        self.outputs.set_objects(found, self._layer.layer)
         self.found.emit(found)
 
     def _on_task_ended(self) -> None:
@@ -269,6 +283,9 @@ class ObjectsWidget(DockContent):
     def _on_layer_selected(self, label: int, place: Mapping[str, int]) -> None:
         self.view.table.choose(label, place)
 
+    def _on_outputs_refused(self, text: str) -> None:
+        self.messages.show_text("error", text)
+
     def _on_saving_succeeded(self, files: list[Path]) -> None:
         names = ", ".join(path.name for path in files)
         self.messages.show_text("info", f"Saved {names} in {files[0].parent}.")
@@ -276,7 +293,7 @@ class ObjectsWidget(DockContent):
     def _ask_path(self) -> Path | None:
         name = "objects" if self._objects is None else f"{self._objects.name} objects"
         text, _ = QFileDialog.getSaveFileName(
-            self, "Save tables", f"{name}.csv", _FORMATS
+            self, "Save objects", f"{name}.csv", ";;".join(_FORMATS)
         )
         return Path(text) if text else None
 

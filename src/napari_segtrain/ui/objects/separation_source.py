@@ -34,7 +34,7 @@ MAX_VOXELS = 1 << 29
 
 
 @dataclass(frozen=True, eq=False)
-class ObjectSource:
+class SeparationSource:
     """A layer of labels or of probabilities, as it was when it was chosen.
 
     Parameters
@@ -105,7 +105,7 @@ class ObjectSource:
         return {classes.names[i]: indices == i for i in classes.foreground}
 
 
-def source_of(layer: Layer, target: Target, channel: int = 0) -> ObjectSource:
+def source_of(layer: Layer, target: Target, channel: int = 0) -> SeparationSource:
     """Take what objects are made of from a layer.
 
     Parameters
@@ -123,10 +123,10 @@ def source_of(layer: Layer, target: Target, channel: int = 0) -> ObjectSource:
     """
     if isinstance(layer, Labels):
         axes = guess_axes(layer)
-        source = ObjectSource(labels_from_layer(layer, axes=axes), axes, target)
+        source = SeparationSource(labels_from_layer(layer, axes=axes), axes, target)
     else:
         axes = maps_axes(layer)
-        source = ObjectSource(
+        source = SeparationSource(
             image_from_layers([layer], axes=axes), axes, channel=channel
         )
     n_voxels = math.prod(source.shape)
