@@ -77,6 +77,13 @@ class KeptSlices:
         self._counts: dict[Place, dict[_Part, _Sparse]] = {}
         self.n_counted = 0
 
+    def copy(self) -> KeptSlices:
+        """Another one with the same slices, to be filled apart."""
+        other = KeptSlices()
+        other._key, other._n_classes = self._key, self._n_classes
+        other._changed, other._counts = set(self._changed), dict(self._counts)
+        return other
+
     def forget(self, changed: Iterable[Place]) -> None:
         """Say which slices of either side are not what they were."""
         self._changed.update(changed)
@@ -170,11 +177,12 @@ class KeptSlices:
 
     def _codes(
         self, truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]
-    ) -> npt.NDArray[np.int32]:
+    ) -> npt.NDArray[np.uint16]:
         """Both classes as one number; `IGNORE_INDEX` is the class after the last."""
-        lookup = np.arange(IGNORE_INDEX + 1, dtype=np.int32)
+        lookup = np.arange(IGNORE_INDEX + 1, dtype=np.uint16)
         lookup[IGNORE_INDEX] = self._n_classes
-        return lookup[truth] * (self._n_classes + 1) + lookup[predicted]
+        rows: npt.NDArray[np.uint16] = lookup * np.uint16(self._n_classes + 1)
+        return rows[truth] + lookup[predicted]
 
     def _keep(
         self,
@@ -213,13 +221,16 @@ def _key(
     pair: LabelPair, classes: ClassTable, config: EvaluationConfig, band: Band | None
 ) -> Hashable:
     """What counts depend on, beside the voxels."""
+    return meaning_of(pair, classes), config.exclusion_side, band
+
+
+def meaning_of(pair: LabelPair, classes: ClassTable) -> Hashable:
+    """Size of a pair and what its values mean, whatever they are."""
     tables = (pair.truth.classes, pair.prediction.classes, classes)
     return (
         tuple(map(int, pair.truth.array.shape)),
         pair.truth.axes,
         tuple(_meaning(table) for table in tables),
-        config.exclusion_side,
-        band,
     )
 
 

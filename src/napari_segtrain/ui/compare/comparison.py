@@ -12,8 +12,10 @@ import numpy as np
 
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import Event
+from napari_segtrain.data.restricted import RegionMask
 from napari_segtrain.image import LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
+from napari_segtrain.ui.compare.kept_comparison import Kept, Reuse, region_key
 from napari_segtrain.ui.compare.label_watch import Sums, array_sums
 from napari_segtrain.ui.compare.overlap import Overlaid, Overlap
 
@@ -22,9 +24,7 @@ if TYPE_CHECKING:
 
     from napari_segtrain.config import DataConfig
     from napari_segtrain.control import RunControl
-    from napari_segtrain.evaluation.limits import (
-        CountedRegion,  # noqa: TC004 - loads SciPy
-    )
+    from napari_segtrain.evaluation.kept_slices import KeptSlices
     from napari_segtrain.evaluation.object_marks import (
         ItemMarks,
     )
@@ -73,6 +73,8 @@ class Request:
         Makes the region of the whole ground truth that counts; called in the thread.
     region_name : str
         Of the shapes.
+    before : Kept, optional
+        What an earlier comparison left; of other labels nothing of it is used.
     """
 
     overlaid: Overlaid
@@ -80,8 +82,9 @@ class Request:
     origin: Mapping[str, Any] | None = None
     target: Target = "auto"
     config: EvaluationConfig | None = None
-    region: Callable[[], CountedRegion] | None = None
+    region: Callable[[], RegionMask] | None = None
     region_name: str = ""
+    before: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ class Comparison:
         What a written report says beside the scores.
     region_name : str
         Of the shapes inside which voxels count; empty where all do.
+    kept : Kept, optional
+        For a later comparison, when nothing was edited meanwhile.
     """
 
     report: EvaluationReport
@@ -115,6 +120,7 @@ class Comparison:
     hint: str
     context: ReportContext
     region_name: str = ""
+    kept: Kept | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -176,32 +182,59 @@ def _compared(
     pair = _described(request, DataConfig(target=request.target), control)
     sides = (pair.truth.classes, pair.prediction.classes)
     classes = common_classes(*([table] if table else [] for table in sides))
-    pair = _limited(pair, request)
-    report = yield from _scored(pair, classes, request, control)
+    region = None if request.region is None else request.region()
+    pair = _limited(pair, request, region)
+    overlap = request.overlaid.overlap
+    reuse = Reuse.of(request.before, overlap, sums, region_key(region))
+    report = yield from _scored(pair, classes, request, reuse.slices, control)
     if not report.is_complete:
         return None
-    errors = yield from _errors(pair, classes, request, control)
+    errors = yield from _errors(pair, classes, request, reuse, control)
     if control.is_stopping:
         return None
     rows = error_classes(classes, has_objects=_wants_objects(request))
     legend = {row.value: (row.name, row.color) for row in rows}
     hint = _hint(request.origin, report)
-    context = _context(pair, request)
-    overlap = request.overlaid.overlap
     return Comparison(
-        report, overlap, errors, legend, sums, hint, context, request.region_name
+        report,
+        overlap,
+        errors,
+        legend,
+        sums,
+        hint,
+        _context(pair, request),
+        request.region_name,
+        _left(pair, classes, request, reuse, errors),
     )
 
 
-def _limited(pair: LabelPair, request: Request) -> LabelPair:
+def _left(
+    pair: LabelPair,
+    classes: ClassTable,
+    request: Request,
+    reuse: Reuse,
+    errors: LazyArray,
+) -> Kept | None:
+    """What a later comparison may use."""
+    from napari_segtrain.evaluation.kept_slices import meaning_of
+
+    is_plain = isinstance(errors, np.ndarray) and not _wants_objects(request)
+    return reuse.left(
+        array_sums(request.arrays),
+        meaning_of(pair, classes),
+        np.asarray(errors) if is_plain else None,
+    )
+
+
+def _limited(pair: LabelPair, request: Request, region: RegionMask | None) -> LabelPair:
     """Let only the region count, whose place in the overlap is found here."""
     from napari_segtrain.evaluation.limits import ShiftedRegion, limit_pair
 
-    if request.region is None:
+    if region is None:
         return pair
     overlap = request.overlaid.overlap
     origin = dict.fromkeys(overlap.truth_axes, 0) | overlap.origin
-    return limit_pair(pair, ShiftedRegion(request.region(), origin))
+    return limit_pair(pair, ShiftedRegion(region, origin))
 
 
 def _context(pair: LabelPair, request: Request) -> ReportContext:
@@ -278,7 +311,11 @@ def _stoppable(array: LazyArray, control: RunControl) -> BlockArray:
 
 
 def _scored(
-    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+    pair: LabelPair,
+    classes: ClassTable,
+    request: Request,
+    slices: KeptSlices | None,
+    control: RunControl,
 ) -> Generator[Event, None, EvaluationReport]:
     from napari_segtrain.evaluation.evaluate import iter_evaluation
     from napari_segtrain.evaluation.events import BlockScored
@@ -288,6 +325,7 @@ def _scored(
         classes=classes,
         config=request.config,
         control=control,
+        kept=slices,
     )
     while True:
         try:
@@ -300,9 +338,14 @@ def _scored(
 
 
 def _errors(
-    pair: LabelPair, classes: ClassTable, request: Request, control: RunControl
+    pair: LabelPair,
+    classes: ClassTable,
+    request: Request,
+    reuse: Reuse,
+    control: RunControl,
 ) -> Generator[Event, None, LazyArray]:
     from napari_segtrain.evaluation.error_map import iter_error_map, write_block
+    from napari_segtrain.evaluation.kept_slices import meaning_of
 
     shape = pair.truth.array.shape
     marks = yield from _object_marks(pair, classes, request, control)
@@ -311,8 +354,10 @@ def _errors(
     in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
     if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
         return _lazy_errors(pair, classes, marks, control)
-    errors = np.zeros(shape, np.uint8)
-    for block in iter_error_map(pair, classes, marks=marks, control=control):
+    known = None if marks else reuse.errors(meaning_of(pair, classes))
+    errors, places = known or (np.zeros(shape, np.uint8), None)
+    work = iter_error_map(pair, classes, marks=marks, places=places, control=control)
+    for block in work:
         write_block(errors, pair.truth.axes, block)
         yield Progress(0.75 + 0.25 * block.n_done / max(block.n_total, 1))
     return errors

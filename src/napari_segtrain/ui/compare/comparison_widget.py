@@ -204,6 +204,7 @@ class ComparisonWidget(DockContent):
             config=self.form.measured(),
             region=self.form.region_choice.prepare(truth, overlaid.overlap.truth_axes),
             region_name=self.form.region_choice.name,
+            before=self._comparison.kept if self._comparison else None,
         )
         self._next, self._edit = ComparedPair(truth, prediction, overlaid), ""
         self._watch.watch((truth, prediction))

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from napari_segtrain.ui.session import Session
 
-Sums = tuple[int | None, ...]
+Sum = tuple[int, ...]
+"""Check sums of the slices of an array, along its last two dimensions."""
+
+Sums = tuple[Sum | None, ...]
 
 _EDITS = ("data", "paint")
 _MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -148,12 +151,10 @@ def array_sums(arrays: Sequence[Any]) -> Sums:
     return tuple(array_sum(array) for array in arrays)
 
 
-def array_sum(array: Any) -> int | None:
-    """Check sum of an array in memory; ``None`` for stores and very large arrays."""
+def array_sum(array: Any) -> Sum | None:
+    """Check sums of an array in memory; ``None`` for stores and very large arrays."""
     in_memory = type(array) is np.ndarray and array.nbytes <= _MAX_BYTES
     if not in_memory:
         return None
-    value = 0
-    for part in array if array.ndim > len("YX") else (array,):
-        value = zlib.crc32(np.ascontiguousarray(part).data, value)
-    return value
+    leading = np.ndindex(array.shape[: -len("YX")])
+    return tuple(zlib.crc32(np.ascontiguousarray(array[at]).data) for at in leading)
