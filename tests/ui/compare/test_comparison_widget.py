@@ -435,6 +435,25 @@ def test_a_click_on_a_bad_object_shows_it(qtbot, dock, viewer) -> None:
     assert viewer.dims.current_step[0] == round(largest["z"])
 
 
+def test_the_pictures_show_what_the_report_holds(qtbot, dock, viewer) -> None:
+    compare(qtbot, dock)
+    pictures = dock.view.pictures
+    assert pictures.scatter_folding.isHidden()
+    assert pictures.confusion.isHidden() or not pictures.confusion.isVisible()
+    pictures.confusion_folding.unfold()
+    assert pictures.confusion.isVisible()
+    confusion = dock.comparison.report.total.scores.confusion
+    assert pictures.confusion.table.counts.tolist() == [[*row[:3]] for row in confusion]
+    dock.form.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    pictures.scatter_folding.unfold()
+    assert pictures.scatter.isVisible()
+    viewer.dims.set_point(0, 0)
+    row = dock.comparison.report.worst_objects(1)[0]
+    pictures.scatter.object_asked.emit(row)
+    assert viewer.dims.current_step[0] == round(row["z"])
+
+
 def test_other_measures_are_those_of_the_form(qtbot, dock, viewer) -> None:
     config = EvaluationConfig(boundaries=True, tolerance=1.0, exclusion_width=1)
     dock.form.measures.set_config(config)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_segtrain.axes import VoxelSize
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import Event
 from napari_segtrain.image import LazyArray
@@ -91,6 +92,8 @@ class Comparison:
         Why the scores may be too good, or too bad; empty when nothing is known.
     context : ReportContext
         What a written report says beside the scores.
+    voxel_size : tuple of float, optional
+        µm per voxel along the spatial axes; ``None`` when it is not known.
     """
 
     report: EvaluationReport
@@ -100,6 +103,7 @@ class Comparison:
     sums: Sums
     hint: str
     context: ReportContext
+    voxel_size: VoxelSize | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -171,7 +175,8 @@ def _compared(
     hint = _hint(request.origin)
     context = _context(pair, request)
     overlap = request.overlaid.overlap
-    return Comparison(report, overlap, errors, legend, sums, hint, context)
+    size = pair.truth.voxel_size
+    return Comparison(report, overlap, errors, legend, sums, hint, context, size)
 
 
 def _context(pair: LabelPair, request: Request) -> ReportContext:

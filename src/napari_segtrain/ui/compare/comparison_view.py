@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_segtrain.ui.compare.detail_pictures import DetailPictures
 from napari_segtrain.ui.compare.part_tables import PartTables
 from napari_segtrain.ui.compare.slice_curve import SliceCurve
 from napari_segtrain.ui.compare.slice_series import (
@@ -78,6 +79,7 @@ class ComparisonView(QWidget):
         self.title = QLabel()
         self.summary = QLabel()
         self.table = ScoreTable()
+        self.pictures = DetailPictures()
         self.parts = PartTables()
         self.slices = QWidget()
         self.axis_choice = QComboBox()
@@ -102,6 +104,7 @@ class ComparisonView(QWidget):
         self.summary.setText(_summary(comparison))
         self._fill_table(report)
         self.parts.show_report(report)
+        self.pictures.show_comparison(comparison)
         self._fit_tables()
         self.legend.setText(_legend(comparison.legend))
         self._series = SliceSeries(report, comparison.overlap)
@@ -131,6 +134,7 @@ class ComparisonView(QWidget):
         """Take the colors of a theme."""
         palette = palette_of(theme_id)
         self.curve.apply_theme(theme_id)
+        self.pictures.apply_theme(theme_id)
         self._accent = palette.accent
         self._show_worst()
 
@@ -176,9 +180,11 @@ class ComparisonView(QWidget):
         below.addWidget(self.worst)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.summary, self.table, self.parts, self.slices):
+        for widget in (
+            *(self.title, self.summary, self.table, self.pictures),
+            *(self.parts, self.slices, self.legend),
+        ):
             layout.addWidget(widget)
-        layout.addWidget(self.legend)
 
     def _connect(self) -> None:
         self.axis_choice.currentIndexChanged.connect(self._on_axis_changed)
@@ -186,6 +192,7 @@ class ComparisonView(QWidget):
         self.curve.slice_hovered.connect(self._on_curve_hovered)
         self.worst.linkActivated.connect(self._on_worst_activated)
         self.parts.object_asked.connect(self.object_asked)
+        self.pictures.object_asked.connect(self.object_asked)
 
     def _fill_table(self, report: EvaluationReport) -> None:
         name = report.total.name
