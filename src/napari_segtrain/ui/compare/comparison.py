@@ -64,6 +64,8 @@ class Request:
         What the values are, where the class tables do not say.
     config : EvaluationConfig, optional
         What is measured beside the classes.
+    n_maps : int
+        Error maps that are held at the same time.
     """
 
     overlaid: Overlaid
@@ -71,6 +73,7 @@ class Request:
     origin: Mapping[str, Any] | None = None
     target: Target = "auto"
     config: EvaluationConfig | None = None
+    n_maps: int = 1
 
 
 @dataclass(frozen=True)
@@ -275,7 +278,7 @@ def _errors(
 
     shape = pair.truth.array.shape
     in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
-    if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
+    if request.n_maps * math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
         return _lazy_errors(pair, classes, control)
     errors = np.zeros(shape, np.uint8)
     for block in iter_error_map(pair, classes, control=control):
