@@ -29,6 +29,7 @@ from napari_segtrain.ui.compare.error_layer import find_error_map
 from napari_segtrain.ui.compare.label_watch import LabelWatch
 from napari_segtrain.ui.compare.overlap import overlay_labels
 from napari_segtrain.ui.compare.segmentation_table import SegmentationTable
+from napari_segtrain.ui.compare.swipe_box import SwipeBox
 from napari_segtrain.ui.docks import DockContent
 from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.session import session_of
@@ -98,6 +99,7 @@ class ComparisonWidget(DockContent):
         self.stale_bar = MessageBar()
         self.again_button = QPushButton("Compare a&gain")
         self.segmentations = SegmentationTable()
+        self.swipe_box = SwipeBox(self._session)
         self.view = ComparisonView()
         self.save_button = QPushButton("Sa&ve report\N{HORIZONTAL ELLIPSIS}")
         self._build_layout()
@@ -161,6 +163,7 @@ class ComparisonWidget(DockContent):
     def end(self) -> None:
         """Leave a comparison that runs."""
         self.cancel()
+        self.swipe_box.end()
         self._watch.stop()
 
     def _build_layout(self) -> None:
@@ -180,7 +183,8 @@ class ComparisonWidget(DockContent):
         stale.addWidget(self.stale_bar, stretch=1)
         stale.addWidget(self.again_button)
         layout.addLayout(stale)
-        for widget in (self.segmentations, self.view, self.save_button):
+        layout.addWidget(self.segmentations)
+        for widget in (self.swipe_box, self.view, self.save_button):
             layout.addWidget(widget)
         layout.addStretch(1)
         outer = QVBoxLayout(self)
@@ -195,6 +199,7 @@ class ComparisonWidget(DockContent):
         self.errors_box.toggled.connect(self._on_errors_toggled)
         self.form.layers_changed.connect(self._on_form_layers_changed)
         self.segmentations.chosen.connect(self._on_segmentation_chosen)
+        self.swipe_box.changed.connect(self._show_errors)
         self.view.slice_asked.connect(self._on_view_slice_asked)
         self.view.object_asked.connect(self._on_view_object_asked)
         self._watch.edited.connect(self._on_watch_edited)
@@ -255,6 +260,9 @@ class ComparisonWidget(DockContent):
         self._show_state()
 
     def _show_errors(self) -> None:
+        """Show the error map, unless it is not wanted or would cover a swipe."""
+        if not self.errors_box.isChecked() or self.swipe_box.swipe is not None:
+            return
         viewer, results = self._session.viewer, self._results
         if viewer is not None and results is not None and results.pair is not None:
             results.pair.show_errors(viewer, results.comparison)
@@ -267,8 +275,7 @@ class ComparisonWidget(DockContent):
     def _show_results(self, results: ComparedSet) -> None:
         """Show those results that are looked at."""
         self.view.show_comparison(results.comparison, results.names)
-        if self.errors_box.isChecked():
-            self._show_errors()
+        self._show_errors()
         self._show_present()
         hint = results.comparison.hint
         if hint:
@@ -294,6 +301,7 @@ class ComparisonWidget(DockContent):
         results = self._results = ComparedSet(self._next, series)
         self._has_ended_well = True
         self.segmentations.show_series(series)
+        self.swipe_box.set_pairs(results.pairs())
         self._show_results(results)
         self.stale_bar.clear()
         if not self._edit:
@@ -340,7 +348,7 @@ class ComparisonWidget(DockContent):
     def _on_errors_toggled(self, is_shown: bool) -> None:  # noqa: FBT001 - a slot
         viewer = self._session.viewer
         layer = None if viewer is None else find_error_map(viewer)
-        if is_shown and self._results is not None:
+        if is_shown:
             self._show_errors()
         elif layer is not None:
             layer.visible = False
@@ -364,7 +372,8 @@ class ComparisonWidget(DockContent):
             )
         results = self._results
         name = None if results is None else results.forget_missing(present)
-        if name is not None:
+        if results is not None and name is not None:
+            self.swipe_box.set_pairs(results.pairs())
             text = f"'{name}' was removed; these are the scores that it had."
             self.stale_bar.show_text("info", text)
 
