@@ -104,10 +104,11 @@ def test_of_two_segmentations_these_are_shown(qtbot, dock, viewer) -> None:
     swipe = dock.swipe_box.swipe
     assert swipe.layers[0].name == "swipe left: truth"
     assert sum(is_swipe(layer) for layer in viewer.layers) == 3
-    assert viewer.layers["good"].visible
+    assert not viewer.layers["good"].visible
     dock.swipe_box.right_choice.setCurrentIndex(0)
     assert dock.swipe_box.swipe is None
     assert not any(is_swipe(layer) for layer in viewer.layers)
+    assert viewer.layers["good"].visible
     dock.swipe_box.right_choice.setCurrentIndex(1)
     assert dock.swipe_box.swipe is not None
 

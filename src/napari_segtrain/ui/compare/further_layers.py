@@ -54,7 +54,8 @@ class FurtherLayers(Folding):
 
     def choose(self, layers: Sequence[Labels]) -> None:
         """Check these layers, as far as they are offered, and no others."""
-        self._checked = weakref.WeakSet(layers)
+        plain = [getattr(layer, "__wrapped__", layer) for layer in layers]
+        self._checked = weakref.WeakSet(plain)
         self._refresh()
 
     def _present(self) -> list[Labels]:

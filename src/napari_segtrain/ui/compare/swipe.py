@@ -86,8 +86,8 @@ class Swipe(QObject):
         In whose voxels the line is placed.
     overlap : Overlap
         Where it may be.
-    covers : sequence of layers
-        Hidden, too, as they lie above, such as the error map.
+    hidden : sequence of layers
+        What would be seen beside them: both layers, other segmentations, errors.
     parent : QObject
         Owner.
 
@@ -109,7 +109,7 @@ class Swipe(QObject):
         *,
         truth: Labels,
         overlap: Overlap,
-        covers: Sequence[Any] = (),
+        hidden: Sequence[Any],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
@@ -125,7 +125,6 @@ class Swipe(QObject):
             )
         ]
         self._line: Vectors | None = None
-        hidden = [*(side.layer for side in sides), *covers]
         self._hidden = [(weakref.ref(layer), layer.visible) for layer in hidden]
         self._settling = QTimer(self, singleShot=True, interval=0)
         self._settling.timeout.connect(self._refresh)

@@ -123,13 +123,14 @@ class SwipeBox(QWidget):
             return
         if viewer.dims.ndisplay != _PAIR:
             viewer.dims.ndisplay = _PAIR
+        shown = [side.layer for side in sides]
         errors = find_error_map(viewer)
         self._swipe = Swipe(
             viewer,
             (sides[left], sides[right]),
             truth=truth,
             overlap=self._pairs[0].overlap,
-            covers=[] if errors is None else [errors],
+            hidden=shown if errors is None else [*shown, errors],
             parent=self,
         )
         self._swipe.ended.connect(self._on_swipe_ended)
