@@ -67,3 +67,23 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="the labels belong to"):
             write_worst_slices(tmp_path, pair, Image(np.zeros(shape), "TZYX"), report)
     assert not list(tmp_path.iterdir())
+
+
+def test_slices_of_a_part_have_the_numbers_of_the_whole(tmp_path: Path) -> None:
+    pair = pair_of(*film())
+    report = evaluate(pair.truth, pair.prediction)
+    image = Image(np.zeros((2, 4, 40, 40), np.uint8), "TZYX")
+    (path,) = write_worst_slices(
+        tmp_path, pair, image, report, n=1, origin={"T": 5, "Z": 20}
+    )
+    assert path.name == "T 6, Z 23, IoU 0.300.png"
+
+
+def test_a_picture_has_no_number(tmp_path: Path) -> None:
+    truth, found = (part[1, 3] for part in film())
+    sides = (label_image(values, classes=TABLE) for values in (truth, found))
+    pair = LabelPair("picture", *sides)
+    report = evaluate(pair.truth, pair.prediction)
+    image = Image(np.zeros((40, 40, 3), np.uint8), "YXC")
+    (path,) = write_worst_slices(tmp_path, pair, image, report)
+    assert path.name == "IoU 0.300.png"

@@ -10,7 +10,7 @@ from napari_segtrain.evaluation.overlay import write_overlay
 from napari_segtrain.workflows.overlays import read_plane, read_slice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_segtrain.evaluation.pairs import LabelPair
@@ -35,6 +35,7 @@ def write_worst_slices(
     report: EvaluationReport,
     *,
     n: int = N_WORST,
+    origin: Mapping[str, int] | None = None,
 ) -> list[Path]:
     """Write image, ground truth, segmentation and errors of the worst slices.
 
@@ -50,6 +51,9 @@ def write_worst_slices(
         Of this pair alone.
     n : int
         Pictures at most.
+    origin : mapping of str to int, optional
+        Numbers of the first voxel of the pair, by axis, where it is a part of a
+        larger image.
 
     Returns
     -------
@@ -76,7 +80,8 @@ def write_worst_slices(
         truth, prediction = (
             read_plane(side.read, side.shape, part.z) for side in sides[number]
         )
-        written.append(folder / f"{describe_slice(part)}.png")
+        name = describe_slice(part, pair.truth.axes, origin or {})
+        written.append(folder / f"{name}.png")
         write_overlay(
             written[-1],
             read_slice(items[number], part.z),
@@ -87,7 +92,8 @@ def write_worst_slices(
     return written
 
 
-def describe_slice(part: SliceScores) -> str:
+def describe_slice(part: SliceScores, axes: str, origin: Mapping[str, int]) -> str:
     """Name of a slice with its score, that may be one of a file."""
-    at = "".join(f"{axis} {number}, " for axis, number in part.index.items())
-    return f"{at}Z {part.z}, IoU {part.iou:.3f}"
+    index = {**part.index, "Z": part.z}
+    at = [f"{key} {index[key] + origin.get(key, 0)}" for key in axes if key in index]
+    return ", ".join([*at, f"IoU {part.iou:.3f}"])
