@@ -13,7 +13,7 @@ import numpy as np
 from napari_segtrain.axes import VoxelSize
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import Event
-from napari_segtrain.image import LazyArray
+from napari_segtrain.image import ClassTable, LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.ui.compare.label_watch import Sums, array_sums
 from napari_segtrain.ui.compare.overlap import Overlaid, Overlap
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from napari_segtrain.evaluation.report import (
         EvaluationReport,  # noqa: TC004 - loads SciPy
     )
-    from napari_segtrain.image import ClassTable
     from napari_segtrain.workflows.reports import (
         ReportContext,  # noqa: TC004 - loads SciPy
     )
@@ -97,6 +96,8 @@ class Comparison:
         What a written report says beside the scores.
     voxel_size : tuple of float, optional
         µm per voxel along the spatial axes; ``None`` when it is not known.
+    tables : tuple of (ClassTable or None)
+        What the values of ground truth and segmentation mean.
     """
 
     report: EvaluationReport
@@ -107,6 +108,7 @@ class Comparison:
     hint: str
     context: ReportContext
     voxel_size: VoxelSize | None = None
+    tables: tuple[ClassTable | None, ClassTable | None] = (None, None)
 
     @property
     def n_voxels(self) -> int:
@@ -179,7 +181,7 @@ def _compared(
     context = _context(pair, request)
     overlap = request.overlaid.overlap
     size = pair.truth.voxel_size
-    return Comparison(report, overlap, errors, legend, sums, hint, context, size)
+    return Comparison(report, overlap, errors, legend, sums, hint, context, size, sides)
 
 
 def _context(pair: LabelPair, request: Request) -> ReportContext:

@@ -28,6 +28,7 @@ from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.error_layer import find_error_map
 from napari_segtrain.ui.compare.label_watch import LabelWatch
 from napari_segtrain.ui.compare.overlap import overlay_labels
+from napari_segtrain.ui.compare.report_saver import FORMATS, ReportSaver
 from napari_segtrain.ui.compare.segmentation_table import SegmentationTable
 from napari_segtrain.ui.compare.swipe_box import SwipeBox
 from napari_segtrain.ui.docks import DockContent
@@ -36,7 +37,7 @@ from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.page_area import PageArea
 from napari_segtrain.ui.widgets.theme import follow_theme
-from napari_segtrain.ui.worker import start_job, start_task
+from napari_segtrain.ui.worker import start_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,13 +50,6 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.worker import Failure, Task
 
 _STEPS = 1000
-_FORMATS = (
-    "Report (*.html)",
-    "Report (*.pdf)",
-    "Excel (*.xlsx)",
-    "Tables (*.csv)",
-    "Everything (*.json)",
-)
 
 
 class ComparisonWidget(DockContent):
@@ -83,12 +77,12 @@ class ComparisonWidget(DockContent):
         super().__init__()
         self._session = session_of(napari_viewer)
         self._task: Task | None = None
-        self._saving: Task | None = None
         self._results: ComparedSet | None = None
         self._next: tuple[ComparedPair, ...] = ()
         self._has_ended_well = False
         self._edit = ""
         self._watch = LabelWatch(self._session, self)
+        self._saver = ReportSaver(self)
         self.ask_path: Callable[[], Path | None] = self._ask_path
         self.form = ComparisonForm(napari_viewer)
         self.errors_box = QCheckBox("Show the &error map")
@@ -148,13 +142,11 @@ class ComparisonWidget(DockContent):
 
     def save(self) -> None:
         """Write the scores as a report or tables; asks for the file."""
-        comparison = self.comparison
-        path = None if comparison is None else self.ask_path()
-        if path is None or comparison is None:
-            return
-        self._saving = start_job(partial(comparison.write, path), title="Save scores")
-        self._saving.succeeded.connect(self._on_saving_succeeded)
-        self._saving.failed.connect(self.messages.show_failure)
+        results = self._results
+        path = None if results is None else self.ask_path()
+        if path is not None and results is not None:
+            viewer = self._session.viewer
+            self._saver.save(path, results, viewer, is_stale=self.is_stale)
 
     def apply_theme(self, theme_id: str) -> None:
         """Take the colors of a theme."""
@@ -202,6 +194,8 @@ class ComparisonWidget(DockContent):
         self.swipe_box.changed.connect(self._show_errors)
         self.view.slice_asked.connect(self._on_view_slice_asked)
         self.view.object_asked.connect(self._on_view_object_asked)
+        self._saver.saved.connect(self._on_saver_saved)
+        self._saver.failed.connect(self.messages.show_failure)
         self._watch.edited.connect(self._on_watch_edited)
         self._watch.moved.connect(self._on_watch_moved)
         viewer = self._session.viewer
@@ -397,14 +391,13 @@ class ComparisonWidget(DockContent):
     def _on_watch_moved(self, layer: Labels) -> None:
         self._mark_stale(f"'{layer.name}' was moved; the scores are out of date.")
 
-    def _on_saving_succeeded(self, files: list[Path]) -> None:
-        names = ", ".join(path.name for path in files)
-        self.messages.show_text("info", f"Saved {names} in {files[0].parent}.")
+    def _on_saver_saved(self, text: str) -> None:
+        self.messages.show_text("info", text)
 
     def _ask_path(self) -> Path | None:
         results = self._results
         name = "scores" if results is None else f"{results.names[1]} scores"
         text, _ = QFileDialog.getSaveFileName(
-            self, "Save scores", f"{name}.html", ";;".join(_FORMATS)
+            self, "Save scores", f"{name}.html", ";;".join(FORMATS)
         )
         return Path(text) if text else None
