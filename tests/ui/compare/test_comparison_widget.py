@@ -661,6 +661,10 @@ def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
     dock.form.objects_box.setChecked(True)
     compare(qtbot, dock)
     viewer.layers["result"].paint((1, 4, 4), 2)
+    pictures = dock.view.pictures
+    for folding in (pictures.confusion_folding, pictures.scatter_folding):
+        folding.unfold()
+    dock.swipe_box.box.click()
     dock.resize(dock.minimumSizeHint().width(), 600)
     qtbot.wait(20)
     assert dock.width() <= 330
@@ -670,6 +674,7 @@ def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
         dock.again_button,
         dock.view.table,
         dock.view.curve,
+        *(pictures.confusion, pictures.scatter, dock.swipe_box.right_choice),
         dock.save_button,
     ):
         right = widget.mapTo(dock, widget.rect().topRight()).x()

@@ -19,20 +19,18 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.compare.compared_pair import ComparedPair
 from napari_segtrain.ui.compare.compared_set import ComparedSet, layers_of
-from napari_segtrain.ui.compare.comparison import Progress, Request
+from napari_segtrain.ui.compare.comparison import Progress
 from napari_segtrain.ui.compare.comparison_form import ComparisonForm
+from napari_segtrain.ui.compare.comparison_requests import make_requests
 from napari_segtrain.ui.compare.comparison_series import iter_comparisons
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.error_layer import find_error_map
 from napari_segtrain.ui.compare.label_watch import LabelWatch
-from napari_segtrain.ui.compare.overlap import overlay_labels
 from napari_segtrain.ui.compare.report_saver import FORMATS, ReportSaver
 from napari_segtrain.ui.compare.segmentation_table import SegmentationTable
 from napari_segtrain.ui.compare.swipe_box import SwipeBox
 from napari_segtrain.ui.docks import DockContent
-from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.page_area import PageArea
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels
 
+    from napari_segtrain.ui.compare.compared_pair import ComparedPair
     from napari_segtrain.ui.compare.comparison import Comparison
     from napari_segtrain.ui.compare.comparison_series import ComparedSeries
     from napari_segtrain.ui.compare.slice_series import Place
@@ -204,23 +203,8 @@ class ComparisonWidget(DockContent):
                 viewer.dims.events[name].connect(self._on_dims_changed)
 
     def _start(self, truth: Labels, predictions: Sequence[Labels]) -> None:
-        overlaid = [overlay_labels(truth, prediction) for prediction in predictions]
-        config = self.form.measured()
-        requests = [
-            Request(
-                both,
-                (truth.data, prediction.data),
-                origin=result_of(prediction),
-                target=self.form.target,
-                config=config,
-                n_maps=len(predictions),
-            )
-            for both, prediction in zip(overlaid, predictions, strict=True)
-        ]
-        self._next = tuple(
-            ComparedPair(truth, prediction, both)
-            for both, prediction in zip(overlaid, predictions, strict=True)
-        )
+        target, config = self.form.target, self.form.measured()
+        requests, self._next = make_requests(truth, predictions, target, config)
         self._edit, self._has_ended_well = "", False
         self._watch.watch((truth, *predictions))
         names = ", ".join(str(prediction.name) for prediction in predictions)

@@ -94,7 +94,7 @@ class SwipeBox(QWidget):
         self.slider.setAccessibleName("Place of the line")
         self.slider.setPageStep(_PAGE)
         for choice in (self.left_choice, self.right_choice):
-            choice.setMinimumContentsLength(8)
+            choice.setMinimumContentsLength(4)
             choice.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
