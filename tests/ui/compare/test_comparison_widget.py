@@ -448,6 +448,7 @@ def test_the_pictures_show_what_the_report_holds(qtbot, dock, viewer) -> None:
     compare(qtbot, dock)
     pictures.scatter_folding.unfold()
     assert pictures.scatter.isVisible()
+    assert len(pictures.scatter.drawn) == dock.comparison.report.n_objects > 0
     viewer.dims.set_point(0, 0)
     row = dock.comparison.report.worst_objects(1)[0]
     pictures.scatter.object_asked.emit(row)

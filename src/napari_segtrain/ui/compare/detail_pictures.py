@@ -32,6 +32,7 @@ class DetailPictures(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._undrawn: Comparison | None = None
         self.confusion = ConfusionPicture()
         self.confusion_folding = Folding("Confusion matri&x")
         self.scatter = ObjectScatter()
@@ -46,6 +47,7 @@ class DetailPictures(QWidget):
         layout.addWidget(self.confusion_folding)
         layout.addWidget(self.scatter_folding)
         self.scatter.object_asked.connect(self.object_asked)
+        self.scatter_folding.unfolded.connect(self._draw_scatter)
 
     def show_comparison(self, comparison: Comparison) -> None:
         """Show other results; what stays empty is hidden."""
@@ -53,11 +55,19 @@ class DetailPictures(QWidget):
         table = ConfusionTable.of(report.total.scores, report.classes)
         self.confusion.set_table(table)
         self.confusion_folding.setVisible(len(table.rows) >= _MIN_CLASSES)
-        points = ObjectPoints.of(report)
-        self.scatter.set_points(points, comparison.voxel_size)
-        self.scatter_folding.setVisible(len(points) > 0)
+        self.scatter_folding.setVisible(report.n_objects > 0)
+        self._undrawn = comparison
+        if self.scatter_folding.isExpanded():
+            self._draw_scatter()
 
     def apply_theme(self, theme_id: str) -> None:
         """Take the colors of a theme."""
         self.confusion.apply_theme(theme_id)
         self.scatter.apply_theme(theme_id)
+
+    def _draw_scatter(self) -> None:
+        """Draw the objects when they are first looked at."""
+        comparison, self._undrawn = self._undrawn, None
+        if comparison is not None:
+            points = ObjectPoints.of(comparison.report)
+            self.scatter.set_points(points, comparison.voxel_size)

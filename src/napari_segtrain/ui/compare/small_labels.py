@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
+from napari_segtrain.ui.compare.swiped_array import plain_dtype
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,7 +35,7 @@ def small_labels(layer: Labels) -> tuple[Shrink | None, Any]:
     colormap : LabelColormap
     """
     colormap = layer.colormap
-    if np.dtype(layer.dtype).itemsize == 1:
+    if plain_dtype(layer.data).itemsize == 1:
         return None, colormap
     if isinstance(colormap, CyclicLabelColormap):
         n_colors = len(colormap.colors) - 1

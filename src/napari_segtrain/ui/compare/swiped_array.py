@@ -54,9 +54,7 @@ class SwipedArray:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Bytes, or as of the labels."""
-        own = self._array.dtype
-        plain = np.dtype(getattr(own, "numpy_dtype", own))
-        return np.dtype(np.uint8) if self._shrink else plain
+        return np.dtype(np.uint8) if self._shrink else plain_dtype(self._array)
 
     @property
     def ndim(self) -> int:
@@ -105,3 +103,8 @@ class SwipedArray:
             self._box, self._block = box, block
         kept: Block = self._block[part]
         return kept
+
+
+def plain_dtype(array: Any) -> np.dtype[Any]:
+    """Type of the values as NumPy has it; stores of tensorstore have their own."""
+    return np.dtype(getattr(array.dtype, "numpy_dtype", array.dtype))
