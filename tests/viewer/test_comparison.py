@@ -103,6 +103,41 @@ def test_a_later_comparison_updates_the_error_map(qtbot, viewer, dock) -> None:
     assert set(np.unique(errors.data)) == {0, 1}
 
 
+def test_a_swipe_on_the_screen(qtbot, viewer, dock) -> None:
+    """What the canvas shows left and right of the line is what each layer shows."""
+    compare(qtbot, dock)
+    names = ("embryo test ground truth", "segmentation")
+    layers = [viewer.layers[name] for name in names]
+    layers[1].data = np.where(layers[1].data, 2, 0).astype(layers[1].data.dtype)
+    compare(qtbot, dock)
+    viewer.dims.set_current_step(0, 25)
+    viewer.window.show()  # a hidden window draws nothing
+    for _ in range(2):  # the canvas gets the size that it has during a swipe
+        dock.swipe_box.box.click()
+        qtbot.wait(200)
+    viewer.reset_view()
+    dock.errors_box.setChecked(False)
+    pictures = []
+    for shown, hidden in (layers, layers[::-1]):
+        shown.visible, hidden.visible = True, False
+        pictures.append(viewer.screenshot(flash=False)[..., :3].astype(int))
+    dock.swipe_box.box.click()
+    swipe = dock.swipe_box.swipe
+    swipe.line.visible = False
+    qtbot.wait(50)
+    found = viewer.screenshot(flash=False)[..., :3].astype(int)
+    is_left = (found == pictures[0]).all(axis=(0, 2))
+    is_right = (found == pictures[1]).all(axis=(0, 2))
+    assert np.abs(pictures[0] - pictures[1]).max() > 30
+    edge = int(is_left.argmin())
+    assert 0 < edge < found.shape[1]
+    assert is_right[edge + 1 :].all()
+    assert not is_left[edge + 1 :].all()
+    viewer.layers.remove("segmentation")
+    qtbot.waitUntil(lambda: dock.swipe_box.swipe is None, timeout=2000)
+    assert not viewer.layers[names[0]].visible, "as it was before"
+
+
 def test_closing_the_dock_during_a_comparison(qtbot, viewer, dock) -> None:
     dock.compare()
     viewer.window.remove_dock_widget(dock)

@@ -1,4 +1,4 @@
-"""A picture for people: the image, the prediction on it, and where it is wrong."""
+"""A picture for people: the image, labels on it, and where they are wrong."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def write_overlay(
     predicted_indices: npt.NDArray[np.uint8],
     classes: ClassTable,
 ) -> None:
-    """Write a PNG with the image, the prediction and an error map side by side.
+    """Write a PNG with image, ground truth, prediction and error map side by side.
 
     Panels are scaled to a handy size. Unlabelled voxels of the ground truth are left
-    alone in the error map, which is missing without ground truth.
+    alone in the error map; without ground truth both are missing.
 
     Parameters
     ----------
@@ -76,9 +76,12 @@ def write_overlay(
     step = max(1, -(-max(predicted_indices.shape) // MAX_READ))
     image = _scaled(to_rgb(image_plane[:, ::step, ::step]), is_labels=False)
     predicted = _scaled(predicted_indices[::step, ::step], is_labels=True)
-    panels = [Panel("image", image), _prediction_panel(image, predicted, classes)]
+    panels = [Panel("image", image)]
     if truth is not None:
         true = _scaled(truth[::step, ::step], is_labels=True)
+        panels.append(_class_panel("ground truth", image, true, classes))
+    panels.append(_class_panel("prediction", image, predicted, classes))
+    if truth is not None:
         panels.append(_error_panel(image, true, predicted, classes))
     with atomic_path(path) as temporary:
         draw_panels(panels).save(temporary, format="PNG", optimize=True)
@@ -194,12 +197,12 @@ def paint_classes(
     return painted
 
 
-def _prediction_panel(
-    image: Pixels, predicted: npt.NDArray[np.uint8], classes: ClassTable
+def _class_panel(
+    title: str, image: Pixels, indices: npt.NDArray[np.uint8], classes: ClassTable
 ) -> Panel:
     rows = (classes.classes[index] for index in classes.foreground)
     key = tuple((row.name, ImageColor.getrgb(row.color)[:3]) for row in rows)
-    return Panel("prediction", paint_classes(image, predicted, classes), key)
+    return Panel(title, paint_classes(image, indices, classes), key)
 
 
 def _error_panel(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.evaluation.boundary import BoundaryScores
 from napari_segtrain.evaluation.centers import CenterScores
+from napari_segtrain.evaluation.confusion import NO_PREDICTION, distinct_names
 from napari_segtrain.evaluation.instance import ObjectScores
 from napari_segtrain.evaluation.object_list import ObjectList
 from napari_segtrain.evaluation.object_summary import ObjectSummary
@@ -27,7 +28,7 @@ from napari_segtrain.image import ClassTable
 from napari_segtrain.io.atomic import write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_segtrain.evaluation.semantic import (
         ClassScores,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 TOTAL_NAME = "all images"
 OVERALL_NAME = "overall"
-NO_PREDICTION = "no prediction"
 
 Row = dict[str, str | int | float | None]
 
@@ -272,7 +272,7 @@ class EvaluationReport:
         A row per image and true class; a column per predicted class and one for voxels
         without a prediction. A class of the same name as another has its value added.
         """
-        names = _distinct([(row.name, row.value) for row in self.classes.classes])
+        names = distinct_names([(row.name, row.value) for row in self.classes.classes])
         return [
             {
                 "image": image.name,
@@ -406,16 +406,8 @@ def _class_columns(
     classes: ClassTable, class_iou: Sequence[float | None]
 ) -> dict[str, float | None]:
     """IoU by name of the class."""
-    names = _distinct([(f"iou_{row.name}", row.value) for row in classes.classes])
+    names = distinct_names([(f"iou_{row.name}", row.value) for row in classes.classes])
     return dict(zip(names, class_iou, strict=True))
-
-
-def _distinct(named: Iterable[tuple[str, int]]) -> list[str]:
-    """Names; one that two classes have gets the value of the second, too."""
-    names: list[str] = []
-    for name, value in named:
-        names.append(f"{name}_{value}" if name in names else name)
-    return names
 
 
 def _class_rows(

@@ -13,8 +13,9 @@ from napari_segtrain.evaluation.overlay import MAX_READ, write_overlay
 from napari_segtrain.image import IGNORE_INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from napari_segtrain.axes import ZYX
     from napari_segtrain.boxes import Box
     from napari_segtrain.image import ClassTable, Image, Item, LabelImage
 
@@ -121,19 +122,38 @@ def _suffix(item: Item, z: int) -> str:
 
 
 def read_slice(item: Item, z: int) -> npt.NDArray[Any]:
-    """Read a slice of an item (C, Y, X); of a long one every so many pixels.
+    """Read a slice of an item (C, Y, X); of a long one every so many pixels."""
+    return read_plane(item.read, item.shape, z)
 
-    It is read in bands of rows, so that a slice may be larger than memory.
+
+def read_plane(
+    read: Callable[[Box], npt.NDArray[Any]], shape: ZYX, z: int
+) -> npt.NDArray[Any]:
+    """Read a slice in bands of rows, so that it may be larger than memory.
+
+    Parameters
+    ----------
+    read : callable
+        Returns a box, ([C], Z, Y, X).
+    shape : ZYX
+        Of what is read from.
+    z : int
+        The slice.
+
+    Returns
+    -------
+    ndarray, shape ([C], Y, X)
+        Every so many pixels where a side is longer than `MAX_READ`.
     """
-    _, n_y, n_x = item.shape
+    _, n_y, n_x = shape
     step = max(1, -(-max(n_y, n_x) // MAX_READ))
     bands = [
-        item.read(
+        read(
             (slice(z, z + 1), slice(y, min(y + step * _BAND_ROWS, n_y)), slice(0, n_x))
-        )[:, 0, ::step, ::step]
+        )[..., 0, ::step, ::step]
         for y in range(0, n_y, step * _BAND_ROWS)
     ]
-    return np.concatenate(bands, axis=1)
+    return np.concatenate(bands, axis=-2)
 
 
 def _indices(values: npt.NDArray[Any], classes: ClassTable) -> npt.NDArray[np.uint8]:

@@ -46,6 +46,8 @@ class ReportContext:
         PNG files.
     verdict : str
         How it compares with another segmentation.
+    others : sequence of dict
+        Of several segmentations the scores of each, see `segmentation_rows`.
     """
 
     data: Mapping[str, str]
@@ -53,6 +55,7 @@ class ReportContext:
     model: Path | None = None
     overlays: Sequence[Path] = ()
     verdict: str = ""
+    others: Sequence[Row] = ()
 
 
 def make_document(report: EvaluationReport, context: ReportContext) -> Document:
@@ -74,7 +77,11 @@ def make_document(report: EvaluationReport, context: ReportContext) -> Document:
     examples = [Picture(path.read_bytes(), path.stem) for path in shown]
     pictures = {"Training": curves, "Examples": examples}
     return describe_report(
-        report, facts=facts, pictures=pictures, verdict=context.verdict
+        report,
+        facts=facts,
+        pictures=pictures,
+        verdict=context.verdict,
+        others=context.others,
     )
 
 

@@ -460,6 +460,26 @@ def test_a_click_on_a_bad_object_shows_it(qtbot, dock, viewer) -> None:
     assert viewer.dims.current_step[0] == round(largest["z"])
 
 
+def test_the_pictures_show_what_the_report_holds(qtbot, dock, viewer) -> None:
+    compare(qtbot, dock)
+    pictures = dock.view.pictures
+    assert pictures.scatter_folding.isHidden()
+    assert pictures.confusion.isHidden() or not pictures.confusion.isVisible()
+    pictures.confusion_folding.unfold()
+    assert pictures.confusion.isVisible()
+    confusion = dock.comparison.report.total.scores.confusion
+    assert pictures.confusion.table.counts.tolist() == [[*row[:3]] for row in confusion]
+    dock.form.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    pictures.scatter_folding.unfold()
+    assert pictures.scatter.isVisible()
+    assert len(pictures.scatter.drawn) == dock.comparison.report.n_objects > 0
+    viewer.dims.set_point(0, 0)
+    row = dock.comparison.report.worst_objects(1)[0]
+    pictures.scatter.object_asked.emit(row)
+    assert viewer.dims.current_step[0] == round(row["z"])
+
+
 def test_other_measures_are_those_of_the_form(qtbot, dock, viewer) -> None:
     config = EvaluationConfig(boundaries=True, tolerance=1.0, exclusion_width=1)
     dock.form.measures.set_config(config)
@@ -667,6 +687,10 @@ def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
     dock.form.objects_box.setChecked(True)
     compare(qtbot, dock)
     viewer.layers["result"].paint((1, 4, 4), 2)
+    pictures = dock.view.pictures
+    for folding in (pictures.confusion_folding, pictures.scatter_folding):
+        folding.unfold()
+    dock.swipe_box.box.click()
     dock.resize(dock.minimumSizeHint().width(), 600)
     qtbot.wait(20)
     assert dock.width() <= 330
@@ -676,6 +700,7 @@ def test_nothing_is_cut_off_in_a_narrow_dock(qtbot, dock, viewer) -> None:
         dock.again_button,
         dock.view.table,
         dock.view.curve,
+        *(pictures.confusion, pictures.scatter, dock.swipe_box.right_choice),
         dock.save_button,
     ):
         right = widget.mapTo(dock, widget.rect().topRight()).x()

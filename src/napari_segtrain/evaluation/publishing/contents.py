@@ -16,7 +16,8 @@ from napari_segtrain.evaluation.publishing.figures import (
     curve_pictures,
     slice_picture,
 )
-from napari_segtrain.evaluation.report import PART_COLUMNS, EvaluationReport
+from napari_segtrain.evaluation.ranking import SEGMENTATION_COLUMNS
+from napari_segtrain.evaluation.report import PART_COLUMNS, EvaluationReport, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ def describe_report(
     facts: Mapping[str, Mapping[str, str]] | None = None,
     pictures: Mapping[str, Sequence[Picture]] | None = None,
     verdict: str = "",
+    others: Sequence[Row] = (),
 ) -> Document:
     """Put a report in words, tables and pictures.
 
@@ -62,9 +64,11 @@ def describe_report(
         Sections of pictures that come before, such as overlays.
     verdict : str
         How it compares with another segmentation.
+    others : sequence of dict
+        Of several segmentations the scores of each, see `segmentation_rows`.
     """
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    sections = [_overview(report, verdict)]
+    sections = [_overview(report, verdict), _several(others)]
     sections += [_images(report), _slices(report), *_parts(report)]
     sections += [
         Section(name, pictures=tuple(shown)) for name, shown in (pictures or {}).items()
@@ -98,6 +102,14 @@ def _overview(report: EvaluationReport, verdict: str) -> Section:
         (Table.of(rows, _CLASS_COLUMNS),),
         (confusion_picture(report.total.scores, report.classes),),
     )
+
+
+def _several(rows: Sequence[Row]) -> Section:
+    if not rows:
+        return Section("Segmentations")
+    columns = [name for name in SEGMENTATION_COLUMNS if name in rows[0]]
+    caption = "Segmentations compared with the same ground truth, all classes together."
+    return Section("Segmentations", tables=(Table.of(rows, columns, caption),))
 
 
 def _images(report: EvaluationReport) -> Section:

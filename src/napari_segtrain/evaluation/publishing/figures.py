@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_segtrain.evaluation.confusion import ConfusionTable
 from napari_segtrain.evaluation.publishing.document import Picture
 
 if TYPE_CHECKING:
@@ -28,19 +29,16 @@ _DARK = 0.5
 
 def confusion_picture(scores: SemanticScores, classes: ClassTable) -> Picture:
     """Draw shares of each true class by predicted class, as heat map."""
-    counts = np.array(scores.confusion, float)
-    names = [row.name for row in classes.classes]
-    columns = [*names, "no prediction"] if counts[:, -1].any() else names
-    shares = counts[:, : len(columns)] / np.maximum(counts.sum(axis=1), 1)[:, None]
-    side = 2.2 + 0.55 * len(columns)
+    table = ConfusionTable.of(scores, classes)
+    side = 2.2 + 0.55 * len(table.columns)
     figure, axes = _figure(side + 1, side)
-    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
-    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    axes.imshow(table.shares, vmin=0, vmax=1, cmap="Blues")
+    axes.set_xticks(range(len(table.columns)), table.columns, rotation=45, ha="right")
+    axes.set_yticks(range(len(table.rows)), table.rows)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if len(names) < _MANY:
-        for (y, x), share in np.ndenumerate(shares):
+    if len(table.rows) < _MANY:
+        for (y, x), share in np.ndenumerate(table.shares):
             color = "white" if share > _DARK else "black"
             text = f"{100 * share:.1f}"
             axes.text(x, y, text, ha="center", va="center", color=color, fontsize=8)

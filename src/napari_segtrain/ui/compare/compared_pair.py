@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_segtrain.ui.compare.comparison import Comparison
-    from napari_segtrain.ui.compare.overlap import Overlaid
+    from napari_segtrain.ui.compare.overlap import Overlaid, Overlap
     from napari_segtrain.ui.compare.slice_series import Place
 
 
@@ -48,6 +48,11 @@ class ComparedPair:
             keep=self._overlap.axes,
             origin=self._overlap.origin,
         )
+
+    @property
+    def overlap(self) -> Overlap:
+        """Voxels that both share."""
+        return self._overlap
 
     def layers(self) -> tuple[Labels | None, Labels | None]:
         """Ground truth and segmentation, as far as they are there."""

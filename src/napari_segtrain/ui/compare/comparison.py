@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_segtrain.axes import VoxelSize
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.control import Event
 from napari_segtrain.data.restricted import RegionMask
-from napari_segtrain.image import LazyArray
+from napari_segtrain.image import ClassTable, LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
 from napari_segtrain.ui.compare.kept_comparison import Kept, Reuse, region_key
 from napari_segtrain.ui.compare.label_watch import Sums, array_sums
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from napari_segtrain.evaluation.report import (
         EvaluationReport,  # noqa: TC004 - loads SciPy
     )
-    from napari_segtrain.image import ClassTable
     from napari_segtrain.workflows.reports import (
         ReportContext,  # noqa: TC004 - loads SciPy
     )
@@ -75,6 +75,8 @@ class Request:
         Of the shapes.
     before : Kept, optional
         What an earlier comparison left; of other labels nothing of it is used.
+    n_maps : int
+        Error maps that are held at the same time.
     """
 
     overlaid: Overlaid
@@ -85,6 +87,7 @@ class Request:
     region: Callable[[], RegionMask] | None = None
     region_name: str = ""
     before: Kept | None = None
+    n_maps: int = 1
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,10 @@ class Comparison:
         Of the shapes inside which voxels count; empty where all do.
     kept : Kept, optional
         For a later comparison, when nothing was edited meanwhile.
+    voxel_size : tuple of float, optional
+        µm per voxel along the spatial axes; ``None`` when it is not known.
+    tables : tuple of (ClassTable or None)
+        What the values of ground truth and segmentation mean.
     """
 
     report: EvaluationReport
@@ -121,6 +128,8 @@ class Comparison:
     context: ReportContext
     region_name: str = ""
     kept: Kept | None = None
+    voxel_size: VoxelSize | None = None
+    tables: tuple[ClassTable | None, ClassTable | None] = (None, None)
 
     @property
     def n_voxels(self) -> int:
@@ -205,6 +214,8 @@ def _compared(
         _context(pair, request),
         request.region_name,
         _left(pair, classes, request, reuse, errors),
+        pair.truth.voxel_size,
+        sides,
     )
 
 
@@ -352,7 +363,7 @@ def _errors(
     if control.is_stopping:
         return np.zeros(shape, np.uint8)
     in_memory = all(isinstance(array, np.ndarray) for array in request.arrays)
-    if math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
+    if request.n_maps * math.prod(shape) > (_TOO_LARGE if in_memory else _LARGE):
         return _lazy_errors(pair, classes, marks, control)
     known = None if marks else reuse.errors(meaning_of(pair, classes))
     errors, places = known or (np.zeros(shape, np.uint8), None)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidg
 
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.errors import DataError
+from napari_segtrain.ui.compare.further_layers import FurtherLayers
 from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.compare.region_choice import RegionChoice
 from napari_segtrain.ui.compare.truth_classes import TruthClasses
@@ -53,6 +54,7 @@ class ComparisonForm(QWidget):
         self._settling = QTimer(self, singleShot=True, interval=0)
         self.truth_choice = LayerChoice(viewer, Labels, accept=is_choosable)
         self.prediction_choice = LayerChoice(viewer, Labels, accept=is_choosable)
+        self.further = FurtherLayers(self.truth_choice, self.prediction_choice)
         self.target_choice = QComboBox()
         self.region_choice = RegionChoice(viewer)
         self.truth_classes = TruthClasses(viewer, self.truth_choice)
@@ -127,7 +129,8 @@ class ComparisonForm(QWidget):
         for choice in (self.truth_choice, self.prediction_choice):
             choice.setEnabled(not is_running and choice.count() > 0)
         for widget in (
-            *(self.target_choice, self.region_choice, self.truth_classes),
+            *(self.further, self.target_choice, self.region_choice),
+            self.truth_classes,
             *(self.objects_box, self.measures),
         ):
             widget.setEnabled(not is_running)
@@ -151,6 +154,7 @@ class ComparisonForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
+        layout.addWidget(self.further)
         layout.addWidget(self.truth_classes)
         layout.addWidget(self.objects_box)
         layout.addWidget(self.measures)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_segtrain.ui.compare.detail_pictures import DetailPictures
 from napari_segtrain.ui.compare.part_tables import PartTables
 from napari_segtrain.ui.compare.slice_curve import SliceCurve
 from napari_segtrain.ui.compare.slice_series import (
@@ -24,6 +24,7 @@ from napari_segtrain.ui.compare.slice_series import (
     axis_name,
     describe_worst,
 )
+from napari_segtrain.ui.compare.table_fit import fit_table, style_table
 from napari_segtrain.ui.widgets.score_table import ScoreTable
 from napari_segtrain.ui.widgets.theme import palette_of
 
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("class", "iou", "dice", "precision", "recall", "voxels")
 _CLEAR = "#00000000"
-_MAX_ROWS = 7
-_PADDING = 12
-_SWATCH = 16
-_MAX_NAME = 110
-_TABLE_STYLE = """
-QTableView { font-size: 9pt }
-QTableView::item { padding: 0 2px }
-QHeaderView::section { padding: 2px 3px; font-size: 9pt }
-"""
 _TIPS = {
     "iou": "Shared voxels / voxels that either has (Jaccard)",
     "dice": "Twice the shared voxels / voxels of both together (F1)",
@@ -78,6 +70,7 @@ class ComparisonView(QWidget):
         self.title = QLabel()
         self.summary = QLabel()
         self.table = ScoreTable()
+        self.pictures = DetailPictures()
         self.parts = PartTables()
         self.slices = QWidget()
         self.axis_choice = QComboBox()
@@ -102,6 +95,7 @@ class ComparisonView(QWidget):
         self.summary.setText(_summary(comparison))
         self._fill_table(report)
         self.parts.show_report(report)
+        self.pictures.show_comparison(comparison)
         self._fit_tables()
         self.legend.setText(_legend(comparison.legend))
         self._series = SliceSeries(report, comparison.overlap)
@@ -131,6 +125,7 @@ class ComparisonView(QWidget):
         """Take the colors of a theme."""
         palette = palette_of(theme_id)
         self.curve.apply_theme(theme_id)
+        self.pictures.apply_theme(theme_id)
         self._accent = palette.accent
         self._show_worst()
 
@@ -146,7 +141,7 @@ class ComparisonView(QWidget):
 
     def _fit_tables(self) -> None:
         for table in (self.table, *self.parts.all_tables()):
-            _fit(table, self.width())
+            fit_table(table, self.width())
 
     def _build_layout(self) -> None:
         for label in (self.title, self.summary, self.worst, self.legend, self.readout):
@@ -159,9 +154,7 @@ class ComparisonView(QWidget):
             flags.LinksAccessibleByMouse | flags.LinksAccessibleByKeyboard
         )
         for table in (self.table, *self.parts.all_tables()):
-            table.setStyleSheet(_TABLE_STYLE)
-            table.setIconSize(QSize(10, 10))
-            table.horizontalHeader().setMinimumSectionSize(24)
+            style_table(table)
         self.table.setAccessibleName("Scores of the classes")
         self.axis_choice.setAccessibleName("Axis of the curve")
         row = QHBoxLayout()
@@ -176,9 +169,11 @@ class ComparisonView(QWidget):
         below.addWidget(self.worst)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.summary, self.table, self.parts, self.slices):
+        for widget in (
+            *(self.title, self.summary, self.table, self.pictures),
+            *(self.parts, self.slices, self.legend),
+        ):
             layout.addWidget(widget)
-        layout.addWidget(self.legend)
 
     def _connect(self) -> None:
         self.axis_choice.currentIndexChanged.connect(self._on_axis_changed)
@@ -186,6 +181,7 @@ class ComparisonView(QWidget):
         self.curve.slice_hovered.connect(self._on_curve_hovered)
         self.worst.linkActivated.connect(self._on_worst_activated)
         self.parts.object_asked.connect(self.object_asked)
+        self.pictures.object_asked.connect(self.object_asked)
 
     def _fill_table(self, report: EvaluationReport) -> None:
         name = report.total.name
@@ -264,32 +260,6 @@ class ComparisonView(QWidget):
 
     def _on_worst_activated(self, link: str) -> None:
         self.slice_asked.emit(self._worst[int(link)].place)
-
-
-def _fit(table: ScoreTable, room: int) -> None:
-    """Columns as wide as their text, the first at least; all rows shown, up to some."""
-    header = table.horizontalHeader()
-    widths = [_text_width(table, x) + _PADDING for x in range(table.columnCount())]
-    if not widths:
-        return
-    rows = [table.rowHeight(y) for y in range(table.rowCount())]
-    room -= 2 * table.frameWidth()
-    if len(rows) > _MAX_ROWS:
-        room -= table.verticalScrollBar().sizeHint().width()
-    widths[0] = max(min(widths[0] + _SWATCH, _MAX_NAME), room - sum(widths[1:]))
-    for x, width in enumerate(widths):
-        header.setSectionResizeMode(x, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(x, width)
-    bar = table.horizontalScrollBar().sizeHint().height()
-    below = bar if sum(widths) > room else 0
-    height = header.sizeHint().height() + sum(rows[:_MAX_ROWS]) + below
-    table.setFixedHeight(height + 2 * table.frameWidth())
-
-
-def _text_width(table: ScoreTable, x: int) -> int:
-    cells = (table.item(y, x) for y in range(table.rowCount()))
-    items = [item for item in (table.horizontalHeaderItem(x), *cells) if item]
-    return max(table.fontMetrics().horizontalAdvance(item.text()) for item in items)
 
 
 def _summary(comparison: Comparison) -> str:

@@ -19,38 +19,36 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segtrain.errors import SegtrainError
-from napari_segtrain.ui.compare.compared_pair import ComparedPair
-from napari_segtrain.ui.compare.comparison import Progress, Request, iter_comparison
+from napari_segtrain.ui.compare.compared_set import ComparedSet, layers_of
+from napari_segtrain.ui.compare.comparison import Progress
 from napari_segtrain.ui.compare.comparison_form import ComparisonForm
+from napari_segtrain.ui.compare.comparison_requests import Asked, make_requests
+from napari_segtrain.ui.compare.comparison_series import iter_comparisons
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.error_layer import find_error_map
 from napari_segtrain.ui.compare.label_watch import LabelWatch
-from napari_segtrain.ui.compare.overlap import overlay_labels
+from napari_segtrain.ui.compare.report_saver import FORMATS, ReportSaver
+from napari_segtrain.ui.compare.segmentation_table import SegmentationTable
+from napari_segtrain.ui.compare.swipe_box import SwipeBox
 from napari_segtrain.ui.docks import DockContent
-from napari_segtrain.ui.layers.results import result_of
 from napari_segtrain.ui.session import session_of
 from napari_segtrain.ui.widgets.messages import MessageBar
 from napari_segtrain.ui.widgets.page_area import PageArea
 from napari_segtrain.ui.widgets.theme import follow_theme
-from napari_segtrain.ui.worker import start_job, start_task
+from napari_segtrain.ui.worker import start_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari.layers import Labels
 
+    from napari_segtrain.ui.compare.compared_pair import ComparedPair
     from napari_segtrain.ui.compare.comparison import Comparison
+    from napari_segtrain.ui.compare.comparison_series import ComparedSeries
     from napari_segtrain.ui.compare.slice_series import Place
     from napari_segtrain.ui.worker import Failure, Task
 
 _STEPS = 1000
-_FORMATS = (
-    "Report (*.html)",
-    "Report (*.pdf)",
-    "Excel (*.xlsx)",
-    "Tables (*.csv)",
-    "Everything (*.json)",
-)
 
 
 class ComparisonWidget(DockContent):
@@ -78,12 +76,12 @@ class ComparisonWidget(DockContent):
         super().__init__()
         self._session = session_of(napari_viewer)
         self._task: Task | None = None
-        self._saving: Task | None = None
-        self._pair: ComparedPair | None = None
-        self._next: ComparedPair | None = None
+        self._results: ComparedSet | None = None
+        self._next: tuple[ComparedPair, ...] = ()
+        self._has_ended_well = False
         self._edit = ""
-        self._comparison: Comparison | None = None
         self._watch = LabelWatch(self._session, self)
+        self._saver = ReportSaver(self)
         self.ask_path: Callable[[], Path | None] = self._ask_path
         self.form = ComparisonForm(napari_viewer)
         self.errors_box = QCheckBox("Show the &error map")
@@ -93,6 +91,8 @@ class ComparisonWidget(DockContent):
         self.messages = MessageBar()
         self.stale_bar = MessageBar()
         self.again_button = QPushButton("Compare a&gain")
+        self.segmentations = SegmentationTable()
+        self.swipe_box = SwipeBox(self._session)
         self.view = ComparisonView()
         self.save_button = QPushButton("Sa&ve report\N{HORIZONTAL ELLIPSIS}")
         self._build_layout()
@@ -105,7 +105,12 @@ class ComparisonWidget(DockContent):
     @property
     def comparison(self) -> Comparison | None:
         """Results that are shown."""
-        return self._comparison
+        return None if self._results is None else self._results.comparison
+
+    @property
+    def results(self) -> ComparedSet | None:
+        """Results of all segmentations that were compared."""
+        return self._results
 
     @property
     def is_running(self) -> bool:
@@ -123,7 +128,8 @@ class ComparisonWidget(DockContent):
             return
         self.messages.clear()
         try:
-            self._start(*self.form.pair())
+            truth, prediction = self.form.pair()
+            self._start(truth, [prediction, *self.form.further.layers()])
         except SegtrainError as error:
             self.messages.show_text("error", str(error))
         self._show_state()
@@ -135,14 +141,11 @@ class ComparisonWidget(DockContent):
 
     def save(self) -> None:
         """Write the scores as a report or tables; asks for the file."""
-        path = None if self._comparison is None else self.ask_path()
-        if path is None or self._comparison is None:
-            return
-        self._saving = start_job(
-            partial(self._comparison.write, path), title="Save scores"
-        )
-        self._saving.succeeded.connect(self._on_saving_succeeded)
-        self._saving.failed.connect(self.messages.show_failure)
+        results = self._results
+        path = None if results is None else self.ask_path()
+        if path is not None and results is not None:
+            viewer = self._session.viewer
+            self._saver.save(path, results, viewer, is_stale=self.is_stale)
 
     def apply_theme(self, theme_id: str) -> None:
         """Take the colors of a theme."""
@@ -151,6 +154,7 @@ class ComparisonWidget(DockContent):
     def end(self) -> None:
         """Leave a comparison that runs."""
         self.cancel()
+        self.swipe_box.end()
         self._watch.stop()
 
     def _build_layout(self) -> None:
@@ -170,8 +174,9 @@ class ComparisonWidget(DockContent):
         stale.addWidget(self.stale_bar, stretch=1)
         stale.addWidget(self.again_button)
         layout.addLayout(stale)
-        layout.addWidget(self.view)
-        layout.addWidget(self.save_button)
+        layout.addWidget(self.segmentations)
+        for widget in (self.swipe_box, self.view, self.save_button):
+            layout.addWidget(widget)
         layout.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -184,8 +189,12 @@ class ComparisonWidget(DockContent):
         self.save_button.clicked.connect(self.save)
         self.errors_box.toggled.connect(self._on_errors_toggled)
         self.form.layers_changed.connect(self._on_form_layers_changed)
+        self.segmentations.chosen.connect(self._on_segmentation_chosen)
+        self.swipe_box.changed.connect(self._show_errors)
         self.view.slice_asked.connect(self._on_view_slice_asked)
         self.view.object_asked.connect(self._on_view_object_asked)
+        self._saver.saved.connect(self._on_saver_saved)
+        self._saver.failed.connect(self.messages.show_failure)
         self._watch.edited.connect(self._on_watch_edited)
         self.form.region_choice.edited.connect(self._on_region_edited)
         self._watch.moved.connect(self._on_watch_moved)
@@ -194,22 +203,18 @@ class ComparisonWidget(DockContent):
             for name in ("point", "order", "ndisplay"):
                 viewer.dims.events[name].connect(self._on_dims_changed)
 
-    def _start(self, truth: Labels, prediction: Labels) -> None:
-        overlaid = overlay_labels(truth, prediction)
-        request = Request(
-            overlaid,
-            (truth.data, prediction.data),
-            origin=result_of(prediction),
-            target=self.form.target,
-            config=self.form.measured(),
-            region=self.form.region_choice.prepare(truth, overlaid.overlap.truth_axes),
-            region_name=self.form.region_choice.name,
-            before=self._comparison.kept if self._comparison else None,
+    def _start(self, truth: Labels, predictions: Sequence[Labels]) -> None:
+        choice = self.form.region_choice
+        asked = Asked(
+            self.form.target, self.form.measured(), choice.prepare, choice.name
         )
-        self._next, self._edit = ComparedPair(truth, prediction, overlaid), ""
-        self._watch.watch((truth, prediction))
+        before = {} if self._results is None else self._results.kept()
+        requests, self._next = make_requests(truth, predictions, asked, before)
+        self._edit, self._has_ended_well = "", False
+        self._watch.watch((truth, *predictions))
+        names = ", ".join(str(prediction.name) for prediction in predictions)
         task = self._task = start_task(
-            partial(iter_comparison, request), title=f"Compare {prediction.name}"
+            partial(iter_comparisons, requests), title=f"Compare {names}"
         )
         task.reported.connect(self._on_task_event)
         task.succeeded.connect(self._on_task_succeeded)
@@ -222,10 +227,11 @@ class ComparisonWidget(DockContent):
         self.cancel_button.setVisible(is_running)
         self.progress.setVisible(is_running)
         self.form.set_running(is_running=is_running)
-        has_results = self._comparison is not None
+        results = self._results
+        has_results = results is not None
         self.view.setVisible(has_results)
         self.save_button.setVisible(has_results)
-        can_repeat = self.is_stale and self._pair is not None
+        can_repeat = self.is_stale and results is not None and bool(results.pairs())
         self.again_button.setVisible(can_repeat and not is_running)
 
     def _mark_stale(self, text: str) -> None:
@@ -237,9 +243,26 @@ class ComparisonWidget(DockContent):
         self._show_state()
 
     def _show_errors(self) -> None:
-        viewer, pair, comparison = self._session.viewer, self._pair, self._comparison
-        if viewer is not None and pair is not None and comparison is not None:
-            pair.show_errors(viewer, comparison)
+        """Show the error map, unless it is not wanted or would cover a swipe."""
+        if not self.errors_box.isChecked() or self.swipe_box.swipe is not None:
+            return
+        viewer, results = self._session.viewer, self._results
+        if viewer is not None and results is not None and results.pair is not None:
+            results.pair.show_errors(viewer, results.comparison)
+
+    @property
+    def _pair(self) -> ComparedPair | None:
+        """Layers of the results that are looked at, while both are there."""
+        return None if self._results is None else self._results.pair
+
+    def _show_results(self, results: ComparedSet) -> None:
+        """Show those results that are looked at."""
+        self.view.show_comparison(results.comparison, results.names)
+        self._show_errors()
+        self._show_present()
+        hint = results.comparison.hint
+        if hint:
+            self.messages.show_text("warning", hint)
 
     def _show_present(self) -> None:
         """Mark the slice that the viewer shows."""
@@ -255,54 +278,60 @@ class ComparisonWidget(DockContent):
             self.progress.setRange(0, _STEPS if is_known else 0)
             self.progress.setValue(round(_STEPS * (event.share or 0)))
 
-    def _on_task_succeeded(self, comparison: Comparison | None) -> None:
-        if comparison is None or self._next is None:
+    def _on_task_succeeded(self, series: ComparedSeries | None) -> None:
+        if series is None or not self._next:
             return
-        self._comparison, self._pair = comparison, self._next
-        self.view.show_comparison(comparison, self._pair.names)
-        if self.errors_box.isChecked():
-            self._show_errors()
-        self._show_present()
-        if comparison.hint:
-            self.messages.show_text("warning", comparison.hint)
+        results = self._results = ComparedSet(self._next, series)
+        self._has_ended_well = True
+        self.segmentations.show_series(series)
+        self.swipe_box.set_pairs(results.pairs())
+        self._show_results(results)
         self.stale_bar.clear()
         if not self._edit:
-            self._watch.expect(comparison.sums)
-        self.compared.emit(comparison)
+            self._watch.expect(results.watched()[1])
+        self.compared.emit(results.comparison)
 
     def _on_task_failed(self, failure: Failure) -> None:
         self.messages.show_failure(failure)
 
     def _on_task_ended(self) -> None:
         self._task = None
-        if self._pair is not self._next:
+        if not self._has_ended_well:
             self._return_to_results()
         elif self._edit:
             self._mark_stale(self._edit)
-        self._next = None
+        self._next = ()
         self._show_state()
         self.ended.emit()
 
     def _return_to_results(self) -> None:
         """Watch the layers of the results that stay after a comparison without any."""
         self._watch.stop()
-        layers = [] if self._pair is None else self._pair.layers()
-        present = [layer for layer in layers if layer is not None]
-        if self._comparison is not None and not self.is_stale and present:
-            self._watch.watch(present)
-            self._watch.expect(self._comparison.sums, check=True)
+        results = self._results
+        if results is None or self.is_stale or not results.pairs():
+            return
+        layers, sums = results.watched()
+        self._watch.watch(layers)
+        self._watch.expect(sums, check=True)
 
     def _on_again_clicked(self) -> None:
         """Compare the same layers again, whatever is chosen now."""
-        pair = self._pair
-        if pair is not None:
-            self.form.choose(*pair.layers())
+        if self._results is not None:
+            truth, *predictions = layers_of(self._results.pairs())
+            self.form.choose(truth, predictions[0])
+            self.form.further.choose(predictions[1:])
         self.compare()
+
+    def _on_segmentation_chosen(self, number: int) -> None:
+        results = self._results
+        if results is not None and number != results.shown:
+            results.shown = number
+            self._show_results(results)
 
     def _on_errors_toggled(self, is_shown: bool) -> None:  # noqa: FBT001 - a slot
         viewer = self._session.viewer
         layer = None if viewer is None else find_error_map(viewer)
-        if is_shown and self._comparison is not None:
+        if is_shown:
             self._show_errors()
         elif layer is not None:
             layer.visible = False
@@ -313,24 +342,23 @@ class ComparisonWidget(DockContent):
 
     def _check_removed(self) -> None:
         """Say that a layer that is compared, or was, is gone."""
-        name = self._removed(self._next)
+        present = self.form.layers()
+        missing = (pair.first_missing(present) for pair in self._next)
+        name = next((name for name in missing if name is not None), None)
         if name is not None and self.is_running:
-            self._next = None
+            self._next = ()
             self.cancel()
             self.messages.show_text(
                 "error",
                 f"'{name}' was removed while it was compared; choose other layers and "
                 "compare again.",
             )
-        name = self._removed(self._pair)
-        if name is not None:
-            self._pair = None
+        results = self._results
+        name = None if results is None else results.forget_missing(present)
+        if results is not None and name is not None:
+            self.swipe_box.set_pairs(results.pairs())
             text = f"'{name}' was removed; these are the scores that it had."
             self.stale_bar.show_text("info", text)
-
-    def _removed(self, pair: ComparedPair | None) -> str | None:
-        """Name of a layer of a pair that the viewer has no more."""
-        return None if pair is None else pair.first_missing(self.form.layers())
 
     def _on_view_slice_asked(self, place: Place) -> None:
         viewer, pair = self._session.viewer, self._pair
@@ -343,7 +371,7 @@ class ComparisonWidget(DockContent):
             pair.show_object(viewer, row)
 
     def _on_dims_changed(self, _event: Any = None) -> None:
-        if isalive(self) and self._comparison is not None:
+        if isalive(self) and self._results is not None:
             self._show_present()
 
     def _on_watch_edited(self, layer: Labels) -> None:
@@ -356,13 +384,13 @@ class ComparisonWidget(DockContent):
     def _on_watch_moved(self, layer: Labels) -> None:
         self._mark_stale(f"'{layer.name}' was moved; the scores are out of date.")
 
-    def _on_saving_succeeded(self, files: list[Path]) -> None:
-        names = ", ".join(path.name for path in files)
-        self.messages.show_text("info", f"Saved {names} in {files[0].parent}.")
+    def _on_saver_saved(self, text: str) -> None:
+        self.messages.show_text("info", text)
 
     def _ask_path(self) -> Path | None:
-        name = "scores" if self._pair is None else f"{self._pair.names[1]} scores"
+        results = self._results
+        name = "scores" if results is None else f"{results.names[1]} scores"
         text, _ = QFileDialog.getSaveFileName(
-            self, "Save scores", f"{name}.html", ";;".join(_FORMATS)
+            self, "Save scores", f"{name}.html", ";;".join(FORMATS)
         )
         return Path(text) if text else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_segtrain.ui.compare.error_layer import is_error_map
+from napari_segtrain.ui.compare.swipe import is_swipe
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import result_of
 
@@ -17,8 +18,8 @@ _TRUTH_WORDS = ("truth", "label", "gt", "annotation", "manual")
 
 
 def is_choosable(layer: Any) -> bool:
-    """Whether a Labels layer can be compared; error maps cannot."""
-    return not is_error_map(layer)
+    """Whether a Labels layer can be compared; error maps and swipes cannot."""
+    return not is_error_map(layer) and not is_swipe(layer)
 
 
 def likely_pair(layers: Sequence[Labels]) -> tuple[Labels, Labels] | None:
