@@ -2,8 +2,8 @@
 
 5,000 objects in 256 × 512 × 512. scikit-image gives Rand and VOI of the whole, as we
 do. MONAI's panoptic quality makes a mask of int32 of all voxels for each object,
-2.7 TB of the whole, so it is given the 64 parts of the volume one after another, with
-80 objects each. Its time and memory grow with objects times voxels (that is measured
+2.6 TB of the whole, so it is given the 64 parts of the volume one after another, with
+90 objects each. Its time and memory grow with objects times voxels (that is measured
 with parts of three sizes), so that the whole would take it 64 times as long as the
 parts do: what is told is what it takes at least. Nobody else computes AP and the list
 of objects. Each side has a process of its own; times are without imports and loading.
