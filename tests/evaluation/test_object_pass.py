@@ -9,9 +9,12 @@ from tests.data.helpers import RecordingArray
 from tests.evaluation.helpers import class_table
 
 from napari_segtrain import evaluate
+from napari_segtrain.boxes import full_box
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.evaluation import centers, object_pass
+from napari_segtrain.evaluation.aligned import aligned_items
 from napari_segtrain.evaluation.evaluate import iter_evaluation
+from napari_segtrain.evaluation.object_ids import object_side
 from napari_segtrain.evaluation.pairs import LabelPair
 from napari_segtrain.image import LabelImage
 from napari_segtrain.workflows.running import run
@@ -77,6 +80,17 @@ def test_ids_may_be_of_any_type(dtype):
     truth, predicted = rng.integers(0, 4, (2, *SHAPE))
     expected = found_of(truth, predicted)
     assert found_of(truth.astype(dtype), predicted.astype(dtype)) == expected
+
+
+@pytest.mark.parametrize("table", [IDS, CLASSES])
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.float32, np.int64])
+def test_the_type_of_ids_is_known_before_they_are_read(table, dtype):
+    labels = LabelImage(np.ones(SHAPE, dtype), "ZYX", classes=table)
+    pair = LabelPair("a", labels, labels)
+    ((truth, _),) = aligned_items(pair, table)
+    ids = object_side(labels, truth).objects(1)
+    assert ids.dtype == ids[full_box(ids.shape)].dtype
+    assert ids.shape == SHAPE
 
 
 def test_ids_are_read_once_for_objects():

@@ -32,6 +32,11 @@ Indices = npt.NDArray[np.uint8]
 class ObjectIds(LazyArray, Protocol):
     """Object ids, (Z, Y, X), read box by box; 0 is background."""
 
+    @property
+    def shape(self) -> ZYX:
+        """Size in voxels, ZYX."""
+        ...
+
     def read_both(self, box: Box) -> tuple[Ids, Indices]:
         """Read ids, and class indices: `IGNORE_INDEX` where unlabelled."""
         ...
@@ -103,7 +108,7 @@ class _ValueIds:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self.item.target.labels.dtype
+        return self[(slice(0, 0),) * 3].dtype
 
     def __getitem__(self, box: Box) -> Ids:
         return self.read_both(box)[0]
@@ -121,8 +126,9 @@ class _ComponentIds:
     indices: Indices
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.ids.shape
+    def shape(self) -> ZYX:
+        z, y, x = self.ids.shape
+        return z, y, x
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -120,8 +120,7 @@ class ClassObjects:
     def table(self) -> ContingencyTable:
         """Voxels that they share, counted in blocks to save memory."""
         contingency = Contingency()
-        n_z, n_y, n_x = self.truth.shape
-        for box in iter_blocks((n_z, n_y, n_x), BLOCK_VOXELS):
+        for box in iter_blocks(self.truth.shape, BLOCK_VOXELS):
             truth, indices = self.truth.read_both(box)
             contingency.add(truth, self.prediction[box], indices == IGNORE_INDEX)
         return contingency.table()
