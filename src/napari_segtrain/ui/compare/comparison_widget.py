@@ -378,7 +378,7 @@ class ComparisonWidget(DockContent):
         self._mark_stale(f"'{layer.name}' was edited; the scores are out of date.")
 
     def _on_region_edited(self, layer: Any) -> None:
-        if self._comparison is not None or self.is_running:
+        if self._results is not None or self.is_running:
             self._mark_stale(f"'{layer.name}' was edited; the scores are out of date.")
 
     def _on_watch_moved(self, layer: Labels) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 4000
 """Of more objects so many are drawn; Qt would take too long for all."""
 
-KIND_COLORS = {"found": "#40b0a6", "missed": "#e13c6e", "extra": "#ffbe3c"}
+KIND_COLORS = {"found": "#009e73", "missed": "#d55e00", "extra": "#f0e442"}
 """As in the error map: right, false negative, false positive."""
 
 _HEIGHT = 190
