@@ -65,6 +65,7 @@ def main() -> None:
         "prediction": prediction.run,
         "viewer": viewer.run,
         "first-block": viewer.run_first_block,
+        "responses": viewer.run_responses,
         "volumes": volumes.run,
         "samples": lambda: samples.run(options.seeds),
     }

@@ -56,6 +56,14 @@ def run_first_block() -> None:
         print(f"{name}: {seconds:.2f} s (at most 3 s when warm)", flush=True)
 
 
+def run_responses() -> None:
+    """Print how soon previews of objects, and objects that are clicked, are shown."""
+    for name, seconds in _in_the_viewer("previews").items():
+        print(f"preview, {name}: {1000 * seconds:.0f} ms (at most 300)", flush=True)
+    for name, seconds in _in_the_viewer("clicks").items():
+        print(f"click, {name}: {1000 * seconds:.0f} ms (at most 200)", flush=True)
+
+
 def _on_the_command_line() -> float:
     data = sample_dir("axons") / "train"
     with scratch() as folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import statistics
 import sys
 import threading
 import time
@@ -12,12 +13,15 @@ from typing import Any
 import napari
 import numpy as np
 import psutil
+from napari.layers import Labels
+from qtpy.QtWidgets import QApplication
+from scipy.ndimage import gaussian_filter
 
 from benchmarks.viewer import ITERATIONS, PER_EPOCH, seconds_per_iteration
 from napari_segtrain import train
-from napari_segtrain.config import IterationsLength
+from napari_segtrain.config import IterationsLength, SeparationConfig
 from napari_segtrain.data.samples import sample_dir
-from napari_segtrain.io import read_image
+from napari_segtrain.io import read_image, read_labels
 from napari_segtrain.ui.demo import Script, Steps
 from napari_segtrain.ui.layers.samples import SampleRow
 from napari_segtrain.ui.predict.result_box import MEMORY, STORE
@@ -25,6 +29,13 @@ from napari_segtrain.ui.preferences import PLUGIN, read_preferences
 from napari_segtrain.ui.session import session_of
 
 _RUNS = 10
+_SLICE = 2048
+_METHODS = {
+    "components": "mask",
+    "distances": "mask",
+    "erosion": "mask",
+    "membranes": "maps",
+}
 _SHORT = 10
 _LARGE = (("axons", 2, (8192, 8192)), ("embryo", 3, (128, 1024, 1024)))
 
@@ -89,6 +100,61 @@ def first_block(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
         viewer.layers.clear()
 
 
+def previews(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
+    """From a setting of the Objects dock to its preview, of a slice of 2048²."""
+    folder = sample_dir("nuclei") / "test"
+    plane = np.asarray(read_labels(folder / "label/004.tif").array[...]) > 0
+    tiles = [-(-_SLICE // n) for n in plane.shape]
+    mask = np.tile(plane, tiles)[:_SLICE, :_SLICE].astype(np.uint8)
+    viewer.add_labels(mask, name="mask")
+    viewer.add_image(gaussian_filter(mask.astype(np.float32), 3), name="maps")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Objects")
+    viewer.window.resize(1400, 900)
+    yield 1.0
+    viewer.reset_view()
+    ends: list[float] = []
+    dock.preview.shown.connect(lambda _: ends.append(time.perf_counter()))
+    dock.preview_box.setChecked(True)
+    yield lambda: bool(ends)
+    for kind, name in _METHODS.items():
+        dock.form.layer_choice.set_layer(viewer.layers[name])
+        dock.form.settings.set_config(SeparationConfig(method={"kind": kind}))
+        yield 2.0
+        seconds = []
+        for size in range(10, 10 + _RUNS):
+            del ends[:]
+            start = time.perf_counter()
+            config = SeparationConfig(method={"kind": kind}, min_voxels=size)
+            dock.form.settings.set_config(config)
+            yield lambda: bool(ends)
+            seconds.append(ends[0] - start)
+        said[kind] = statistics.median(seconds)
+
+
+def clicks(viewer: napari.Viewer, said: dict[str, Any]) -> Steps:
+    """From a click on one of the worst objects to its picture."""
+    viewer.open_sample(PLUGIN, "embryo")
+    truth = next(x for x in viewer.layers if isinstance(x, Labels) and x.ndim == 3)
+    place = {key: getattr(truth, key) for key in ("scale", "translate", "units")}
+    shifted = np.roll(np.asarray(truth.data), (1, 2, -3), (0, 1, 2))
+    found = viewer.add_labels(shifted, name="segmentation", **place)
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare")
+    dock.form.choose(truth, found)
+    dock.form.objects_box.setChecked(True)
+    dock.compare()
+    yield lambda: not dock.is_running
+    yield 1.0
+    table = dock.view.parts.worst_table
+    seconds = []
+    for y in range(min(table.rowCount(), _RUNS)):
+        start = time.perf_counter()
+        table.selectRow(y)
+        QApplication.processEvents()
+        seconds.append(time.perf_counter() - start)
+        yield 0.3
+    said["median"], said["longest"] = statistics.median(seconds), max(seconds)
+
+
 def _open_dock(viewer: napari.Viewer, said: dict[str, Any]) -> Any:
     viewer.open_sample(PLUGIN, "axons")
     start = time.perf_counter()
@@ -116,7 +182,13 @@ def _set(dock: Any, iterations: int, per_epoch: int) -> None:
 def main() -> None:
     said: dict[str, Any] = {}
     viewer = napari.Viewer()
-    known = {"speed": speed, "leaks": leaks, "first-block": first_block}
+    known = {
+        "speed": speed,
+        "leaks": leaks,
+        "first-block": first_block,
+        "previews": previews,
+        "clicks": clicks,
+    }
     steps = known[sys.argv[1]]
     script = Script(steps(viewer, said))
     script.ended.connect(viewer.close)

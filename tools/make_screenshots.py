@@ -27,9 +27,12 @@ from qtpy.QtGui import QImage, QPixmap
 from napari_segtrain.config import (
     AugmentationConfig,
     ExperimentConfig,
+    SeparationConfig,
     TimeBudgetLength,
 )
 from napari_segtrain.ui.demo import Script
+from napari_segtrain.ui.layers.results import is_result
+from napari_segtrain.ui.objects.preview_layer import find_preview
 from napari_segtrain.ui.predict.result_box import STORE
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ PICTURES = (
     "train-run.png",
     "predict.png",
     "compare.png",
+    "window-objects.png",
+    "objects.png",
     "models.png",
     "curves.png",
 )
@@ -96,6 +101,7 @@ class Photographer:
         yield from self._train()
         yield from self._predict()
         yield from self._compare()
+        yield from self._make_objects()
         yield from self._list_models()
         yield from self._edit_a_store()
         missing = set(PICTURES) ^ self.made
@@ -182,6 +188,29 @@ class Photographer:
         yield from self._window("window-compared.png")
         yield from self._dock(dock, "compare.png")
 
+    def _make_objects(self) -> Steps:
+        layers = self._viewer.layers
+        dock = self._open("Objects")
+        yield SETTLE
+        result = next(x for x in layers if isinstance(x, Labels) and is_result(x))
+        dock.form.layer_choice.set_layer(result)
+        dock.form.image_choice.set_layer(layers["axons test"])
+        settings = SeparationConfig(method="distances", min_voxels=50)
+        dock.form.settings.set_config(settings)
+        dock.preview_box.setChecked(True)
+        yield lambda: find_preview(self._viewer) is not None
+        yield SETTLE
+        for layer in list(layers)[1:]:
+            layer.visible = layer in (layers["axons test"], find_preview(self._viewer))
+        dock.make()
+        yield lambda: not dock.is_running
+        dock.view.table.selectRow(7)
+        self._look_at("axons test", ZOOM)
+        yield SETTLE
+        yield from self._window("window-objects.png")
+        yield from self._dock(dock, "objects.png")
+        layers.remove(layers[f"objects of {result.name}"])
+
     def _list_models(self) -> Steps:
         dock = self._open("Models")
         yield lambda: bool(dock.list.shown_runs())
@@ -210,7 +239,7 @@ class Photographer:
         edits = layers.selection.active
         edits.selected_label, edits.brush_size, edits.mode = 2, BRUSH_SIZE, "paint"
         self._look_at("axons test", ZOOM)
-        _paint_a_stroke(edits, self._viewer.camera.center[-2:])
+        _paint_a_stroke(edits, self._viewer.scene.camera.center[-2:])
         yield SETTLE
         yield from self._window("window-edited.png")
         dock.edit_bar.save_button.click()
@@ -228,7 +257,7 @@ class Photographer:
 
     def _look_at(self, name: str, zoom: float = 1.0) -> None:
         """Fill the view with the middle of one layer."""
-        layers, camera = self._viewer.layers, self._viewer.camera
+        layers, camera = self._viewer.layers, self._viewer.scene.camera
         self._viewer.reset_view()
         (top, left), (bottom, right) = layers[name].extent.world
         camera.zoom *= zoom * layers.extent.world[1][-1] / (right - left)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_segtrain.objects.preview_part import plan_preview
+from napari_segtrain.objects.preview_part import MAX_PIXELS, plan_preview
 from napari_segtrain.ui.latest_job import LatestJob
 from napari_segtrain.ui.layers.look import look_at
 from napari_segtrain.ui.objects.object_work import (
@@ -119,7 +119,9 @@ class ObjectPreview(QObject):
         _, n_y, n_x = source.shape
         index = dict(look.index)
         z = index.pop("Z", 0)
-        part = plan_preview((n_y, n_x), look.window)
+        is_slow = config.method.kind == "membranes"  # floods all pixels
+        most = MAX_PIXELS // 2 if is_slow else MAX_PIXELS
+        part = plan_preview((n_y, n_x), look.window, max_pixels=most)
         request = PreviewRequest(source, config, index, z, part)
         self._job.ask(partial(make_preview, request), delay=delay)
 
