@@ -64,9 +64,9 @@ def contains(rings: Sequence[Points], points: Points) -> Mask:
     y, x = points.T
     for ring in rings:
         for (y0, x0), (y1, x1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-            if y0 != y1:
-                beside = x < x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-                inside ^= ((y0 <= y) != (y1 <= y)) & beside
+            across = np.flatnonzero((y0 <= y) != (y1 <= y))
+            share = (y[across] - y0) / (y1 - y0) if len(across) else np.zeros(0)
+            inside[across] ^= x[across] < x0 + share * (x1 - x0)
     return inside
 
 
