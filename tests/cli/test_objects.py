@@ -42,8 +42,8 @@ def test_nuclei_are_counted_and_measured(segtrain, tmp_path: Path) -> None:
     assert (said.code, said.err) == (0, "")
     assert listing(tmp_path / "o") == {
         "002_objects.ome.tif", "004_objects.ome.tif", "010_objects.ome.tif",
-        "objects.csv", "objects_contacts.csv", "objects_density.csv",
-        "objects_summary.csv", "objects.xlsx",
+        "objects.csv", "objects_contacts.csv", "objects_class_contacts.csv",
+        "objects_density.csv", "objects_summary.csv", "objects.xlsx",
     }  # fmt: skip
     truth = tifffile.imread(folder / "label/004.tif")
     image = tifffile.imread(folder / "image/004.tif")

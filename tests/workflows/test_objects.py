@@ -38,6 +38,9 @@ def test_classes_become_objects() -> None:
     (contact,) = item.to_contact_rows()
     assert (contact["label"], contact["other"]) == (2, 3)
     assert contact["length"] == pytest.approx(3, rel=0.2)
+    (classes,) = item.to_class_contact_rows()
+    assert (classes["class"], classes["other_class"]) == ("axon", "myelin")
+    assert (classes["n_contacts"], classes["length"]) == (1, contact["length"])
 
 
 def test_ids_stay_and_what_is_no_object_is_left_out() -> None:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Rows = list[Row]
 
-TABLES = ("objects", "summary", "slices", "contacts", "density", "regions")
+TABLES = (
+    *("objects", "summary", "slices", "contacts", "class_contacts", "density"),
+    "regions",
+)
 """What there are tables of."""
 
 
@@ -60,6 +63,7 @@ def object_tables(
                 "summary": item.to_summary_rows(),
                 "slices": item.to_slice_rows(),
                 "contacts": item.to_contact_rows(),
+                "class_contacts": item.to_class_contact_rows(),
                 "density": iter(()) if slab is None else item.to_density_rows(slab),
                 "regions": iter(()) if regions is None else region_rows(item, regions),
             }

@@ -118,6 +118,20 @@ class MeasuredObjects:
             row = {"label": a, "other": b, "class": classes[a]}
             yield self._row({**row, "other_class": classes[b], size: area})
 
+    def to_class_contact_rows(self) -> Iterator[Row]:
+        """A row for each pair of classes whose objects touch: pairs, shared area.
+
+        Objects of one class that touch are a pair of it with itself.
+        """
+        size = "length" if self.table.is_flat else "area"
+        sums: dict[tuple[str, str], list[float]] = {}
+        for row in self.to_contact_rows():
+            first, second = sorted((row["class"], row["other_class"]))
+            sums.setdefault((first, second), []).append(row[size])
+        for (first, second), areas in sorted(sums.items()):
+            pair = {"class": first, "other_class": second}
+            yield self._row({**pair, "n_contacts": len(areas), size: sum(areas)})
+
     def to_density_rows(self, slab: float) -> Iterator[Row]:
         """Densities along every axis of several voxels, one after the other."""
         for axis, n in zip(_AXES, self.objects.ids.shape, strict=True):

@@ -7,7 +7,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from napari_segtrain.ui.compare.slice_curve import Curve, SliceCurve
-from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
+from napari_segtrain.ui.layers.slice_jump import show_slice, shown_slice
 
 
 @pytest.fixture

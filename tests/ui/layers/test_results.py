@@ -13,9 +13,9 @@ from tests.training.tasks import disks
 from tests.ui.predictions import choose, opened, predicted, trained
 
 from napari_segtrain.config import InferenceConfig
-from napari_segtrain.ui.compare.slice_jump import show_slice
 from napari_segtrain.ui.layers.reading import read_class_table
 from napari_segtrain.ui.layers.results import find_result, is_result, result_of, run_of
+from napari_segtrain.ui.layers.slice_jump import show_slice
 from napari_segtrain.ui.predict import prediction_work, scope
 
 

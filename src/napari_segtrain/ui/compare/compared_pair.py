@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_segtrain.ui.compare.error_layer import show_error_map
-from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
+from napari_segtrain.ui.layers.slice_jump import show_slice, show_voxel, shown_slice
 from napari_segtrain.ui.layers.transforms import result_transform
 
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ class ComparedPair:
         for axis in self._overlap.axes:
             dim = self._overlap.truth_dim(axis)
             voxel[dim] = self._overlap.origin[axis] + float(row.get(axis.lower(), 0))
-            show_slice(viewer, truth, dim, round(voxel[dim]))
-        shift = viewer.dims.ndim - truth.ndim
-        world = np.array(viewer.dims.point, float)
-        world[shift:] = truth.data_to_world(voxel)
-        shown = world[list(viewer.dims.displayed)]
-        viewer.scene.camera.center = tuple(np.pad(shown, (3 - len(shown), 0)).tolist())
+        show_voxel(viewer, truth, voxel)
 
     def go_to(self, viewer: ViewerModel, place: Place) -> None:
         """Let the viewer show a slice of the ground truth."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from napari_segtrain.control import Event
 from napari_segtrain.data.restricted import RegionMask
 from napari_segtrain.image import ClassTable, LazyArray
 from napari_segtrain.io.lazy import Block, BlockArray, Slices
+from napari_segtrain.ui.classes.value_kinds import Target
 from napari_segtrain.ui.compare.kept_comparison import Kept, Reuse, region_key
 from napari_segtrain.ui.compare.label_watch import Sums, array_sums
 from napari_segtrain.ui.compare.overlap import Overlaid, Overlap
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from napari_segtrain.workflows.reports import (
         ReportContext,  # noqa: TC004 - loads SciPy
     )
-
-Target = Literal["auto", "semantic", "instances"]
 
 _LARGE = 1 << 28
 """Voxels from which the error map of a store is computed where it is looked at."""

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.errors import DataError
+from napari_segtrain.ui.classes.value_kinds import TargetChoice
 from napari_segtrain.ui.compare.further_layers import FurtherLayers
 from napari_segtrain.ui.compare.label_pairs import is_choosable, likely_pair
 from napari_segtrain.ui.compare.region_choice import RegionChoice
@@ -18,13 +19,8 @@ from napari_segtrain.ui.widgets.forms import ConfigForm
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 
 if TYPE_CHECKING:
-    from napari_segtrain.ui.compare.comparison import Target
+    from napari_segtrain.ui.classes.value_kinds import Target
 
-_TARGETS: tuple[tuple[str, Target], ...] = (
-    ("As they look, or as the layer says", "auto"),
-    ("Classes (semantic)", "semantic"),
-    ("Ids of objects (instances)", "instances"),
-)
 _OBJECTS_TIP = (
     "Score objects, too; the error map then shows which are split and which merged"
 )
@@ -55,7 +51,7 @@ class ComparisonForm(QWidget):
         self.truth_choice = LayerChoice(viewer, Labels, accept=is_choosable)
         self.prediction_choice = LayerChoice(viewer, Labels, accept=is_choosable)
         self.further = FurtherLayers(self.truth_choice, self.prediction_choice)
-        self.target_choice = QComboBox()
+        self.target_choice = TargetChoice()
         self.region_choice = RegionChoice(viewer)
         self.truth_classes = TruthClasses(viewer, self.truth_choice)
         self.objects_box = QCheckBox("Match &objects")
@@ -72,8 +68,7 @@ class ComparisonForm(QWidget):
     @property
     def target(self) -> Target:
         """What the values of both layers are, where it is not known."""
-        target: Target = self.target_choice.currentData()
-        return target
+        return self.target_choice.target
 
     def measured(self) -> EvaluationConfig:
         """What is to be measured.
@@ -136,12 +131,6 @@ class ComparisonForm(QWidget):
             widget.setEnabled(not is_running)
 
     def _build_layout(self) -> None:
-        for text, target in _TARGETS:
-            self.target_choice.addItem(text, target)
-        self.target_choice.setMinimumContentsLength(12)
-        self.target_choice.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
         self.target_choice.setToolTip(
             "What the values of both layers are, where it is not known"
         )

@@ -10,8 +10,9 @@ from napari.layers import Labels
 
 from napari_segtrain.config import EvaluationConfig
 from napari_segtrain.data.restricted import RegionMask
+from napari_segtrain.ui.classes.value_kinds import Target
 from napari_segtrain.ui.compare.compared_pair import ComparedPair
-from napari_segtrain.ui.compare.comparison import Request, Target
+from napari_segtrain.ui.compare.comparison import Request
 from napari_segtrain.ui.compare.overlap import overlay_labels
 from napari_segtrain.ui.layers.results import result_of
 

@@ -11,7 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_segtrain.ui.classes.class_metadata import PLUGIN_KEY, RESULT_KEY
-from napari_segtrain.ui.compare.slice_jump import show_slice, shown_slice
+from napari_segtrain.ui.layers.slice_jump import show_voxel, shown_slice
 from napari_segtrain.ui.layers.transforms import result_transform
 
 if TYPE_CHECKING:
@@ -74,12 +74,7 @@ class ObjectLayer(QObject):
                 voxel[dim] = (row[f"{name}_from"] + row[f"{name}_to"] - 1) / 2
             else:
                 voxel[dim] = row.get(name, 0)
-            show_slice(viewer, layer, dim, round(voxel[dim]))
-        shift = viewer.dims.ndim - layer.ndim
-        world = np.array(viewer.dims.point, float)
-        world[shift:] = layer.data_to_world(voxel)
-        shown = world[list(viewer.dims.displayed)]
-        viewer.scene.camera.center = tuple(np.pad(shown, (3 - len(shown), 0)).tolist())
+        show_voxel(viewer, layer, voxel)
         self._is_following = True
         try:
             layer.selected_label = int(row["label"])

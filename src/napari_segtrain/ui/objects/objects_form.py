@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_segtrain.config import SeparationConfig
 from napari_segtrain.errors import DataError
+from napari_segtrain.ui.classes.value_kinds import TargetChoice
 from napari_segtrain.ui.compare.error_layer import is_error_map
 from napari_segtrain.ui.layers.reading import image_from_layers
 from napari_segtrain.ui.objects.preview_layer import is_preview
 from napari_segtrain.ui.objects.separation_source import (
     SeparationSource,
-    Target,
     n_maps,
     source_of,
 )
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
     from napari_segtrain.image import Image as ImageData
 
-_TARGETS: tuple[tuple[str, Target], ...] = (
-    ("As they look, or as the layer says", "auto"),
-    ("Classes (semantic)", "semantic"),
-    ("Ids of objects (instances)", "instances"),
-)
 _BASIC = ("method", "mode", "threshold", "smoothing", "min_voxels", "drop_border")
 
 
@@ -61,7 +56,7 @@ class ObjectsForm(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.layer_choice = LayerChoice(viewer, (Labels, Image), accept=_is_choosable)
-        self.target_choice = QComboBox()
+        self.target_choice = TargetChoice()
         self.map_choice = QComboBox()
         self.image_choice = LayerChoice(viewer, Image, none="(none)")
         self.settings = ConfigForm(SeparationConfig, basic=_BASIC, title="&More")
@@ -88,8 +83,8 @@ class ObjectsForm(QWidget):
                 "There is no layer to make objects of; open labels, or predict a "
                 "segmentation or probability maps."
             )
-        target: Target = self.target_choice.currentData()
-        return source_of(layer, target, max(0, self.map_choice.currentIndex()))
+        channel = max(0, self.map_choice.currentIndex())
+        return source_of(layer, self.target_choice.target, channel)
 
     def config(self) -> SeparationConfig:
         """How objects are made.
@@ -120,13 +115,6 @@ class ObjectsForm(QWidget):
             choice.setEnabled(not is_running and choice.count() > 0)
 
     def _build_layout(self) -> None:
-        for text, target in _TARGETS:
-            self.target_choice.addItem(text, target)
-        for box in (self.target_choice, self.map_choice):
-            box.setMinimumContentsLength(12)
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
         self.image_choice.setToolTip("Intensities of the objects are measured in it")
         self._rows = QFormLayout()
         policy = QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow

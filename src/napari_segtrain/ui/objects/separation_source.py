@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image as ImageLayer
 from napari.layers import Labels
 
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import ClassTable, Image, LabelImage
+from napari_segtrain.ui.classes.value_kinds import Target
 from napari_segtrain.ui.layers.reading import (
     guess_axes,
     image_from_layers,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from napari_segtrain.image import Item
     from napari_segtrain.objects.preview_part import PreviewPart
-
-Target = Literal["auto", "semantic", "instances"]
 
 MAX_VOXELS = 1 << 29
 """Of a layer that is made objects of; they are held in memory several times."""

@@ -47,6 +47,25 @@ def show_slice(viewer: ViewerModel, layer: Labels, axis: int, index: int) -> Non
     viewer.dims.set_point([i + shift for i in hidden], world.tolist())
 
 
+def show_voxel(viewer: ViewerModel, layer: Labels, voxel: Matrix) -> None:
+    """Let a viewer show a place of a layer in the middle of the view.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : napari Labels layer
+    voxel : ndarray of float64, shape (n_dims,)
+        Of the layer.
+    """
+    for axis, at in enumerate(voxel):
+        show_slice(viewer, layer, axis, round(float(at)))
+    shift = viewer.dims.ndim - layer.ndim
+    world = np.array(viewer.dims.point, float)
+    world[shift:] = layer.data_to_world(voxel)
+    shown = world[list(viewer.dims.displayed)]
+    viewer.scene.camera.center = tuple(np.pad(shown, (3 - len(shown), 0)).tolist())
+
+
 def shown_slice(viewer: ViewerModel, layer: Labels, axis: int) -> float | None:
     """Slice of a layer that the viewer shows; ``None`` when it shows several.
 
