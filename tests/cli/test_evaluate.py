@@ -335,3 +335,47 @@ def test_a_region_that_is_none(segtrain, data: Path, tmp_path: Path) -> None:
     said = segtrain("evaluate", data / "test/label", copy, "--region", "0:20,0:200")
     assert said.code == 3
     assert "0:200 along X is not in" in said.err
+
+
+def test_a_mask_among_objects_is_remarked(segtrain, tmp_path: Path) -> None:
+    truth = np.zeros((40, 40), np.uint16)
+    for number in range(9):
+        y, x = divmod(number, 3)
+        truth[y * 12 + 2 : y * 12 + 9, x * 12 + 2 : x * 12 + 9] = number + 1
+    given = (
+        write(tmp_path / "a", x=truth),
+        write(tmp_path / "b", x=truth.astype(bool) * np.uint8(255)),
+    )
+    said = segtrain("evaluate", *given, "--objects", "--target", "instances")
+    assert said.code == 0
+    assert "make objects of it first" in said.err
+
+
+def test_specks_of_a_segmentation_are_no_strokes(segtrain, tmp_path: Path) -> None:
+    truth = np.zeros((100, 120), np.uint8)
+    truth[10:40, 10:50], truth[50:90, 60:110] = 1, 2
+    rng = np.random.default_rng(0)
+    found = np.where(rng.random(truth.shape) < 0.05, 0, truth).astype(np.uint8)
+    given = (write(tmp_path / "a", x=truth), write(tmp_path / "b", x=found))
+    segtrain("evaluate", *given, "--output", tmp_path / "r")
+    rows = {row["class"]: row for row in rows_of(tmp_path / "r/metrics.csv")}
+    expected = iou(truth, found, 0)
+    assert float(rows["background"]["iou"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tolerance", "3"], "--boundaries"),
+        (["--exclude-side", "inside"], "--exclude-boundaries"),
+        (["--model", "nowhere"], "nowhere"),
+    ],
+)
+def test_options_that_would_do_nothing(
+    segtrain, tmp_path: Path, options: list[str], words: str
+) -> None:
+    labels = disks((40, 40), 0)[1]
+    given = (write(tmp_path / "a", x=labels), write(tmp_path / "b", x=labels))
+    said = segtrain("evaluate", *given, *options)
+    assert said.code != 0
+    assert words in said.err

@@ -110,6 +110,51 @@ def test_nothing_is_said_to_be_nothing(segtrain, tmp_path: Path) -> None:
     assert listing(tmp_path / "o") == {"x_objects.ome.tif"}
 
 
+def test_values_mean_the_same_in_all_files(segtrain, tmp_path: Path) -> None:
+    few, many = np.zeros((2, 60, 60), np.uint16)
+    few[5:9, 5:9], few[20:24, 20:24] = 1, 2
+    for number in range(40):
+        y, x = divmod(number, 8)
+        many[y * 7 : y * 7 + 4, x * 7 : x * 7 + 4] = number + 1
+    (tmp_path / "l").mkdir()
+    for name, labels in (("few", few), ("many", many), ("none", 0 * few)):
+        tifffile.imwrite(tmp_path / f"l/{name}.tif", labels, photometric="minisblack")
+    said = segtrain("objects", tmp_path / "l", "--output", tmp_path / "o")
+    assert said.code == 0
+    assert "ids of objects" in said.out
+    rows = rows_of(tmp_path / "o/objects.csv")
+    assert len(rows) == 42
+    assert len({row["class"] for row in rows}) == 1
+    assert listing(tmp_path / "o") >= {"none_objects.ome.tif"}
+
+
+def test_an_empty_image_does_not_end_the_others(segtrain, tmp_path: Path) -> None:
+    path = touching(tmp_path / "l")
+    empty = np.zeros((60, 90), np.uint8)
+    tifffile.imwrite(tmp_path / "l/y.tif", empty, photometric="minisblack")
+    assert segtrain("objects", path.parent, "--output", tmp_path / "o").code == 0
+    assert {row["image"] for row in rows_of(tmp_path / "o/objects.csv")} == {"x"}
+    assert (
+        segtrain("objects", path.parent / "y.tif", "--output", tmp_path / "p").code == 0
+    )
+
+
+def test_old_tables_do_not_stay(segtrain, tmp_path: Path) -> None:
+    path = touching(tmp_path / "l")
+    given = ("objects", path, "--output", tmp_path / "o", "--overwrite")
+    assert segtrain(*given, "--density", "10").code == 0
+    assert "objects_density.csv" in listing(tmp_path / "o")
+    assert segtrain(*given, "--min-voxels", "5000").code == 0
+    assert listing(tmp_path / "o") == {"x_objects.ome.tif"}
+
+
+def test_a_mask_is_no_probability_map(segtrain, tmp_path: Path) -> None:
+    path = touching(tmp_path / "l")
+    said = segtrain("objects", path, "--probabilities", "--output", tmp_path / "o")
+    assert said.code != 0
+    assert "is a mask" in said.err
+
+
 def test_results_are_replaced_only_when_asked(segtrain, tmp_path: Path) -> None:
     path = touching(tmp_path / "l")
     given = ("objects", path, "--output", tmp_path / "o")
@@ -126,6 +171,7 @@ def test_results_are_replaced_only_when_asked(segtrain, tmp_path: Path) -> None:
         (["--set", "method.prominence=2"], ["prominence"]),
         (["--method", "distances", "--set", "method.prominence=-1"], ["prominence"]),
         (["--threshold", "3"], ["threshold", "3"]),
+        (["--min-voxels", "9", "--max-voxels", "3"], ["max_voxels", "3", "9"]),
         (["--channel", "1"], ["--probabilities"]),
         (["--density", "0"], ["--density", "0"]),
         (["--images", "nowhere"], ["nowhere"]),

@@ -164,7 +164,16 @@ def test_every_picture_is_shown_made_by_a_tool_and_small() -> None:
 def test_options_in_the_tables_exist(capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs/command-line.md").read_text("utf-8")
     known = set()
-    for command in ("train", "resume", "predict", "evaluate", "demo", "init", "info"):
+    for command in (
+        "train",
+        "resume",
+        "predict",
+        "evaluate",
+        "objects",
+        "demo",
+        "init",
+        "info",
+    ):
         assert main([command, "--help"]) == 0
         known |= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     known |= {"--help", "--version"}

@@ -8,6 +8,7 @@ import pytest
 from napari_segtrain.config import DataConfig, SeparationConfig
 from napari_segtrain.errors import ConfigError, DataError
 from napari_segtrain.image import Image, LabelImage
+from napari_segtrain.workflows.object_exports import region_rows
 from napari_segtrain.workflows.object_files import object_tables
 from napari_segtrain.workflows.objects import (
     find_objects,
@@ -116,3 +117,36 @@ def test_arrays_with_settings() -> None:
     assert len(item.table) == 2
     with pytest.raises(ConfigError, match="threshhold"):
         find_objects(squares(), threshhold=3)
+
+
+def test_classes_of_one_name_are_one() -> None:
+    (item,) = find_objects(
+        squares(), classes={1: "cell", 2: "cell"}, target="semantic"
+    )  # fmt: skip
+    assert [row["class"] for row in item.to_rows()] == ["cell", "cell"]
+
+
+def test_what_membranes_enclose_is_of_no_membrane() -> None:
+    walls = np.zeros((20, 41), np.uint8)
+    walls[:, [0, 20, 40]] = walls[[0, 19]] = 1
+    (item,) = find_objects(
+        walls, classes={1: "wall"}, target="semantic",
+        method={"kind": "membranes", "smoothing": 0},
+    )  # fmt: skip
+    assert {row["class"] for row in item.to_rows()} == {"between wall"}
+    assert len(item.table) == 2
+
+
+def test_regions_of_a_series_hold_for_their_time() -> None:
+    labels = LabelImage(np.stack([squares(), squares()]), "TYX")
+    half = np.where(np.arange(40) < 15, 1, 2) * np.ones((40, 1), np.uint8)
+    regions = LabelImage(np.stack([half, 3 - half]).astype(np.uint8), "TYX")
+    data = DataConfig(target="semantic", classes={1: "a", 2: "a"})
+    found = list(objects_of_labels(labels, data=data))
+    rows = [row for item in found for row in region_rows(item, regions)]
+    counts = {(r["t"], r["region"]): r["n_objects"] for r in rows if r["region"]}
+    assert counts == {(0, 1): 1, (0, 2): 1, (1, 1): 1, (1, 2): 1}
+    flipped = LabelImage(np.stack([half, np.full_like(half, 2)]), "TYX")
+    rows = [row for item in found for row in region_rows(item, flipped)]
+    counts = {(r["t"], r["region"]): r["n_objects"] for r in rows if r["region"]}
+    assert counts == {(0, 1): 1, (0, 2): 1, (1, 2): 2}

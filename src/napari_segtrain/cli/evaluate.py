@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from napari_segtrain.cli import evaluate_options as e
 from napari_segtrain.cli import options as o
+from napari_segtrain.errors import ConfigError
 
 
 def evaluate(
@@ -37,6 +38,13 @@ def evaluate(
     """Score segmentations against ground truth, paired by name."""
     from napari_segtrain.cli import evaluation_run
 
+    if tolerance is not None and not boundaries:
+        raise ConfigError("--tolerance is that of surfaces; add --boundaries.")
+    if exclude_side is not None and not exclude:
+        raise ConfigError(
+            "--exclude-side says where voxels are left out; add --exclude-boundaries "
+            "with their number."
+        )
     settings = {
         "zero": zero.value if zero else None,
         "background": o.parse_values(background, "--background"),

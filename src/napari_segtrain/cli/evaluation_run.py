@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_segtrain.cli.options import parse_region
-from napari_segtrain.errors import DataError, OutputError
+from napari_segtrain.errors import DataError, ModelError, OutputError
 from napari_segtrain.evaluation.remarks import remarks
 from napari_segtrain.image import Image
 from napari_segtrain.io import pair_files, read_image, read_stack, refuse_existing
 from napari_segtrain.workflows.evaluation import (
     CountedArea,
     OpenedPairs,
+    check_pictures,
     limit_pairs,
     open_label_pairs,
     score_pairs,
@@ -22,6 +23,7 @@ from napari_segtrain.workflows.evaluation import (
     write_overlays,
 )
 from napari_segtrain.workflows.reports import ReportContext, data_facts, write_reports
+from napari_segtrain.workflows.run_info import read_run_info
 from napari_segtrain.workflows.settings import parse_data, parse_evaluation
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ def start(
     for path in opened.unmatched:
         typer.echo(f"! {path} has no partner and is left out", err=True)
     pictures = _open_images(images, truth, opened, is_stack=data.stack)
+    check_pictures(opened.pairs, pictures)
+    if model is not None:
+        _check_model(model)
     pairs = limit_pairs(opened.pairs, area)
     if probabilities is not None:
         pairs = with_probabilities(pairs, probabilities)
@@ -105,6 +110,16 @@ def _facts(
     """What was compared, and which part of it."""
     only = [str(part) for part in (region, mask) if part is not None]
     return data_facts(pairs) | ({"Only inside": " and ".join(only)} if only else {})
+
+
+def _check_model(path: Path) -> None:
+    info = read_run_info(path)
+    if info.state == "damaged":
+        raise ModelError(
+            f"{path} is no model or run that can be described "
+            f"({(info.problem or 'nothing is there').rstrip('.')}); give the folder of "
+            "a run."
+        )
 
 
 def _score_other(

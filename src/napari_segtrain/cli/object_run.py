@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_segtrain.config import SeparationConfig, set_value
+from napari_segtrain.data.classes import describe_labels
 from napari_segtrain.errors import ConfigError, DataError, OutputError
 from napari_segtrain.evaluation.table import format_rows
 from napari_segtrain.image import LabelImage
 from napari_segtrain.io import pair_files, read_image, read_labels, refuse_existing
 from napari_segtrain.io.finding import FoundImage, find_images
 from napari_segtrain.workflows.object_exports import (
+    MESH_SUFFIX,
+    SUFFIXES,
     OutlineFormat,
+    check_regions,
     write_outlines,
     write_surfaces,
 )
 from napari_segtrain.workflows.object_files import (
+    TABLES,
     object_tables,
     write_objects,
     write_tables,
@@ -77,14 +82,21 @@ def start(order: Order, values: dict[str, Any], settings: Sequence[str]) -> None
     _check_places(order, places)
     partners = _partners(order, found)
     regions = None if order.regions is None else read_labels(order.regions)
+    sources = _open(order, found, data)
+    if regions is not None:
+        for source in sources.values():
+            check_regions(regions, source)
     measured: dict[str, list[MeasuredObjects]] = {}
     written: list[Path] = []
     for each in found:
-        source, items = _measure(order, each, partners.get(each.path), config, data)
+        source = sources[each.path]
+        items = _measure(order, source, partners.get(each.path), config, data)
         written += _write(order, places[each.path], items, source)
         measured[(Path(each.folder) / source.name).as_posix()] = items
     tables = object_tables(measured, slab=order.slab, regions=regions)
     typer.echo(_summary(tables["summary"]))
+    for path in _tables_of(order.output):
+        path.unlink(missing_ok=True)  # of a run that had others
     written += write_tables(order.output / "objects.csv", tables)
     if order.excel:
         written += write_tables(order.output / "objects.xlsx", tables)
@@ -137,9 +149,26 @@ def _check_places(order: Order, places: Mapping[Path, Path]) -> None:
             )
         seen[place] = source
         refuse_existing(place, overwrite=order.overwrite)
-    names = ["objects.csv", *(["objects.xlsx"] if order.excel else [])]
-    for name in names:
-        refuse_existing(order.output / name, overwrite=order.overwrite)
+        start = place.with_name(place.name.removesuffix(_ENDING))
+        for suffix in _suffixes(order):
+            other = start.with_name(f"{start.name}{suffix}")
+            refuse_existing(other, overwrite=order.overwrite)
+    for path in _tables_of(order.output):
+        refuse_existing(path, overwrite=order.overwrite)
+    if order.excel:
+        refuse_existing(order.output / "objects.xlsx", overwrite=order.overwrite)
+
+
+def _tables_of(folder: Path) -> list[Path]:
+    """Files that tables are written to, when they have rows."""
+    first, *others = TABLES
+    return [folder / f"{first}.csv", *(folder / f"{first}_{n}.csv" for n in others)]
+
+
+def _suffixes(order: Order) -> list[str]:
+    """Endings of what is written for each file beside its ids."""
+    surfaces = [MESH_SUFFIX] if order.surfaces else []
+    return [*(SUFFIXES[kind] for kind in order.outlines), *surfaces]
 
 
 def _partners(order: Order, found: Sequence[FoundImage]) -> dict[Path, Path]:
@@ -162,24 +191,40 @@ def _partners(order: Order, found: Sequence[FoundImage]) -> dict[Path, Path]:
     return pairs
 
 
+def _open(
+    order: Order, found: Sequence[FoundImage], data: DataConfig
+) -> dict[Path, Image | LabelImage]:
+    """Open all files; what label values mean is found of all of them together."""
+    size = data.voxel_size
+    if order.is_probabilities:
+        return {each.path: read_image(each.path, voxel_size=size) for each in found}
+    opened = {each.path: read_labels(each.path) for each in found}
+    table = describe_labels(list(opened.values()), data)
+    if table.is_objects and data.target == "auto":
+        typer.echo("values are ids of objects (else add --target semantic)")
+    return {
+        path: replace(
+            labels,
+            classes=labels.classes or table,
+            voxel_size=size or labels.voxel_size,
+        )
+        for path, labels in opened.items()
+    }
+
+
 def _measure(
     order: Order,
-    found: FoundImage,
+    source: Image | LabelImage,
     partner: Path | None,
     config: SeparationConfig,
     data: DataConfig,
-) -> tuple[LabelImage | Image, list[MeasuredObjects]]:
+) -> list[MeasuredObjects]:
     image = None if partner is None else read_image(partner)
-    if order.is_probabilities:
-        maps = read_image(found.path, voxel_size=data.voxel_size)
-        made = objects_of_probabilities(
-            maps, config, channel=order.channel, image=image
-        )
-        return maps, list(made)
-    labels = read_labels(found.path)
-    if data.voxel_size is not None:
-        labels = replace(labels, voxel_size=data.voxel_size)
-    return labels, list(objects_of_labels(labels, config, data=data, image=image))
+    if isinstance(source, LabelImage):
+        return list(objects_of_labels(source, config, data=data, image=image))
+    channel = order.channel
+    made = objects_of_probabilities(source, config, channel=channel, image=image)
+    return list(made)
 
 
 def _summary(rows: Sequence[Mapping[str, object]]) -> str:

@@ -58,7 +58,7 @@ def objects(
             is_probabilities=probabilities,
             channel=channel,
             slab=density,
-            outlines=tuple(each.value for each in outlines or []),
+            outlines=tuple(dict.fromkeys(each.value for each in outlines or [])),
             surfaces=surfaces,
             regions=regions,
             excel=excel,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from napari_segtrain.config.base import Config
 from napari_segtrain.config.kinds import short_form
@@ -91,3 +91,12 @@ class SeparationConfig(Config):
 
     drop_border: bool = False
     """Leave out objects that touch the border of the image (of a slice, its sides)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.max_voxels is not None and self.max_voxels < self.min_voxels:
+            raise ValueError(
+                f"max_voxels ({self.max_voxels}) must be at least min_voxels "
+                f"({self.min_voxels})"
+            )
+        return self

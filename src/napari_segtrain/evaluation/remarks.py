@@ -13,10 +13,25 @@ _CHECK = "check that it is the right one, and which values are classes"
 def remarks(report: EvaluationReport) -> list[str]:
     """Say what makes scores mean less than they seem to, a sentence each.
 
-    That a side holds no class at all, and voxels whose value means nothing in the
-    segmentation; empty when there is nothing to say.
+    That a side holds no class at all, voxels whose value means nothing in the
+    segmentation, and a mask among objects; empty when there is nothing to say.
     """
-    return [text for text in (_emptiness(report), _strangers(report)) if text]
+    found = (_emptiness(report), _strangers(report), _single_objects(report))
+    return [text for text in found if text]
+
+
+def _single_objects(report: EvaluationReport) -> str:
+    """A mask whose value was taken for the id of one object."""
+    for row in report.total.objects or ():
+        is_single = 0 < row.n_predicted <= len(report.images) < row.n_truth
+        if report.classes.is_objects and is_single:
+            return (
+                f"The segmentation holds {row.n_predicted} object"
+                f"{'s' * (row.n_predicted > 1)} where the ground truth has "
+                f"{row.n_truth:,}; if it is a mask, make objects of it first "
+                "('segtrain objects --target semantic', or the Objects dock)."
+            )
+    return ""
 
 
 def _emptiness(report: EvaluationReport) -> str:

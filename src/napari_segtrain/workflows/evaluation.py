@@ -322,7 +322,7 @@ def _with_classes(
     truths, predictions = [a for a, _ in opened], [b for _, b in opened]
     known = next((labels.classes for labels in predictions if labels.classes), None)
     truth_table = _described(truths, data, known)
-    table = known or _described(predictions, data, truth_table)
+    table = known or _described(predictions, _dense(data, truth_table), truth_table)
     return tuple(
         LabelPair(
             image_stem(a.source) if a.source else a.name,
@@ -331,6 +331,19 @@ def _with_classes(
         )
         for a, b in opened
     )
+
+
+def _dense(data: DataConfig, truth: ClassTable) -> DataConfig:
+    """What 0 means in a segmentation: the background where it is that of the truth.
+
+    Specks of a segmentation would look like strokes otherwise.
+    """
+    is_background = any(
+        row.value == 0 and row.role == "background" for row in truth.rows
+    )
+    if data.zero == "auto" and truth.zero == "dense" and is_background:
+        return data.model_copy(update={"zero": "dense"})
+    return data
 
 
 def _described(
@@ -371,17 +384,33 @@ def write_overlays(
     DataError
         When an image differs in size from its labels.
     """
-    shown = [
-        (pair, images[pair.truth.source])
-        for pair in pairs
-        if pair.truth.source is not None and pair.truth.source in images
-    ]
-    for pair, image in shown:
-        _check_size(pair, image)
+    shown = _pictured(pairs, images)
+    check_pictures(pairs, images)
     classes = classes_of(pairs)
     for pair, image in shown:
         _write_overlay(folder / f"{pair.name}.png", pair, image, classes)
     return folder
+
+
+def check_pictures(pairs: Sequence[LabelPair], images: Mapping[Path, Image]) -> None:
+    """Refuse images that differ in size from their labels; see `write_overlays`.
+
+    Raises
+    ------
+    DataError
+    """
+    for pair, image in _pictured(pairs, images):
+        _check_size(pair, image)
+
+
+def _pictured(
+    pairs: Sequence[LabelPair], images: Mapping[Path, Image]
+) -> list[tuple[LabelPair, Image]]:
+    return [
+        (pair, images[pair.truth.source])
+        for pair in pairs
+        if pair.truth.source is not None and pair.truth.source in images
+    ]
 
 
 def _check_size(pair: LabelPair, image: Image) -> None:

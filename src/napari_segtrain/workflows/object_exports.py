@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.data.label_facts import as_integers
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import ClassInfo, default_color
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from napari_segtrain.image import LabelImage
+    from napari_segtrain.image import Image, LabelImage
     from napari_segtrain.objects.outlines import Outline
     from napari_segtrain.workflows.objects import MeasuredObjects
 
 OutlineFormat = Literal["geojson", "imagej"]
 
 SUFFIXES: dict[OutlineFormat, str] = {"geojson": ".geojson", "imagej": "_rois.zip"}
-_MESH_SUFFIX = ".ply"
+MESH_SUFFIX = ".ply"
 
 
 def write_outlines(
@@ -72,7 +73,7 @@ def write_outlines(
 
 
 def write_surfaces(
-    start: Path, items: Sequence[MeasuredObjects], *, suffix: str = _MESH_SUFFIX
+    start: Path, items: Sequence[MeasuredObjects], *, suffix: str = MESH_SUFFIX
 ) -> list[Path]:
     """Write the smoothed surfaces of objects in µm as PLY.
 
@@ -117,6 +118,25 @@ def write_as(path: Path, items: Sequence[MeasuredObjects]) -> list[Path]:
     return write_outlines(start, items, kind, suffix=suffix)
 
 
+def check_regions(regions: LabelImage, source: Image | LabelImage) -> None:
+    """Refuse regions of another size, before anything is measured.
+
+    Raises
+    ------
+    DataError
+    """
+    _check_size(regions, source.items()[0].shape)
+
+
+def _check_size(regions: LabelImage, shape: tuple[int, ...]) -> None:
+    size = regions.items()[0].shape
+    if size[1:] != shape[1:] or size[0] not in (1, shape[0]):
+        raise DataError(
+            f"The regions {regions.name} have {size_text(size)} voxels (Z, Y, X) and "
+            f"the objects {size_text(shape)}; give regions of the same image."
+        )
+
+
 def region_rows(item: MeasuredObjects, regions: LabelImage) -> Iterator[dict[str, Any]]:
     """Count the objects in each region of a label image, by class.
 
@@ -124,7 +144,8 @@ def region_rows(item: MeasuredObjects, regions: LabelImage) -> Iterator[dict[str
     ----------
     item : MeasuredObjects
     regions : LabelImage
-        Id of the region of each voxel, 0 for none; one slice holds for all.
+        Id of the region of each voxel, 0 for none; one slice holds for all, and one
+        item for all where it has no time axis.
 
     Yields
     ------
@@ -137,20 +158,18 @@ def region_rows(item: MeasuredObjects, regions: LabelImage) -> Iterator[dict[str
     DataError
         When the regions are of another size.
     """
-    values = as_integers(regions.items()[0].read()[0], name=regions.name)
     shape = item.objects.ids.shape
-    if values.shape[1:] != shape[1:] or values.shape[0] not in (1, shape[0]):
-        raise DataError(
-            f"The regions {regions.name} have {values.shape} voxels (Z, Y, X) and the "
-            f"objects {shape}; give regions of the same image."
-        )
+    _check_size(regions, shape)
+    places = {tuple(sorted(part.index.items())): part for part in regions.items()}
+    part = places.get(tuple(sorted(item.index.items())), regions.items()[0])
+    values = as_integers(part.read()[0], name=regions.name)
     depth = 1 if values.shape[0] == shape[0] else shape[0]
     spacing = item.spacing[1:] if item.table.is_flat else item.spacing
     voxel = math.prod(spacing) * depth
-    places = item.table.centers / np.array(item.spacing)
+    centers = item.table.centers / np.array(item.spacing)
     plane = values[0] if values.shape[0] == 1 else values
     for name in dict.fromkeys(item.objects.class_names.tolist()):
-        chosen = places[item.objects.class_names == name]
+        chosen = centers[item.objects.class_names == name]
         for count in counts_by_region(chosen, plane):
             size = (count.n_voxels or 0) * voxel
             yield {

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from napari_segtrain.axes import size_text
 from napari_segtrain.config import DataConfig, SeparationConfig
 from napari_segtrain.data.classes import describe_labels
 from napari_segtrain.data.label_facts import as_integers
 from napari_segtrain.errors import DataError
 from napari_segtrain.image import Item
 from napari_segtrain.objects.by_class import (
+    FOREGROUND,
     ClassedObjects,
+    class_masks,
     kept_objects,
+    no_objects,
     separate_classes,
 )
 from napari_segtrain.objects.contacts import Contacts, measure_contacts
@@ -40,7 +44,6 @@ Spacing = tuple[float, float, float]
 Row = dict[str, Any]
 
 _AXES = ("z", "y", "x")
-_FOREGROUND = "object"
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +274,7 @@ def objects_of_probabilities(
     """
     config = config or SeparationConfig()
     number = _channel(maps, channel)
-    name = maps.channel_names[number] if maps.channel_names else _FOREGROUND
+    name = maps.channel_names[number] if maps.channel_names else FOREGROUND
     items = maps.items()
     for item, partner in zip(items, _partners(items, image, maps.name), strict=True):
         values = item.read()[number]
@@ -279,6 +282,11 @@ def objects_of_probabilities(
             raise DataError(
                 f"{maps.name} holds {values.dtype}, which are no probabilities; give "
                 "maps of 8 bits, or floats from 0 to 1."
+            )
+        if values.dtype == np.uint8 and values.max(initial=0) == 1:
+            raise DataError(
+                f"{maps.name} holds 0 and 1 as 8 bits, which is a mask and no map (in "
+                "which 255 is certain); take it as labels."
             )
         spacing = spacing_of(maps)[0]
         try:
@@ -343,14 +351,10 @@ def _of_labels(
         is_object = np.isin(classes.to_index(values), classes.foreground)
         ids = np.where(is_object, values, 0)
         name = classes.names[classes.foreground[0]] if classes.foreground else ""
-        return kept_objects(ids, config, name or _FOREGROUND)
-    indices = classes.to_index(item.read()[0])
-    masks = {classes.names[index]: indices == index for index in classes.foreground}
+        return kept_objects(ids, config, name or FOREGROUND)
+    masks = class_masks(item.read()[0], classes)
     if not masks:
-        raise DataError(
-            "The labels hold no class but the background; say what values mean with "
-            "their classes."
-        )
+        return no_objects(item.shape)
     return separate_classes(masks, config, spacing=spacing)
 
 
@@ -364,11 +368,15 @@ def _partners(
     sizes = [[part.shape for part in side] for side in (items, partners)]
     if sizes[0] != sizes[1]:
         raise DataError(
-            f"The image {image.name} has {len(sizes[1])} × {sizes[1][0]} voxels "
-            f"(Z, Y, X) and {name} {len(sizes[0])} × {sizes[0][0]}; give the image "
-            "that the labels belong to."
+            f"The image {image.name} has {_size_text(sizes[1])} and {name} "
+            f"{_size_text(sizes[0])}; give the image that the labels belong to."
         )
     return partners
+
+
+def _size_text(shapes: list[tuple[int, int, int]]) -> str:
+    many = f"{len(shapes)} items of " if len(shapes) > 1 else ""
+    return f"{many}{size_text(shapes[0])} voxels (Z, Y, X)"
 
 
 @dataclass(frozen=True)

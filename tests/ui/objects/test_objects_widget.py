@@ -265,3 +265,70 @@ def test_shapes_become_labels(qtbot, viewer, dock) -> None:
     assert data[4, 15, 15] == 1
     assert not data[[3, 5]].any()
     qtbot.waitUntil(lambda: not dock.outputs.is_running)
+
+
+def test_shapes_at_a_time_count_that_time(qtbot, viewer, dock) -> None:
+    series = np.stack([balls(), balls() * 0, balls()])
+    viewer.add_layer(Labels(series, name="series"))
+    dock.form.layer_choice.set_layer(viewer.layers["series"])
+    make(qtbot, dock)
+    square = np.array([[0, 0], [0, 60], [50, 60], [50, 0]])
+    corners = np.column_stack([np.full(4, 2), np.full(4, 8), square])
+    viewer.add_layer(Shapes([corners], shape_type="polygon", name="frame"))
+    dock.outputs.shapes_choice.set_layer(viewer.layers["frame"])
+    with qtbot.waitSignal(dock.outputs.counted, timeout=20_000) as counted:
+        dock.outputs.count()
+    at = [row for row in dock.objects.rows if row["t"] == 2]
+    n = sum(round(row["center_z"]) == 8 for row in at)
+    assert {(r["t"], r["shape"]): r["n_objects"] for r in counted.args[0]} == {
+        (2, "outside"): len(at) - n,
+        (2, "shape 1"): n,
+    }
+    assert n > 0
+    qtbot.waitUntil(lambda: not dock.outputs.is_running)
+
+
+def test_a_layer_that_goes_leaves_the_table_as_it_was(qtbot, viewer, dock) -> None:
+    make(qtbot, dock)
+    before = dock.objects
+    viewer.add_layer(Labels(balls() * 2, name="other"))
+    dock.form.layer_choice.set_layer(viewer.layers["other"])
+    dock.make()
+    viewer.layers.remove("other")
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=20_000)
+    assert dock.objects is before
+    assert "was removed" in dock.messages.text
+    assert "vesicles" in dock.view.title.text()
+
+
+def test_what_is_painted_is_previewed(qtbot, viewer, dock) -> None:
+    viewer.dims.set_current_step(0, 2)
+    dock.preview_box.setChecked(True)
+    qtbot.waitUntil(lambda: find_preview(viewer) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.preview.is_busy, timeout=20_000)
+    n = int(find_preview(viewer).data.max())
+    with qtbot.waitSignal(dock.preview.shown, timeout=20_000):
+        viewer.layers["vesicles"].data_setitem(
+            tuple(np.full(9, 2) for _ in "z")
+            + tuple(np.indices((3, 3)).reshape(2, -1)),
+            1,
+        )
+    qtbot.waitUntil(lambda: not dock.preview.is_busy, timeout=20_000)
+    assert find_preview(viewer).data.max() == n + 1
+
+
+def test_an_empty_layer_has_an_empty_preview(qtbot, viewer, dock) -> None:
+    viewer.add_layer(Labels(np.zeros((20, 30), np.uint8), name="empty"))
+    dock.form.layer_choice.set_layer(viewer.layers["empty"])
+    with qtbot.waitSignal(dock.preview.shown, timeout=20_000):
+        dock.preview_box.setChecked(True)
+    assert "0 objects" in dock.preview_note.text()
+    make(qtbot, dock)
+    assert "0 objects" in dock.view.title.text()
+
+
+def test_colors_are_no_probabilities(qtbot, viewer, dock) -> None:
+    viewer.add_layer(Image(np.zeros((9, 9, 3), np.uint8), name="rgb", rgb=True))
+    dock.form.layer_choice.set_layer(viewer.layers["rgb"])
+    dock.make()
+    assert "RGB" in dock.messages.text

@@ -16,7 +16,7 @@ from napari_segtrain.ui.layers.regions import check_region, drawn_outlines
 from napari_segtrain.ui.layers.transforms import layer_axes, result_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from napari.layers import Image, Labels, Shapes
 
@@ -103,7 +103,11 @@ def drawn_objects(shapes: Shapes, layer: Labels | Image, axes: str) -> DrawnObje
 
 
 def drawn_regions(
-    shapes: Shapes, layer: Labels | Image, axes: str
+    shapes: Shapes,
+    layer: Labels | Image,
+    axes: str,
+    *,
+    index: Mapping[str, int] | None = None,
 ) -> tuple[Outline, ...]:
     """Take shapes as regions to count objects in; in the GUI thread.
 
@@ -117,6 +121,8 @@ def drawn_regions(
         In whose voxels the centers of the objects are.
     axes : str
         One letter per dimension of the data of that layer.
+    index : mapping of str to int, optional
+        Position along item axes (T and others); shapes at another are left out.
 
     Returns
     -------
@@ -132,6 +138,7 @@ def drawn_regions(
     return tuple(
         Outline(drawn.number + 1, drawn.index.get("Z", 0), drawn.points)
         for drawn in drawn_outlines(shapes, layer, axes)
+        if all((index or {}).get(a, at) == at for a, at in drawn.index.items())
     )
 
 

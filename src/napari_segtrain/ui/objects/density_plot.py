@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_segtrain.objects.density import CDEEP3M_SLAB
 from napari_segtrain.ui.widgets.curve_plot import CurvePlot, Line
 from napari_segtrain.ui.widgets.forms.number_box import NumberBox
 from napari_segtrain.ui.widgets.forms.shapes import Number
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_segtrain.workflows.objects import MeasuredObjects
-
-_SLAB = 20.0
-"""As CDeep3M."""
 
 
 class DensityPlot(QWidget):
@@ -37,7 +35,7 @@ class DensityPlot(QWidget):
         self._build_layout()
         self.axis_choice.currentIndexChanged.connect(self._draw)
         self.slab_box.changed.connect(self._draw)
-        self.slab_box.set_value(_SLAB)
+        self.slab_box.set_value(CDEEP3M_SLAB)
 
     @property
     def slab(self) -> float | None:

@@ -184,24 +184,36 @@ class ObjectOutputs(QWidget):
         from napari_segtrain.ui.layers.regions import is_through_all
 
         shapes, layer = self.shapes_choice.layer(), self._present()
-        if shapes is None or layer is None or self._objects is None:
+        objects = self._objects
+        if shapes is None or layer is None or objects is None or self.is_running:
             return
         try:
-            regions = drawn_regions(shapes, layer, guess_axes(layer))
+            found = [
+                drawn_regions(shapes, layer, objects.axes, index=item.index)
+                for item in objects.items
+            ]
         except SegtrainError as error:
             self.refused.emit(str(error))
             return
-        places = np.concatenate(
-            [
-                item.table.centers / np.array(item.spacing)
-                for item in self._objects.items
-            ]
-        )
         through_all = is_through_all(shapes)
-        count = partial(counts_by_outline, places, regions, through_all=through_all)
-        task = start_job(count, title="Count objects in shapes")
+
+        def count() -> list[dict[str, Any]]:
+            return [
+                {**item.place, "shape": _name(each.region), "n_objects": each.n_objects}
+                for item, regions in zip(objects.items, found, strict=True)
+                if regions
+                for each in counts_by_outline(
+                    item.table.centers / np.array(item.spacing),
+                    regions,
+                    through_all=through_all,
+                )
+            ]
+
+        task = self._task = start_job(count, title="Count objects in shapes")
         task.succeeded.connect(self._on_count_succeeded)
-        task.failed.connect(self.failed)
+        task.failed.connect(self._on_task_failed)
+        task.ended.connect(self._on_task_ended)
+        self._show_state()
 
     def _start_with_objects(
         self, prepare: Callable[[Labels], Callable[[], Layer]]
@@ -289,10 +301,7 @@ class ObjectOutputs(QWidget):
         self._task = None
         self._show_state()
 
-    def _on_count_succeeded(self, found: list[Any]) -> None:
-        rows = [
-            {"shape": _name(each.region), "n_objects": each.n_objects} for each in found
-        ]
+    def _on_count_succeeded(self, rows: list[dict[str, Any]]) -> None:
         self.counts.set_rows(rows)
         shown = min(len(rows), 8) * 26
         self.counts.setFixedHeight(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_segtrain.ui.session import Session
     from napari_segtrain.ui.worker import Failure
 
+_EDITS = ("data", "labels_update", "paint")
 _DELAY_OF_VIEW = 150
 """Milliseconds in which the view must rest."""
 
@@ -47,10 +48,13 @@ class ObjectPreview(QObject):
         A `PreviewResult` is in the viewer, or there is nothing to preview.
     failed : Signal(Failure)
         Why there is none.
+    edited : Signal()
+        The layer was painted on, or has other voxels; its source is to be taken anew.
     """
 
     shown = Signal(object)
     failed = Signal(object)
+    edited = Signal()
 
     def __init__(self, session: Session, parent: QObject) -> None:
         super().__init__(parent)
@@ -79,6 +83,9 @@ class ObjectPreview(QObject):
 
     def set_source(self, layer: Layer | None, source: SeparationSource | None) -> None:
         """Preview what is made of another layer."""
+        before = None if self._layer is None else self._layer()
+        if before is not layer:
+            self._listen(before, layer)
         self._layer = None if layer is None else weakref.ref(layer)
         self._source = source
         if source is None:
@@ -140,5 +147,20 @@ class ObjectPreview(QObject):
             show_preview(viewer, layer, result)
         self.shown.emit(result)
 
+    def _listen(self, before: Layer | None, layer: Layer | None) -> None:
+        """Hear of edits of a layer, and no more of those of the one before."""
+        for name in _EDITS:
+            if before is not None and name in before.events.emitters:
+                before.events[name].disconnect(self._on_layer_edited)
+            if layer is not None and name in layer.events.emitters:
+                layer.events[name].connect(self._on_layer_edited)
+
+    def _on_layer_edited(self, _event: Any = None) -> None:
+        if isalive(self) and self._is_on:
+            self.edited.emit()
+
     def _on_job_failed(self, failure: Failure) -> None:
+        viewer = self._session.viewer
+        if viewer is not None:
+            remove_preview(viewer)
         self.failed.emit(failure)

@@ -177,9 +177,10 @@ class ObjectTableView(QTableView):
             super().keyPressEvent(event)
 
     def _on_selection_changed(self, *_: Any) -> None:
-        chosen = {index.row() for index in self.selectionModel().selectedRows()}
-        if len(chosen) == 1 and not self._is_following:
-            self.object_chosen.emit(self._model.row(chosen.pop()))
+        ranges = list(self.selectionModel().selection())
+        is_single = len(ranges) == 1 and ranges[0].top() == ranges[0].bottom()
+        if is_single and not self._is_following:
+            self.object_chosen.emit(self._model.row(ranges[0].top()))
 
 
 def _text(value: Any) -> str:

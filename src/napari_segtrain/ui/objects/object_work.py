@@ -212,8 +212,15 @@ def make_preview(request: PreviewRequest) -> PreviewResult:
     source = request.source
     item = source.item(request.index)
     masks = source.masks(item, request.z, request.part)
-    if not masks:
+    if masks is None:
         return PreviewResult(request, None, 0)
+    if not masks:
+        rows, columns = request.part.key
+        shape = (
+            len(range(rows.start, rows.stop, rows.step)),
+            len(range(columns.start, columns.stop, columns.step)),
+        )
+        return PreviewResult(request, np.zeros(shape, np.uint32), 0)
     spacing = spacing_of(source.image)[0]
     try:
         found = preview_objects(masks, request.config, request.part, spacing=spacing)

@@ -197,6 +197,7 @@ class ObjectsWidget(DockContent):
         self.form.config_changed.connect(self._on_config_changed)
         self.preview.shown.connect(self._on_preview_shown)
         self.preview.failed.connect(self._on_preview_failed)
+        self.preview.edited.connect(self._on_source_changed)
         self.view.object_chosen.connect(self._on_object_chosen)
         self.outputs.failed.connect(self.messages.show_failure)
         self.outputs.refused.connect(self._on_outputs_refused)
@@ -256,13 +257,15 @@ class ObjectsWidget(DockContent):
         origin = None if self._origin is None else self._origin()
         if found is None or viewer is None:
             return
-        self._objects = found
-        self.view.show_objects(found)
         if origin is None or origin not in viewer.layers:
             self.messages.show_text(
-                "warning", f"'{found.name}' was removed; its objects are not shown."
+                "warning",
+                f"'{found.name}' was removed while its objects were made, so they are "
+                "not shown; choose another layer.",
             )
             return
+        self._objects = found
+        self.view.show_objects(found)
         self.preview_box.setChecked(False)
         if self._layer is not None:
             self._layer.selected.disconnect(self._on_layer_selected)

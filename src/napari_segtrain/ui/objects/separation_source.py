@@ -84,11 +84,13 @@ class SeparationSource:
 
     def masks(
         self, item: Item, z: int, part: PreviewPart
-    ) -> dict[str, npt.NDArray[Any]]:
+    ) -> dict[str, npt.NDArray[Any]] | None:
         """Mask of each class, or probabilities, of a part of a slice.
 
-        Empty where values are ids of objects, which are there already.
+        ``None`` where values are ids of objects, which are there already.
         """
+        from napari_segtrain.objects.by_class import FOREGROUND, class_masks
+
         y, x = part.window
         values = item.read((slice(z, z + 1), y, x))
         rows, columns = part.key
@@ -96,12 +98,8 @@ class SeparationSource:
         values = values[:, :, *steps]
         classes = self.classes()
         if classes is None:
-            name = "object"
-            return {name: values[self.channel]}
-        if classes.is_objects:
-            return {}
-        indices = classes.to_index(values[0])
-        return {classes.names[i]: indices == i for i in classes.foreground}
+            return {FOREGROUND: values[self.channel]}
+        return None if classes.is_objects else dict(class_masks(values[0], classes))
 
 
 def source_of(layer: Layer, target: Target, channel: int = 0) -> SeparationSource:
@@ -124,6 +122,11 @@ def source_of(layer: Layer, target: Target, channel: int = 0) -> SeparationSourc
         axes = guess_axes(layer)
         source = SeparationSource(labels_from_layer(layer, axes=axes), axes, target)
     else:
+        if layer.rgb:
+            raise DataError(
+                f"'{layer.name}' is an RGB image, which holds no probabilities; choose "
+                "labels or probability maps."
+            )
         axes = maps_axes(layer)
         source = SeparationSource(
             image_from_layers([layer], axes=axes), axes, channel=channel
