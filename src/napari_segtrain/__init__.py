@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_segtrain.io import read_image, read_labels, write_labels
     from napari_segtrain.models import Model
     from napari_segtrain.workflows.evaluation import evaluate
+    from napari_segtrain.workflows.held_out import evaluate_held_out
     from napari_segtrain.workflows.models import load_model
     from napari_segtrain.workflows.objects import find_objects
     from napari_segtrain.workflows.prediction import predict
@@ -43,6 +44,7 @@ _HOME = {
     "Model": "models",
     "RunControl": "control",
     "evaluate": "workflows.evaluation",
+    "evaluate_held_out": "workflows.held_out",
     "find_objects": "workflows.objects",
     "load_model": "workflows.models",
     "predict": "workflows.prediction",
@@ -63,6 +65,7 @@ __all__ = [
     "Model",
     "RunControl",
     "evaluate",
+    "evaluate_held_out",
     "find_objects",
     "load_model",
     "predict",

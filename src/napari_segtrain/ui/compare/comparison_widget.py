@@ -26,6 +26,7 @@ from napari_segtrain.ui.compare.comparison_requests import Asked, make_requests
 from napari_segtrain.ui.compare.comparison_series import iter_comparisons
 from napari_segtrain.ui.compare.comparison_view import ComparisonView
 from napari_segtrain.ui.compare.error_layer import find_error_map
+from napari_segtrain.ui.compare.held_out_button import HeldOutButton
 from napari_segtrain.ui.compare.label_watch import LabelWatch
 from napari_segtrain.ui.compare.report_saver import FORMATS, ReportSaver
 from napari_segtrain.ui.compare.segmentation_table import SegmentationTable
@@ -84,6 +85,7 @@ class ComparisonWidget(DockContent):
         self._saver = ReportSaver(self)
         self.ask_path: Callable[[], Path | None] = self._ask_path
         self.form = ComparisonForm(napari_viewer)
+        self.held_out_button = HeldOutButton(self._session)
         self.errors_box = QCheckBox("Show the &error map")
         self.compare_button = QPushButton("&Compare")
         self.cancel_button = QPushButton("Cance&l")
@@ -154,6 +156,7 @@ class ComparisonWidget(DockContent):
     def end(self) -> None:
         """Leave a comparison that runs."""
         self.cancel()
+        self.held_out_button.stop()
         self.swipe_box.end()
         self._watch.stop()
 
@@ -166,6 +169,7 @@ class ComparisonWidget(DockContent):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.form)
+        layout.addWidget(self.held_out_button)
         layout.addWidget(self.errors_box)
         for widget in (self.compare_button, self.cancel_button, self.progress):
             layout.addWidget(widget)
@@ -188,6 +192,9 @@ class ComparisonWidget(DockContent):
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self.save)
         self.errors_box.toggled.connect(self._on_errors_toggled)
+        self.held_out_button.started.connect(self._on_held_out_started)
+        self.held_out_button.made.connect(self._on_held_out_made)
+        self.held_out_button.failed.connect(self.messages.show_failure)
         self.form.layers_changed.connect(self._on_form_layers_changed)
         self.segmentations.chosen.connect(self._on_segmentation_chosen)
         self.swipe_box.changed.connect(self._show_errors)
@@ -383,6 +390,14 @@ class ComparisonWidget(DockContent):
 
     def _on_watch_moved(self, layer: Labels) -> None:
         self._mark_stale(f"'{layer.name}' was moved; the scores are out of date.")
+
+    def _on_held_out_started(self) -> None:
+        self.messages.show_text("info", "What the run held out is being predicted.")
+
+    def _on_held_out_made(self, truth: Labels, prediction: Labels) -> None:
+        self.messages.clear()
+        self.form.choose(truth, prediction)
+        self.compare()
 
     def _on_saver_saved(self, text: str) -> None:
         self.messages.show_text("info", text)
