@@ -101,6 +101,18 @@ def test_undo_and_redo(counts, layer) -> None:
     check(counts, layer)
 
 
+def test_a_stroke_over_a_stroke_is_done_again(counts, layer) -> None:
+    for value in (4, 2, 4):
+        layer.paint((2, 12, 5), value)
+    for step in (layer.undo, layer.redo):
+        step()
+        check(counts, layer)
+    layer.paint((2, 12, 5), 0)
+    for step in (layer.undo, layer.undo, layer.undo, layer.redo, layer.redo):
+        step()
+        check(counts, layer)
+
+
 def test_undone_before_it_was_heard(qtbot, counts, layer) -> None:
     layer.paint((2, 12, 5), 4)
     layer.undo()

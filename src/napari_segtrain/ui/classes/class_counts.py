@@ -138,6 +138,7 @@ class ClassCounts(QObject):
         self._undone: deque[Stroke] = deque(maxlen=_N_UNDONE)
         self._missed: list[tuple[Stroke, bool]] = []
         self._n_looked_at = 0
+        self._n_undoable = 0
         self._unlabelled: tuple[int, ...] = ()
         self._is_painting = False
         self._job = LatestJob("Count labels", self)
@@ -234,6 +235,7 @@ class ClassCounts(QObject):
     def _on_layer_painted(self, _event: Any) -> None:
         """All others have heard of a stroke."""
         self._is_painting = False
+        self._n_undoable = self._count_undoable()
 
     def _on_layer_set_data(self, _event: Any = None) -> None:
         """Take back what was undone, or done again, if that is why it was drawn.
@@ -247,19 +249,25 @@ class ClassCounts(QObject):
         if tuple(layer.data.shape) == self._frame.shape:
             while self._follow_step(layer.data):
                 pass
+        self._n_undoable = self._count_undoable()
+
+    def _count_undoable(self) -> int:
+        """Strokes that napari can undo; 0 where it does not tell."""
+        return len(getattr(self.layer, "_undo_history", ()))
 
     def _follow_step(self, data: Any) -> bool:
         """Follow one step of undoing or doing again; tell whether there was one.
 
-        A redone stroke may look as if the one before it were undone; then the larger
-        of both is what happened.
+        A redone stroke may look as if the one before it were undone; then the number of
+        strokes that napari can undo tells what happened, else the larger of both did.
         """
         done = self._done[-1] if self._done else None
         undone = self._undone[-1] if self._undone else None
         is_undone = done is not None and done.is_undone(data)
         is_redone = undone is not None and undone.is_done(data)
         if is_undone and is_redone and done and undone:
-            is_undone = done.n_voxels >= undone.n_voxels
+            n_more = self._count_undoable() - self._n_undoable
+            is_undone = n_more < 0 or (n_more == 0 and done.n_voxels >= undone.n_voxels)
         if is_undone and done:
             self._undone.append(self._done.pop())
             self._apply(done, undone=True)
