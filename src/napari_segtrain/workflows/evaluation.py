@@ -327,10 +327,27 @@ def _with_classes(
         LabelPair(
             image_stem(a.source) if a.source else a.name,
             a.with_classes(truth_table),
-            b.with_classes(b.classes or table),
+            b.with_classes(_shared(b.classes or table, truth_table)),
         )
         for a, b in opened
     )
+
+
+def _shared(table: ClassTable, truth: ClassTable) -> ClassTable:
+    """Class table of a segmentation, with classes that only the truth's table has.
+
+    Their voxels would mean nothing otherwise, also where both sides have the value.
+    """
+    if table.is_objects or truth.is_objects:
+        return table
+    values = {value for row in table.rows for value in row.all_values}
+    names = {row.name for row in table.rows}
+    more = tuple(
+        row
+        for row in truth.rows
+        if row.role == "class" and row.value not in values and row.name not in names
+    )
+    return replace(table, rows=(*table.rows, *more)) if more else table
 
 
 def _dense(data: DataConfig, truth: ClassTable) -> DataConfig:

@@ -750,3 +750,33 @@ def test_ground_truth_with_other_numbers_is_named_in_the_dock(qtbot) -> None:
     compare(qtbot, dock)
     assert dock.comparison is not None
     assert dock.comparison.report.iou == 1.0
+
+
+def test_the_error_map_lies_above_what_came_later(qtbot, dock, viewer) -> None:
+    compare(qtbot, dock)
+    add(viewer, shifted(volume()), "later", scale=(3, 1, 1))
+    compare(qtbot, dock)
+    assert is_error_map(viewer.layers[-1])
+
+
+def test_an_object_is_shown_again_when_it_is_clicked_again(qtbot, dock, viewer) -> None:
+    dock.form.objects_box.setChecked(True)
+    compare(qtbot, dock)
+    table = dock.view.parts.worst_table
+    rect = table.visualItemRect(table.item(0, 0))
+    for _ in range(2):
+        with qtbot.waitSignal(dock.view.object_asked):
+            qtbot.mouseClick(
+                table.viewport(), Qt.MouseButton.LeftButton, pos=rect.center()
+            )
+
+
+def test_a_value_that_both_sides_have_is_a_class(qtbot, dock, viewer) -> None:
+    for layer in viewer.layers:
+        layer.data = volume()
+        layer.data[2, 4:10, 4:10] = 7
+        write_class_table(layer, CLASSES)
+    compare(qtbot, dock)
+    overall = dock.comparison.report.total.scores.overall
+    assert overall.iou == 1
+    assert overall.accuracy == 1

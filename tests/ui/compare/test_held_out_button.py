@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from tests.ui.runs import finished_run
 
 from napari_segtrain.ui.compare.comparison_widget import ComparisonWidget
@@ -44,9 +44,31 @@ def test_held_out_samples_are_compared(qtbot, dock, tmp_path: Path) -> None:
     assert isinstance(truth, Labels)
     assert read_class_table(truth) is not None
     np.testing.assert_allclose(truth.translate, prediction.translate)
+    assert dock.comparison.context.model == run
     report = evaluate_held_out(run)
     first = report.images[0].scores.overall
     assert dock.comparison.report.total.scores.overall.iou == pytest.approx(first.iou)
+
+
+def test_what_was_chosen_before_is_not_compared_with_it(
+    qtbot, dock, tmp_path: Path
+) -> None:
+    viewer = dock.viewer_model
+    for name in ("truth", "first", "second"):
+        labels = np.zeros((30, 40), np.uint8)
+        labels[5:15, 5:15] = 1
+        viewer.add_layer(Labels(labels, name=name))
+    square = np.array([[2, 2], [2, 20], [20, 20], [20, 2]])
+    viewer.add_layer(Shapes([square], shape_type="polygon", name="area"))
+    dock.form.choose(viewer.layers["truth"], viewer.layers["first"])
+    dock.form.further.choose([viewer.layers["second"]])
+    dock.form.region_choice.choice.set_layer(viewer.layers["area"])
+    run = finished_run(tmp_path / "run")
+    dock.held_out_button.ask_path = lambda: run
+    with qtbot.waitSignal(dock.compared, timeout=60_000):
+        dock.held_out_button.click()
+    assert len(dock.results) == 1
+    assert dock.comparison.region_name == ""
 
 
 def test_what_cannot_be_predicted_is_said(qtbot, dock, tmp_path: Path) -> None:

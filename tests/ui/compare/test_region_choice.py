@@ -120,6 +120,10 @@ def test_edited_shapes_put_the_results_out_of_date(qtbot, dock, viewer) -> None:
     compare(qtbot, dock)
     shapes.add_rectangles(SQUARE + 9)
     assert "'area' was edited" in dock.stale_bar.text
+    compare(qtbot, dock)
+    assert not dock.is_stale
+    shapes.translate = (1, 1)
+    assert dock.is_stale
     choose(dock, None)
     compare(qtbot, dock)
     assert not dock.is_stale

@@ -99,6 +99,13 @@ def test_a_click_shows_the_details_and_errors_of_one(qtbot, dock, viewer) -> Non
     assert float(overall[1]) == pytest.approx(dock.comparison.report.iou)
     wrong = evaluate(viewer.layers["truth"].data, viewer.layers["bad"].data)
     assert dock.comparison.report.iou == wrong.iou
+    bad = viewer.layers["bad"]
+    bad.paint((0,) * bad.ndim, 1 + int(bad.data.flat[0] == 1))
+    qtbot.waitUntil(lambda: dock.is_stale, timeout=10_000)
+    with qtbot.waitSignal(dock.compared, timeout=20_000):
+        dock.again_button.click()
+    assert "<b>bad</b>" in dock.view.title.text()
+    qtbot.waitUntil(lambda: not dock.is_running, timeout=10_000)
     compare(qtbot, dock)
     assert "<b>good</b>" in dock.view.title.text()
 

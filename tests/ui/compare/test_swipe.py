@@ -18,6 +18,8 @@ from tests.ui.compare.test_comparison_widget import (
 from tests.ui.compare.test_several_segmentations import tick
 
 from napari_segtrain.ui.compare.comparison_widget import ComparisonWidget
+from napari_segtrain.ui.compare.error_layer import is_error_map
+from napari_segtrain.ui.compare.small_labels import small_labels
 from napari_segtrain.ui.compare.swipe import Swipe, is_swipe
 from napari_segtrain.ui.compare.swiped_array import SwipedArray
 
@@ -244,3 +246,29 @@ def test_any_part_of_it_is_as_of_the_whole(axis) -> None:
     ):  # fmt: skip
         np.testing.assert_array_equal(swiped[key], expected[key])
     np.testing.assert_array_equal(np.asarray(swiped), expected)
+
+
+def test_labels_that_are_picked_above_a_byte(qtbot) -> None:
+    """napari keeps in a colormap which label is selected."""
+    viewer = ViewerModel()
+    ids = np.arange(400, dtype=np.int32).reshape(20, 20)
+    layer = Labels(ids, name="ids")
+    viewer.add_layer(layer)
+    layer.selected_label = 399
+    layer.show_selected_label = True
+    shrink, colormap = small_labels(layer)
+    assert shrink is not None
+    assert colormap is not layer.colormap
+    assert not colormap.use_selection
+    viewer.add_layer(Labels(shrink(ids), colormap=colormap))
+    viewer.layers[-1].selected_label = 3
+    assert layer.colormap.selection == 399
+
+
+def test_a_swipe_does_not_bring_errors_back(qtbot, dock, viewer) -> None:
+    compare(qtbot, dock)
+    dock.swipe_box.box.setChecked(True)
+    dock.errors_box.setChecked(False)
+    dock.swipe_box.box.setChecked(False)
+    (errors,) = (layer for layer in viewer.layers if is_error_map(layer))
+    assert not errors.visible

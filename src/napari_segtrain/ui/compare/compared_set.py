@@ -56,6 +56,12 @@ class ComparedSet:
         """Layers of these; ``None`` when one is gone."""
         return self._pairs[self.shown]
 
+    def look_at(self, layer: Labels | None) -> None:
+        """Look at the results of a segmentation, where it is among them."""
+        for number, pair in enumerate(self._pairs):
+            if layer is not None and pair is not None and pair.layers()[1] is layer:
+                self.shown = number
+
     def pairs(self) -> list[ComparedPair]:
         """Layers of all that are still there, in their order."""
         return [pair for pair in self._pairs if pair is not None]

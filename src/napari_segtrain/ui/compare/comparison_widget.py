@@ -81,6 +81,7 @@ class ComparisonWidget(DockContent):
         self._next: tuple[ComparedPair, ...] = ()
         self._has_ended_well = False
         self._edit = ""
+        self._looked_at: Labels | None = None
         self._watch = LabelWatch(self._session, self)
         self._saver = ReportSaver(self)
         self.ask_path: Callable[[], Path | None] = self._ask_path
@@ -234,6 +235,7 @@ class ComparisonWidget(DockContent):
         self.cancel_button.setVisible(is_running)
         self.progress.setVisible(is_running)
         self.form.set_running(is_running=is_running)
+        self.held_out_button.set_free(is_free=not is_running)
         results = self._results
         has_results = results is not None
         self.view.setVisible(has_results)
@@ -251,11 +253,20 @@ class ComparisonWidget(DockContent):
 
     def _show_errors(self) -> None:
         """Show the error map, unless it is not wanted or would cover a swipe."""
-        if not self.errors_box.isChecked() or self.swipe_box.swipe is not None:
+        if self.swipe_box.swipe is not None:
+            return
+        if not self.errors_box.isChecked():
+            self._hide_errors()
             return
         viewer, results = self._session.viewer, self._results
         if viewer is not None and results is not None and results.pair is not None:
             results.pair.show_errors(viewer, results.comparison)
+
+    def _hide_errors(self) -> None:
+        viewer = self._session.viewer
+        layer = None if viewer is None else find_error_map(viewer)
+        if layer is not None:
+            layer.visible = False
 
     @property
     def _pair(self) -> ComparedPair | None:
@@ -289,8 +300,9 @@ class ComparisonWidget(DockContent):
         if series is None or not self._next:
             return
         results = self._results = ComparedSet(self._next, series)
+        results.look_at(self._looked_at)
         self._has_ended_well = True
-        self.segmentations.show_series(series)
+        self.segmentations.show_series(series, results.shown)
         self.swipe_box.set_pairs(results.pairs())
         self._show_results(results)
         self.stale_bar.clear()
@@ -302,7 +314,7 @@ class ComparisonWidget(DockContent):
         self.messages.show_failure(failure)
 
     def _on_task_ended(self) -> None:
-        self._task = None
+        self._task = self._looked_at = None
         if not self._has_ended_well:
             self._return_to_results()
         elif self._edit:
@@ -327,7 +339,17 @@ class ComparisonWidget(DockContent):
             truth, *predictions = layers_of(self._results.pairs())
             self.form.choose(truth, predictions[0])
             self.form.further.choose(predictions[1:])
+        results = self._results
+        if results is not None and results.pair is not None:
+            self._looked_at = results.pair.layers()[1]
+        was_inside = "" if results is None else results.comparison.region_name
         self.compare()
+        if was_inside and was_inside != self.form.region_choice.name:
+            self.messages.show_text(
+                "warning",
+                f"The scores before were inside of '{was_inside}', which is not chosen "
+                "any more.",
+            )
 
     def _on_segmentation_chosen(self, number: int) -> None:
         results = self._results
@@ -336,12 +358,10 @@ class ComparisonWidget(DockContent):
             self._show_results(results)
 
     def _on_errors_toggled(self, is_shown: bool) -> None:  # noqa: FBT001 - a slot
-        viewer = self._session.viewer
-        layer = None if viewer is None else find_error_map(viewer)
         if is_shown:
             self._show_errors()
-        elif layer is not None:
-            layer.visible = False
+        else:
+            self._hide_errors()
 
     def _on_form_layers_changed(self) -> None:
         self._check_removed()
@@ -397,6 +417,8 @@ class ComparisonWidget(DockContent):
     def _on_held_out_made(self, truth: Labels, prediction: Labels) -> None:
         self.messages.clear()
         self.form.choose(truth, prediction)
+        self.form.further.choose([])
+        self.form.region_choice.choice.set_layer(None)
         self.compare()
 
     def _on_saver_saved(self, text: str) -> None:

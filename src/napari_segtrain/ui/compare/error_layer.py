@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segtrain.ui.classes.class_metadata import PLUGIN_KEY, RESULT_KEY
@@ -75,7 +75,16 @@ def show_error_map(
     _describe(layer, source)
     if layer not in viewer.layers:
         viewer.add_layer(layer)
+    else:
+        _raise(viewer, layer)
     return layer
+
+
+def _raise(viewer: ViewerModel, layer: Labels) -> None:
+    """Put a layer above those that would cover it."""
+    at = viewer.layers.index(layer)
+    if any(isinstance(other, Image | Labels) for other in viewer.layers[at + 1 :]):
+        viewer.layers.move(at, len(viewer.layers))
 
 
 def _update(

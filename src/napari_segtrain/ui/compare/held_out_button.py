@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_segtrain.ui.classes.class_metadata import write_class_table
+from napari_segtrain.ui.layers.results import store_result
 from napari_segtrain.ui.preferences import read_preferences
 from napari_segtrain.ui.worker import start_task
 
@@ -58,11 +59,16 @@ class HeldOutButton(QPushButton):
         super().__init__("&Held-out samples of a run\N{HORIZONTAL ELLIPSIS}", parent)
         self._session = session
         self._task: Task | None = None
+        self._run = Path()
         self.ask_path: Callable[[], Path | None] = self._ask_path
         self.setToolTip(
             "Predict what a training held out, with its model, and compare that"
         )
         self.clicked.connect(self.start)
+
+    def set_free(self, *, is_free: bool) -> None:
+        """Let it be pressed, unless it works."""
+        self.setEnabled(is_free and not self.is_running)
 
     @property
     def is_running(self) -> bool:
@@ -74,6 +80,7 @@ class HeldOutButton(QPushButton):
         path = None if self.is_running else self.ask_path()
         if path is None:
             return
+        self._run = path
         task = self._task = start_task(
             partial(_held_out, path), title=f"Held-out samples of {path.name}"
         )
@@ -94,7 +101,7 @@ class HeldOutButton(QPushButton):
             return
         pairs = []
         for number, region in enumerate(regions[:MOST_REGIONS]):
-            layers = layers_of_region(region)
+            layers = layers_of_region(region, self._run)
             for layer in layers:
                 layer.visible = number == 0
                 viewer.add_layer(layer)
@@ -116,10 +123,11 @@ class HeldOutButton(QPushButton):
         return Path(text) if text else None
 
 
-def layers_of_region(region: HeldOutRegion) -> list[Layer]:
+def layers_of_region(region: HeldOutRegion, run: Path) -> list[Layer]:
     """Image (a layer per channel), ground truth and prediction of a region.
 
-    They lie where they lie in their sample; in µm where the voxel size is known.
+    They lie where they lie in their sample; in µm where the voxel size is known. The
+    prediction knows its run.
     """
     n_dims = len(region.truth.axes)
     size = region.truth.voxel_size
@@ -141,6 +149,8 @@ def layers_of_region(region: HeldOutRegion) -> list[Layer]:
         if labels.classes is not None:
             write_class_table(layer, labels.classes)
         layers.append(layer)
+    identity = str(layers[-1].unique_id)
+    store_result(layers[-1], kind="held-out", layer_id=identity, run=str(run))
     return layers
 
 

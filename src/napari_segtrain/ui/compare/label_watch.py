@@ -26,7 +26,7 @@ Sum = tuple[int, ...]
 Sums = tuple[Sum | None, ...]
 
 _EDITS = ("data", "paint")
-_MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
+MOVES = ("scale", "translate", "rotate", "shear", "affine", "units")
 _MAX_BYTES = 1 << 31
 _CHECK_MS = 400
 
@@ -72,7 +72,7 @@ class LabelWatch(QObject):
         for layer in layers:
             for name in _EDITS:
                 layer.events[name].connect(self._on_layer_edited)
-            for name in _MOVES:
+            for name in MOVES:
                 layer.events[name].connect(self._on_layer_moved)
 
     def expect(self, sums: Sums, *, check: bool = False) -> None:
@@ -99,7 +99,7 @@ class LabelWatch(QObject):
             for name in _EDITS:
                 layer.events[name].disconnect(self._on_layer_edited)
             layer.events.set_data.disconnect(self._on_layer_drawn)
-            for name in _MOVES:
+            for name in MOVES:
                 layer.events[name].disconnect(self._on_layer_moved)
         self._layers, self._sums = (), ()
 

@@ -76,6 +76,7 @@ class PartTables(QWidget):
         self.worst_title = QLabel()
         self.worst_table = ScoreTable()
         self._rows: list[Mapping[str, object]] = []
+        self._is_told = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for part, (title, _) in _PARTS.items():
@@ -87,6 +88,7 @@ class PartTables(QWidget):
         layout.addWidget(self.worst_title)
         layout.addWidget(self.worst_table)
         self.worst_table.itemSelectionChanged.connect(self._on_selection_changed)
+        self.worst_table.cellClicked.connect(self._on_cell_clicked)
 
     def all_tables(self) -> list[ScoreTable]:
         """Every table, shown or not."""
@@ -121,6 +123,14 @@ class PartTables(QWidget):
         self.worst_title.setVisible(bool(rows))
         self.worst_table.setVisible(bool(rows))
 
+    def _on_cell_clicked(self) -> None:
+        """Show the object of a line that was chosen before, once more."""
+        if self._is_told:
+            self._is_told = False
+        else:
+            self._on_selection_changed()
+            self._is_told = False
+
     def _on_selection_changed(self) -> None:
         chosen = {index.row() for index in self.worst_table.selectedIndexes()}
         if len(chosen) != 1 or not self._rows:
@@ -128,4 +138,5 @@ class PartTables(QWidget):
         item = self.worst_table.item(chosen.pop(), 0)
         number = None if item is None else item.data(_ROW_ROLE)
         if number is not None:
+            self._is_told = True
             self.object_asked.emit(self._rows[number])

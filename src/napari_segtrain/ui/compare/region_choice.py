@@ -10,6 +10,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
+from napari_segtrain.ui.compare.label_watch import MOVES
 from napari_segtrain.ui.layers.regions import is_through_all, region_maker
 from napari_segtrain.ui.widgets.layer_choice import LayerChoice
 
@@ -95,10 +96,11 @@ class RegionChoice(QWidget):
         before = None if self._used is None else self._used()
         if before is layer:
             return
-        if before is not None:
-            before.events.data.disconnect(self._on_shapes_edited)
-        if layer is not None:
-            layer.events.data.connect(self._on_shapes_edited)
+        for name in ("data", *MOVES):
+            if before is not None:
+                before.events[name].disconnect(self._on_shapes_edited)
+            if layer is not None:
+                layer.events[name].connect(self._on_shapes_edited)
         self._used = None if layer is None else weakref.ref(layer)
 
     def _on_shapes_edited(self, event: Any) -> None:

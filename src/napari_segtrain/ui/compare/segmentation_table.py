@@ -54,8 +54,8 @@ class SegmentationTable(QWidget):
         self.table.itemSelectionChanged.connect(self._on_selection_changed)
         self.hide()
 
-    def show_series(self, series: ComparedSeries) -> None:
-        """Show other segmentations; the first is chosen."""
+    def show_series(self, series: ComparedSeries, chosen: int = 0) -> None:
+        """Show other segmentations, and which one is looked at."""
         with QSignalBlocker(self.table):
             columns = [name for name in _COLUMNS if name in series.rows[0]]
             self.table.set_rows(series.rows, columns, tips=_TIPS)
@@ -64,7 +64,7 @@ class SegmentationTable(QWidget):
         self.verdict.setText(series.verdict)
         self.verdict.setVisible(bool(series.verdict))
         self.setVisible(len(series.rows) > 1)
-        self.select(0)
+        self.select(chosen)
         fit_table(self.table, self.width())
 
     def select(self, number: int) -> None:

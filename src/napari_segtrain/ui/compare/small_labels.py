@@ -33,8 +33,9 @@ def small_labels(layer: Labels) -> tuple[Shrink | None, Any]:
         From a block to one of uint8, whose values have the colors of the former ones;
         ``None`` where values are bytes already, or have too many colors.
     colormap : LabelColormap
+        One of its own: napari keeps in it which label is selected.
     """
-    colormap = layer.colormap
+    colormap = _copied(layer.colormap)
     if plain_dtype(layer.data).itemsize == 1:
         return None, colormap
     if isinstance(colormap, CyclicLabelColormap):
@@ -44,6 +45,17 @@ def small_labels(layer: Labels) -> tuple[Shrink | None, Any]:
     elif isinstance(colormap, DirectLabelColormap):
         return _direct(colormap)
     return None, colormap
+
+
+def _copied(colormap: Any) -> Any:
+    """The same colors, with nothing selected."""
+    if isinstance(colormap, CyclicLabelColormap):
+        return CyclicLabelColormap(
+            colors=colormap.colors,
+            seed=colormap.seed,
+            background_value=colormap.background_value,
+        )
+    return DirectLabelColormap(color_dict=dict(colormap.color_dict))
 
 
 def _cycled(block: Block, n_colors: int) -> Block:

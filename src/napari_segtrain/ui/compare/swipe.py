@@ -170,16 +170,18 @@ class Swipe(QObject):
         if self._layers:
             self._settling.stop()
             self._disconnect(viewer)
-            shown = [*self._layers, self._line]
-            self._layers, self._line = [], None
             if viewer is not None:
-                for layer in shown:
-                    if layer is not None and layer in viewer.layers:
-                        viewer.layers.remove(layer)
-                self._restore(viewer)
+                self._take_back(viewer)
+            self._layers, self._line = [], None
             self.ended.emit()
 
-    def _restore(self, viewer: ViewerModel) -> None:
+    def _take_back(self, viewer: ViewerModel) -> None:
+        """Remove what was added, and show what was hidden."""
+        shown = [*self._layers, self._line]
+        self._layers, self._line = [], None
+        for layer in shown:
+            if layer is not None and layer in viewer.layers:
+                viewer.layers.remove(layer)
         for reference, was_visible in self._hidden:
             layer = reference()
             if layer is not None and layer in viewer.layers:
@@ -192,11 +194,17 @@ class Swipe(QObject):
             layer = reference()
             if layer is not None:
                 layer.visible = False
-        for layer in self._layers:
-            viewer.layers.append(layer)
-        self._line = self._make_line()
-        if self._line is not None:
-            viewer.layers.append(self._line)
+        is_shown = False
+        try:
+            for layer in self._layers:
+                viewer.layers.append(layer)
+            self._line = self._make_line()
+            if self._line is not None:
+                viewer.layers.append(self._line)
+            is_shown = True
+        finally:
+            if not is_shown:
+                self._take_back(viewer)
         if active is not None and active in viewer.layers:
             viewer.layers.selection.active = active
 
