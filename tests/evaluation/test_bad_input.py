@@ -293,3 +293,14 @@ def test_a_hundred_thousand_objects() -> None:
     (centers,) = report.total.centers
     assert (centers.n_matched, centers.mean_distance) == (n - n_missed, 0)
     assert report.n_objects == n
+
+
+def test_slices_without_labels_are_remarked() -> None:
+    truth = blocks()
+    truth[2] = 0
+    report = evaluate(truth, blocks(), target="semantic")
+    (said,) = remarks(report)
+    assert "1 of 4 slices have no label" in said
+    dense = evaluate(truth, blocks(), target="semantic", zero="dense")
+    assert remarks(dense) == []
+    assert dense.iou < report.iou

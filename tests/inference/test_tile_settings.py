@@ -171,6 +171,7 @@ def test_a_halo_that_was_asked_for_stays_when_tiles_shrink():
     assert smaller.tile[1] - 2 * 20 >= PLANE.grid[1]
 
 
+@pytest.mark.slow
 def test_a_measured_halo_stays_as_long_as_there_is_room():
     info = replace(VOLUME, halo=(12, 12, 12))
     settings = choose((300, 300, 300), info)

@@ -119,6 +119,7 @@ def test_finish_now_makes_a_model_of_the_folds_so_far(
     assert load_model(path / "model").spec.n_members == number
 
 
+@pytest.mark.slow
 def test_a_time_is_shared_by_the_folds(tmp_path: Path) -> None:
     recorder = Recorder()
     length = {"kind": "time-budget", "seconds": 6}

@@ -103,6 +103,7 @@ def test_a_later_comparison_updates_the_error_map(qtbot, viewer, dock) -> None:
     assert set(np.unique(errors.data)) == {0, 1}
 
 
+@pytest.mark.slow
 def test_a_swipe_on_the_screen(qtbot, viewer, dock) -> None:
     """What the canvas shows left and right of the line is what each layer shows."""
     compare(qtbot, dock)

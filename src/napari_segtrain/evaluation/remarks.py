@@ -14,9 +14,13 @@ def remarks(report: EvaluationReport) -> list[str]:
     """Say what makes scores mean less than they seem to, a sentence each.
 
     That a side holds no class at all, voxels whose value means nothing in the
-    segmentation, and a mask among objects; empty when there is nothing to say.
+    segmentation, a mask among objects, and slices without labels, which do not count;
+    empty when there is nothing to say.
     """
-    found = (_emptiness(report), _strangers(report), _single_objects(report))
+    found = (
+        *(_emptiness(report), _strangers(report), _single_objects(report)),
+        _unlabelled_slices(report),
+    )
     return [text for text in found if text]
 
 
@@ -66,4 +70,15 @@ def _strangers(report: EvaluationReport) -> str:
         f"{n_unknown:,} of {overall.n_truth:,} labelled voxels are unlabelled in the "
         "segmentation or have a value that its classes do not have; they count as "
         "missed."
+    )
+
+
+def _unlabelled_slices(report: EvaluationReport) -> str:
+    """Slices that were taken as not labelled, in which nothing can be wrong."""
+    n_empty = sum(not part.n_truth for part in report.slices)
+    if report.classes.zero != "painted-slices" or not n_empty:
+        return ""
+    return (
+        f"{n_empty:,} of {len(report.slices):,} slices have no label in the ground "
+        "truth and do not count; if nothing is there, say that 0 is the background."
     )
