@@ -38,13 +38,7 @@ def evaluate(
     """Score segmentations against ground truth, paired by name."""
     from napari_segtrain.cli import evaluation_run
 
-    if tolerance is not None and not boundaries:
-        raise ConfigError("--tolerance is that of surfaces; add --boundaries.")
-    if exclude_side is not None and not exclude:
-        raise ConfigError(
-            "--exclude-side says where voxels are left out; add --exclude-boundaries "
-            "with their number."
-        )
+    _check_options(tolerance, exclude_side, boundaries=boundaries, exclude=exclude)
     settings = {
         "zero": zero.value if zero else None,
         "background": o.parse_values(background, "--background"),
@@ -76,3 +70,20 @@ def evaluate(
         excel=excel,
         overwrite=overwrite,
     )
+
+
+def _check_options(
+    tolerance: float | None,
+    side: object,
+    *,
+    boundaries: bool,
+    exclude: int | None,
+) -> None:
+    """Refuse options that would do nothing."""
+    if tolerance is not None and not boundaries:
+        raise ConfigError("--tolerance is that of surfaces; add --boundaries.")
+    if side is not None and not exclude:
+        raise ConfigError(
+            "--exclude-side says where voxels are left out; add --exclude-boundaries "
+            "with their number."
+        )

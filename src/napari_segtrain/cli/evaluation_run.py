@@ -56,9 +56,7 @@ def start(
     area = CountedArea(parse_region(region), mask)
     extra = {"report.pdf": pdf, "metrics.xlsx": excel}
     _check_output(output, images, extra, overwrite=overwrite)
-    opened = open_label_pairs(truth, segmentation, data)
-    for path in opened.unmatched:
-        typer.echo(f"! {path} has no partner and is left out", err=True)
+    opened = _open_pairs(truth, segmentation, data)
     pictures = _open_images(images, truth, opened, is_stack=data.stack)
     check_pictures(opened.pairs, pictures)
     if model is not None:
@@ -110,6 +108,14 @@ def _facts(
     """What was compared, and which part of it."""
     only = [str(part) for part in (region, mask) if part is not None]
     return data_facts(pairs) | ({"Only inside": " and ".join(only)} if only else {})
+
+
+def _open_pairs(truth: Path, segmentation: Path, data: DataConfig) -> OpenedPairs:
+    """Open both sides, and name files that have no partner."""
+    opened = open_label_pairs(truth, segmentation, data)
+    for path in opened.unmatched:
+        typer.echo(f"! {path} has no partner and is left out", err=True)
+    return opened
 
 
 def _check_model(path: Path) -> None:
